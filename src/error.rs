@@ -1,0 +1,208 @@
+//! The one error type: what went wrong, whether the record may be in the log, and what to do about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a record, or a call, failed.
+///
+/// `Display` gives one line for a person: what was being done, the value that was wrong, the last cause with the
+/// broker's address, and what to do. The predicates answer a program's questions. An error is cheap to clone: all
+/// records of a batch that failed share one.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    outcome: Outcome,
+    code: Option<i16>,
+    message: String,
+    cause: Option<Error>,
+}
+
+/// The class of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting, a properties file or a credentials file is wrong.
+    Config,
+    /// A call that is not allowed here, such as `flush` inside a callback.
+    Misuse,
+    /// The producer is closed, or was closed before the record was delivered.
+    Closed,
+    /// The buffer (`buffer.memory`) had no room within `max.block.ms`.
+    BufferFull,
+    /// The topic is not known yet, and the call may not wait for it.
+    TopicNotReady,
+    /// The cluster says that the topic does not exist.
+    UnknownTopic,
+    /// The topic's name is one that Kafka forbids.
+    InvalidTopic,
+    /// The partition asked for is not one of the topic's.
+    PartitionOutOfRange,
+    /// The record is larger than a limit of this client or of the broker.
+    RecordTooLarge,
+    /// A serializer, partitioner or interceptor of the application failed.
+    Application,
+    /// A time limit passed; the message says the phase, the limit and the last cause.
+    TimedOut,
+    /// A broker could not be reached, or a connection broke.
+    Connection,
+    /// TLS could not be established.
+    Tls,
+    /// The broker refused the credentials or the mechanism.
+    Authentication,
+    /// The credentials are good but the action is not allowed.
+    Authorization,
+    /// The broker does not speak a version of the protocol that this client needs.
+    UnsupportedVersion,
+    /// The peer sent what is not the Kafka protocol.
+    Protocol,
+    /// The broker refused the records; [`Error::code`] says why.
+    Broker,
+}
+
+/// What is known of a record that was not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The record is not in the log and never will be: sending it again makes no duplicate.
+    NotWritten,
+    /// The record may be in the log: the acknowledgement was lost or never came.
+    Unknown,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            outcome: Outcome::NotWritten,
+            code: None,
+            message: message.into(),
+            cause: None,
+        }))
+    }
+
+    pub(crate) fn with_code(self, code: i16) -> Self {
+        self.edit(|inner| inner.code = Some(code))
+    }
+
+    pub(crate) fn with_outcome(self, outcome: Outcome) -> Self {
+        self.edit(|inner| inner.outcome = outcome)
+    }
+
+    /// Adds what led to it; shown behind the message, and given as [`source`](std::error::Error::source).
+    pub(crate) fn with_cause(self, cause: Error) -> Self {
+        self.edit(|inner| inner.cause = Some(cause))
+    }
+
+    /// Puts `context: ` before the message: where it happened, once that is known.
+    pub(crate) fn context(self, context: impl fmt::Display) -> Self {
+        self.edit(|inner| inner.message = format!("{context}: {}", inner.message))
+    }
+
+    fn edit(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
+            kind: shared.kind,
+            outcome: shared.outcome,
+            code: shared.code,
+            message: shared.message.clone(),
+            cause: shared.cause.clone(),
+        });
+        change(&mut inner);
+        Self(Arc::new(inner))
+    }
+
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The error code of the Kafka protocol, where a broker sent one.
+    pub fn code(&self) -> Option<i16> {
+        self.0.code
+    }
+
+    /// Whether the record may be in the log. Errors of calls that send nothing say [`Outcome::NotWritten`].
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// True if the same send may well succeed later without any change to the program, the settings or the cluster's
+    /// configuration: brokers down, time-outs, a full buffer.
+    pub fn is_retriable(&self) -> bool {
+        match self.kind() {
+            ErrorKind::BufferFull
+            | ErrorKind::TopicNotReady
+            | ErrorKind::TimedOut
+            | ErrorKind::Connection => true,
+            ErrorKind::Broker | ErrorKind::UnknownTopic => self
+                .code()
+                .is_some_and(|code| crate::wire::codes::Code::from(code).is_retriable()),
+            _ => false,
+        }
+    }
+
+    /// True if this producer can send nothing more: a new one is needed.
+    pub fn is_fatal(&self) -> bool {
+        self.kind() == ErrorKind::Closed
+    }
+
+    /// True if a time limit passed, a full buffer's included.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.kind(), ErrorKind::TimedOut | ErrorKind::BufferFull)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        match &self.0.cause {
+            Some(cause) => write!(f, "; last cause: {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug
+            .field("kind", &self.0.kind)
+            .field("outcome", &self.0.outcome);
+        if let Some(code) = self.0.code {
+            debug.field("code", &code);
+        }
+        debug.field("message", &self.to_string()).finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0
+            .cause
+            .as_ref()
+            .map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_tells_its_cause_and_keeps_its_facts_when_shared() {
+        let cause = Error::new(ErrorKind::Connection, "connection refused")
+            .context("broker 2 (kafka-2:9092)");
+        let error = Error::new(ErrorKind::TimedOut, "record for orders-3 not delivered")
+            .with_outcome(Outcome::Unknown)
+            .with_cause(cause);
+        let shared = error.clone();
+        let edited = error.with_code(7);
+        assert_eq!((edited.code(), shared.code()), (Some(7), None));
+        assert_eq!(edited.outcome(), Outcome::Unknown);
+        assert_eq!(
+            edited.to_string(),
+            "record for orders-3 not delivered; last cause: broker 2 (kafka-2:9092): connection refused"
+        );
+        assert!(edited.is_timeout() && edited.is_retriable() && !edited.is_fatal());
+    }
+}

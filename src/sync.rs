@@ -1,0 +1,104 @@
+//! Locks, condition variables and threads from `std`; the one place that a model checker has to switch.
+//!
+//! No thread ever holds two locks: state is changed under one lock, decisions leave it as values, and others are told
+//! after it is released. Debug builds assert it, so there is no lock order to learn.
+
+pub(crate) use std::sync::Arc;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::PoisonError;
+use std::time::Instant;
+
+/// A mutex without poisoning: the state under it is made consistent before anything that may panic runs.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        let only = OnlyLock::enter();
+        Guard {
+            guard: self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            only,
+        }
+    }
+}
+
+/// Holds the lock until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Guard<'a, T> {
+    guard: std::sync::MutexGuard<'a, T>,
+    only: OnlyLock,
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
+
+/// A condition variable whose waits end at a point in time, or never.
+#[derive(Debug, Default)]
+pub(crate) struct Condvar(std::sync::Condvar);
+
+impl Condvar {
+    pub(crate) const fn new() -> Self {
+        Self(std::sync::Condvar::new())
+    }
+
+    /// Waits for a notification, or until `until`. Wakes spuriously now and then: callers loop over their condition.
+    pub(crate) fn wait<'a, T>(&self, guard: Guard<'a, T>, until: Option<Instant>) -> Guard<'a, T> {
+        let Guard { guard, only } = guard;
+        let guard = match until {
+            None => self.0.wait(guard).unwrap_or_else(PoisonError::into_inner),
+            Some(until) => {
+                let left = until.saturating_duration_since(crate::time::now());
+                let waited = self.0.wait_timeout(guard, left);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        Guard { guard, only }
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
+
+/// Asserts, in debug builds, that this thread holds no other lock of ours.
+#[derive(Debug)]
+struct OnlyLock;
+
+#[cfg(debug_assertions)]
+thread_local! {
+    static HELD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+impl OnlyLock {
+    fn enter() -> Self {
+        #[cfg(debug_assertions)]
+        HELD.with(|held| assert!(!held.replace(true), "a second lock while one is held"));
+        Self
+    }
+}
+
+impl Drop for OnlyLock {
+    fn drop(&mut self) {
+        #[cfg(debug_assertions)]
+        HELD.with(|held| held.set(false));
+    }
+}

@@ -1,0 +1,148 @@
+//! Deadlines and back-off; the only file that reads a clock.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Monotonic time.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Wall-clock time in milliseconds since 1970, as record timestamps carry it.
+pub(crate) fn wall_clock_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// `start + length`, or `None` (never) where that is past what the clock can tell.
+pub(crate) fn after(start: Instant, length: Duration) -> Option<Instant> {
+    start.checked_add(length)
+}
+
+/// The moment until which a call may take, with what its error message needs to say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    start: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn new(start: Instant, limit: Duration) -> Self {
+        Self { start, limit }
+    }
+
+    /// A deadline that is `limit` from now.
+    pub(crate) fn within(limit: Duration) -> Self {
+        Self::new(now(), limit)
+    }
+
+    /// The moment it passes; `None` is never.
+    pub(crate) fn at(&self) -> Option<Instant> {
+        after(self.start, self.limit)
+    }
+
+    pub(crate) fn has_passed(&self, now: Instant) -> bool {
+        self.at().is_some_and(|at| at <= now)
+    }
+
+    /// What is left, zero once it has passed.
+    pub(crate) fn left(&self, now: Instant) -> Duration {
+        self.limit
+            .saturating_sub(now.saturating_duration_since(self.start))
+    }
+
+    pub(crate) fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start)
+    }
+
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// The same start with a limit that ends no later than `other`.
+    pub(crate) fn min(self, other: Self) -> Self {
+        match (self.at(), other.at()) {
+            (Some(mine), Some(theirs)) if theirs < mine => other,
+            (None, Some(_)) => other,
+            _ => self,
+        }
+    }
+}
+
+/// Exponential back-off with jitter (KIP-580): `base * 2^(attempt - 1)`, at most `max`, give or take 20 %.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backoff {
+    pub(crate) base: Duration,
+    pub(crate) max: Duration,
+}
+
+impl Backoff {
+    /// The pause after failure number `attempt` (from 1). `jitter` is a random number in 0..1.
+    pub(crate) fn delay(&self, attempt: u32, jitter: f64) -> Duration {
+        let doublings = attempt.saturating_sub(1).min(20);
+        let whole = self
+            .base
+            .saturating_mul(1 << doublings)
+            .min(self.max.max(self.base));
+        whole.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0))
+    }
+}
+
+/// A random number in 0..1, good enough to spread retries.
+pub(crate) fn jitter() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(now()) as f64 / u64::MAX as f64
+}
+
+/// `1.5s`, `300ms`: a duration as messages show it.
+pub(crate) fn human(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    if ms < 1000 {
+        format!("{ms} ms")
+    } else if ms % 1000 == 0 {
+        format!("{} s", ms / 1000)
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_doubles_to_its_limit_within_its_jitter() {
+        let backoff = Backoff {
+            base: Duration::from_millis(100),
+            max: Duration::from_secs(1),
+        };
+        for (attempt, whole) in [
+            (1, 100.0),
+            (2, 200.0),
+            (3, 400.0),
+            (4, 800.0),
+            (5, 1000.0),
+            (99, 1000.0),
+        ] {
+            let least = backoff.delay(attempt, 0.0).as_secs_f64() * 1000.0;
+            let most = backoff.delay(attempt, 1.0).as_secs_f64() * 1000.0;
+            assert!((least - whole * 0.8).abs() < 1e-6 && (most - whole * 1.2).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_deadline_beyond_the_clock_never_passes() {
+        let deadline = Deadline::within(Duration::MAX);
+        assert!(deadline.at().is_none() && !deadline.has_passed(now()));
+        let nearer = Deadline::within(Duration::from_secs(1));
+        assert_eq!(deadline.min(nearer).at(), nearer.at());
+        assert_eq!(nearer.min(deadline).at(), nearer.at());
+    }
+
+    #[test]
+    fn durations_read_as_a_person_writes_them() {
+        let shown = [0, 300, 1000, 1500].map(|ms| human(Duration::from_millis(ms)));
+        assert_eq!(shown, ["0 ms", "300 ms", "1 s", "1.5 s"]);
+    }
+}
