@@ -171,7 +171,8 @@ fn the_deadline_of_a_write_holds_although_the_peer_takes_a_little() {
 fn a_write_that_never_began_says_so() {
     let (link, thread) = link(drop);
     thread.join().unwrap();
-    // The peer is gone: the first byte is still taken, then its reset arrives, and nothing is taken any more.
+    // The peer is gone: the first byte is still taken, then its reset arrives, and nothing is taken
+    // any more.
     let mut first = Outgoing::new(link.clone());
     let _ = first.write(&[b"x"], patience());
     while link.socket.take_error().unwrap().is_none() && !link.has_hung_up() {

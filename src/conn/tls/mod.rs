@@ -67,9 +67,10 @@ impl Tls {
 
 /// An established TLS connection, which one thread writes and another reads.
 ///
-/// The lock is held while bytes are encrypted or decrypted, never while a socket is waited for, so neither direction
-/// holds up the other. Only the writer takes records out, which keeps them in the order of their sequence numbers;
-/// what the reader causes (the answer to a key update) goes out in front of the next write, as RFC 8446, 4.6.3 wants.
+/// The lock is held while bytes are encrypted or decrypted, never while a socket is waited for, so
+/// neither direction holds up the other. Only the writer takes records out, which keeps them in the
+/// order of their sequence numbers; what the reader causes (the answer to a key update) goes out in
+/// front of the next write, as RFC 8446, 4.6.3 wants.
 #[derive(Debug)]
 pub(super) struct Session(Mutex<ClientConnection>);
 
