@@ -5,10 +5,16 @@ mod config;
 mod error;
 mod partitioner;
 mod record;
+mod serializer;
 mod sync;
 mod time;
 mod wire;
 
 pub use config::{Acks, Config, SecurityProtocol};
 pub use error::{Error, ErrorKind, Outcome};
+pub use partitioner::{PartitionQuery, Partitioner};
 pub use record::Record;
+pub use serializer::{
+    BytesSerializer, Headers, IntegerSerializer, LongSerializer, Serialize, SerializeError,
+    SerializedBy, StringSerializer,
+};
