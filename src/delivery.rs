@@ -94,11 +94,48 @@ impl Delivery {
 
     /// Calls `callback` with the result on the producer's callback thread, at once if it is there already.
     pub fn on_done(self, callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) {
-        self.completion.add_callback(Callback { slot: self.slot, run: Box::new(callback) });
+        self.attach(Box::new(callback));
     }
 
-    pub(crate) fn slot(&self) -> Slot {
-        self.slot
+    pub(crate) fn attach(self, run: CallbackFn) {
+        self.completion.add_callback(Callback { slot: self.slot, run });
+    }
+}
+
+/// The deliveries of several records, in the order in which they were sent.
+#[derive(Debug)]
+#[must_use = "deliveries that nobody looks at hide their errors"]
+pub struct Deliveries(Vec<Delivery>);
+
+impl Deliveries {
+    /// Waits for all; the results are in the order of the records, one entry a record.
+    pub fn wait_all(self) -> Vec<Result<RecordMetadata, Error>> {
+        self.0.iter().map(Delivery::wait).collect()
+    }
+
+    /// The number of records.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True if there was no record.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<Delivery> for Deliveries {
+    fn from_iter<I: IntoIterator<Item = Delivery>>(deliveries: I) -> Self {
+        Self(deliveries.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Deliveries {
+    type Item = Delivery;
+    type IntoIter = std::vec::IntoIter<Delivery>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -205,8 +242,10 @@ impl From<Error> for Failure {
 /// A callback with what it needs to read its record's result.
 pub(crate) struct Callback {
     pub(crate) slot: Slot,
-    pub(crate) run: Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>,
+    pub(crate) run: CallbackFn,
 }
+
+pub(crate) type CallbackFn = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
 
 enum State {
     Pending { callbacks: Vec<Callback>, wakers: Vec<Waker> },
@@ -298,11 +337,13 @@ impl Completion {
         }
     }
 
-    /// Waits for the result and for the callbacks that want it. False if `until` passed first.
-    pub(crate) fn wait_settled(&self, until: Option<Instant>) -> bool {
+    /// Waits for the result, and for the callbacks that want it if asked. False if `until` passed first.
+    pub(crate) fn wait_end(&self, until: Option<Instant>, with_callbacks: bool) -> bool {
         let mut state = self.state.lock();
         loop {
-            if matches!(*state, State::Done { callbacks_left: false, .. }) {
+            if let State::Done { callbacks_left, .. } = &*state
+                && !(with_callbacks && *callbacks_left)
+            {
                 return true;
             }
             if until.is_some_and(|until| until <= time::now()) {

@@ -36,6 +36,8 @@ pub(crate) struct Accumulator {
 /// How a send behaves when the buffer is full.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wait {
+    /// Waits for room for that long.
+    AtMost(Duration),
     /// Waits for room until then.
     Until(Deadline),
     /// Fails at once, for this reason.
@@ -150,6 +152,7 @@ impl Accumulator {
 
     fn wait_for_memory(&self, bytes: usize, wait: Wait) -> Result<Grant, Error> {
         let deadline = match wait {
+            Wait::AtMost(limit) => Deadline::within(limit),
             Wait::Until(deadline) => deadline,
             Wait::No(why) => return Err(self.full(why.to_string())),
         };

@@ -15,6 +15,7 @@ use crate::cluster::Wishes;
 use crate::config::Config;
 use crate::conn::{Address, Connector, Interrupt};
 use crate::error::{Error, ErrorKind};
+use crate::latch::Latch;
 use crate::metrics::Metrics;
 use crate::sync::{Arc, Mutex};
 
@@ -26,6 +27,8 @@ pub(crate) struct Core {
     pub(crate) wishes: Wishes,
     pub(crate) metrics: Metrics,
     pub(crate) brokers: Brokers,
+    /// The threads that run.
+    pub(crate) running: Arc<Latch>,
 }
 
 /// The brokers that lead partitions of topics in use.
@@ -53,6 +56,11 @@ impl Broker {
         self.queue.broker_id()
     }
 
+    fn stop(&self) {
+        self.queue.close();
+        self.interrupt.fire();
+    }
+
     pub(crate) fn address(&self) -> Address {
         self.address.lock().clone()
     }
@@ -66,7 +74,12 @@ impl std::fmt::Display for Broker {
 
 impl Brokers {
     /// The broker with that id, its thread started at the first call; its address is brought up to date.
-    pub(crate) fn broker(&self, core: &Arc<Core>, id: i32, address: Address) -> Result<Arc<Broker>, Error> {
+    pub(crate) fn broker(
+        &self,
+        core: &Arc<Core>,
+        id: i32,
+        address: Address,
+    ) -> Result<Arc<Broker>, Error> {
         let mut state = self.state.lock();
         if state.is_closed {
             return Err(Error::new(ErrorKind::Closed, "the producer is closed"));
@@ -81,16 +94,36 @@ impl Brokers {
             interrupt: Interrupt::default(),
             address: Mutex::new(address),
         });
-        let thread = std::thread::Builder::new().name(format!("milena-send-{id}"));
-        let sender = sender::Sender::new(core.clone(), broker.clone());
-        let handle = thread.spawn(move || sender.run()).map_err(|error| {
-            Error::new(ErrorKind::Connection, format!("cannot start a sender thread: {error}"))
-        })?;
-        state.threads.push(handle);
         state.by_id.insert(id, broker.clone());
         drop(state);
         core.accumulator.add_queue(broker.queue.clone());
+        self.start(core, &broker)?;
         Ok(broker)
+    }
+
+    fn start(&self, core: &Arc<Core>, broker: &Arc<Broker>) -> Result<(), Error> {
+        let running = core.running.enter();
+        let sender = sender::Sender::new(core.clone(), broker.clone());
+        let thread = std::thread::Builder::new().name(format!("milena-send-{}", broker.id()));
+        let started = thread.spawn(move || {
+            sender.run();
+            drop(running);
+        });
+        let mut state = self.state.lock();
+        match started {
+            Ok(thread) => state.threads.push(thread),
+            Err(error) => {
+                state.by_id.remove(&broker.id());
+                let message = format!("cannot start a sender thread: {error}");
+                return Err(Error::new(ErrorKind::Connection, message));
+            }
+        }
+        let is_closed = state.is_closed;
+        drop(state);
+        if is_closed {
+            broker.stop();
+        }
+        Ok(())
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Broker>> {
@@ -103,10 +136,7 @@ impl Brokers {
         state.is_closed = true;
         let threads = std::mem::take(&mut state.threads);
         drop(state);
-        for broker in self.all() {
-            broker.queue.close();
-            broker.interrupt.fire();
-        }
+        self.all().iter().for_each(|broker| broker.stop());
         threads
     }
 }

@@ -4,7 +4,7 @@ mod info;
 mod updater;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
@@ -27,6 +27,11 @@ struct State {
     /// Somebody new waits: the next request need not rest as long as one that was in vain.
     is_urgent: bool,
     topics: HashMap<String, Wish>,
+    /// Asked for by a caller that does not wait.
+    wanted: HashSet<String>,
+    /// Nobody may wait any more.
+    is_refusing: bool,
+    /// The thread is to end.
     is_closed: bool,
 }
 
@@ -71,6 +76,15 @@ impl Wishes {
         self.changed.notify_all();
     }
 
+    /// Asks for a topic, without waiting for it.
+    pub(crate) fn want(&self, topic: &str) {
+        let mut state = self.state.lock();
+        state.wanted.insert(topic.to_string());
+        (state.is_refresh_due, state.is_urgent) = (true, true);
+        drop(state);
+        self.changed.notify_all();
+    }
+
     /// Waits until the next metadata that names `topic` is there.
     ///
     /// # Errors
@@ -85,7 +99,7 @@ impl Wishes {
         self.changed.notify_all();
         let mut state = self.state.lock();
         let result = loop {
-            let is_closed = state.is_closed;
+            let is_closed = state.is_refusing;
             let Some(wish) = state.topics.get_mut(topic) else {
                 break Err(closed());
             };
@@ -146,7 +160,9 @@ impl Wishes {
     pub(crate) fn begin(&self) -> Vec<String> {
         let mut state = self.state.lock();
         (state.is_refresh_due, state.is_urgent) = (false, false);
-        state.topics.keys().cloned().collect()
+        let mut topics = std::mem::take(&mut state.wanted);
+        topics.extend(state.topics.keys().cloned());
+        topics.into_iter().collect()
     }
 
     /// Tells those who wait what `news` has for their topic; topics for which it has nothing wait on.
@@ -170,10 +186,18 @@ impl Wishes {
         !self.state.lock().topics.is_empty()
     }
 
-    /// Ends the thread and refuses those who wait.
+    /// Refuses those who wait, now and later.
+    pub(crate) fn refuse(&self) {
+        let mut state = self.state.lock();
+        state.is_refusing = true;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Ends the thread.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
-        state.is_closed = true;
+        (state.is_refusing, state.is_closed) = (true, true);
         drop(state);
         self.changed.notify_all();
     }
