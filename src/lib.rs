@@ -1,5 +1,5 @@
 //! milena: a blocking Apache Kafka producer.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod config;
 mod error;
