@@ -82,7 +82,9 @@ impl CallbackQueue {
         let queue = self.clone();
         let thread = std::thread::Builder::new().name("milena-callbacks".into());
         if let Err(error) = thread.spawn(move || queue.run()) {
-            log::error!("cannot start the callback thread: {error}; callbacks wait for the next result");
+            log::error!(
+                "cannot start the callback thread: {error}; callbacks wait for the next result"
+            );
             self.state.lock().is_running = false;
         }
     }

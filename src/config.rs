@@ -116,6 +116,9 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Config {
+    pub(crate) fn bootstrap_addresses(&self) -> Vec<crate::conn::Address> {
+        todo!()
+    }
     /// Settings with every default, for the cluster at `bootstrap_servers` (`host:port,host:port`).
     pub fn new(bootstrap_servers: impl Into<String>) -> Self {
         let _ = bootstrap_servers.into();
@@ -123,7 +126,7 @@ impl Config {
     }
 
     /// Cross checks; called by `Producer::new`.
-    pub(crate) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(self) -> Result<Self, Error> {
         todo!("config helper")
     }
 }

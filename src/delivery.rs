@@ -53,10 +53,16 @@ impl Delivery {
 
     /// A delivery that failed before it had a batch.
     pub(crate) fn failed(topic: &str, error: Error, callbacks: &Arc<CallbackQueue>) -> Self {
-        let completion = Completion::new(topic.into(), -1, Weak::<NoHurry>::new(), callbacks);
+        let hurry = Weak::<NoHurry>::new();
+        let completion = Arc::new(Completion::new(topic.into(), -1, hurry, callbacks));
         completion.resolve(Err(Failure::from(error)));
-        let slot = Slot { index: 0, timestamp_ms: -1, key_size: -1, value_size: -1 };
-        Self::new(Arc::new(completion), slot)
+        let slot = Slot {
+            index: 0,
+            timestamp_ms: -1,
+            key_size: -1,
+            value_size: -1,
+        };
+        Self::new(completion, slot)
     }
 
     /// Blocks until the record is acknowledged or has failed. It does so within `delivery.timeout.ms`.
@@ -84,7 +90,9 @@ impl Delivery {
 
     /// The result if there is one already.
     pub fn try_get(&self) -> Option<Result<RecordMetadata, Error>> {
-        self.completion.result().map(|done| done.for_record(&self.completion, &self.slot))
+        self.completion
+            .result()
+            .map(|done| done.for_record(&self.completion, &self.slot))
     }
 
     /// True once the result is there.
@@ -98,7 +106,10 @@ impl Delivery {
     }
 
     pub(crate) fn attach(self, run: CallbackFn) {
-        self.completion.add_callback(Callback { slot: self.slot, run });
+        self.completion.add_callback(Callback {
+            slot: self.slot,
+            run,
+        });
     }
 }
 
@@ -235,7 +246,10 @@ pub(crate) struct Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, records: Vec::new() }
+        Self {
+            error,
+            records: Vec::new(),
+        }
     }
 }
 
@@ -248,8 +262,14 @@ pub(crate) struct Callback {
 pub(crate) type CallbackFn = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
 
 enum State {
-    Pending { callbacks: Vec<Callback>, wakers: Vec<Waker> },
-    Done { result: Arc<Done>, callbacks_left: bool },
+    Pending {
+        callbacks: Vec<Callback>,
+        wakers: Vec<Waker>,
+    },
+    Done {
+        result: Arc<Done>,
+        callbacks_left: bool,
+    },
 }
 
 /// A result, in the form that deliveries read.
@@ -266,13 +286,18 @@ impl Done {
             Ok(acknowledged) => Ok(RecordMetadata {
                 topic: completion.topic.clone(),
                 partition: completion.partition,
-                offset: acknowledged.base_offset.map(|base| base.saturating_add(i64::from(slot.index))),
+                offset: acknowledged
+                    .base_offset
+                    .map(|base| base.saturating_add(i64::from(slot.index))),
                 timestamp_ms: acknowledged.log_append_time_ms.unwrap_or(slot.timestamp_ms),
                 key_size: usize::try_from(slot.key_size).ok(),
                 value_size: usize::try_from(slot.value_size).ok(),
             }),
             Err(failure) => {
-                let own = failure.records.iter().find(|(index, _)| *index == slot.index);
+                let own = failure
+                    .records
+                    .iter()
+                    .find(|(index, _)| *index == slot.index);
                 Err(own.map_or(&failure.error, |(_, error)| error).clone())
             }
         }
@@ -291,7 +316,10 @@ impl Completion {
             partition,
             hurry,
             callbacks: callbacks.clone(),
-            state: Mutex::new(State::Pending { callbacks: Vec::new(), wakers: Vec::new() }),
+            state: Mutex::new(State::Pending {
+                callbacks: Vec::new(),
+                wakers: Vec::new(),
+            }),
             changed: Condvar::new(),
         }
     }
@@ -299,10 +327,15 @@ impl Completion {
     /// Gives all records of the batch their result. Only the first call counts; true if this was it.
     pub(crate) fn resolve(self: &Arc<Self>, resolution: Resolution) -> bool {
         let mut state = self.state.lock();
-        let State::Pending { callbacks, wakers } = &mut *state else { return false };
+        let State::Pending { callbacks, wakers } = &mut *state else {
+            return false;
+        };
         let (callbacks, wakers) = (std::mem::take(callbacks), std::mem::take(wakers));
         let result = Arc::new(Done(resolution));
-        *state = State::Done { result, callbacks_left: !callbacks.is_empty() };
+        *state = State::Done {
+            result,
+            callbacks_left: !callbacks.is_empty(),
+        };
         drop(state);
         self.changed.notify_all();
         wakers.into_iter().for_each(Waker::wake);

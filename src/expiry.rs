@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::broker::Core;
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use crate::time;
 
 /// Wakes the thread when there is something that can expire; with nothing buffered it sleeps for good.
@@ -75,7 +75,9 @@ impl Expiry {
             if state.is_closed {
                 return false;
             }
-            if std::mem::take(&mut state.is_poked) || until.is_some_and(|until| until <= time::now()) {
+            if std::mem::take(&mut state.is_poked)
+                || until.is_some_and(|until| until <= time::now())
+            {
                 return true;
             }
             state = self.changed.wait(state, until);

@@ -12,7 +12,7 @@ use crate::callbacks::CallbackQueue;
 use crate::cluster::{PartitionInfo, Updater, Wishes};
 use crate::config::Config;
 use crate::conn::{Connector, Interrupt};
-use crate::delivery::{Callback, Deliveries, Delivery, RecordMetadata};
+use crate::delivery::{Deliveries, Delivery, RecordMetadata};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
 use crate::latch::Latch;
@@ -62,13 +62,24 @@ impl Producer {
         });
         let expiry = Arc::new(Expiry::default());
         let interrupt = Arc::new(Interrupt::default());
-        let shutdown = Shutdown::new(core.clone(), callbacks.clone(), expiry.clone(), interrupt.clone());
+        let shutdown = Shutdown::new(
+            core.clone(),
+            callbacks.clone(),
+            expiry.clone(),
+            interrupt.clone(),
+        );
         let updater = Updater::new(core.clone(), interrupt);
         let (time_keeper, kept) = (expiry.clone(), core.clone());
         shutdown.start("milena-cluster", move || updater.run())?;
         shutdown.start("milena-expiry", move || time_keeper.run(&kept))?;
         let is_closed = AtomicBool::new(false);
-        Ok(Self(Arc::new(Handle { core, callbacks, expiry, is_closed, shutdown })))
+        Ok(Self(Arc::new(Handle {
+            core,
+            callbacks,
+            expiry,
+            is_closed,
+            shutdown,
+        })))
     }
 
     /// Hands a record to the sender threads.
@@ -113,12 +124,16 @@ impl Producer {
     /// for), or the record could never be sent.
     pub fn try_send<'a>(&self, record: Record<'a>) -> Result<Delivery, TrySendError<'a>> {
         let patience = Patience::None("try_send does not wait");
-        self.append(&record, patience).map_err(|error| TrySendError { record, error })
+        self.append(&record, patience)
+            .map_err(|error| TrySendError { record, error })
     }
 
     /// Sends many records; [`Deliveries::wait_all`] gives their results in the same order, one entry a record.
     pub fn send_all<'a>(&self, records: impl IntoIterator<Item = Record<'a>>) -> Deliveries {
-        records.into_iter().map(|record| self.send(record)).collect()
+        records
+            .into_iter()
+            .map(|record| self.send(record))
+            .collect()
     }
 
     /// Sends everything that was handed over before this call, and waits until all of it is delivered or has failed,
@@ -184,7 +199,8 @@ impl Producer {
 
     fn refuse_in_callback(&self, call: &str) -> Result<(), Error> {
         if self.0.callbacks.is_this_thread() {
-            let message = format!("{call} inside a callback would wait for that callback: call it elsewhere");
+            let message =
+                format!("{call} inside a callback would wait for that callback: call it elsewhere");
             return Err(Error::new(ErrorKind::Misuse, message));
         }
         Ok(())
@@ -192,7 +208,9 @@ impl Producer {
 
     fn patience(&self) -> Patience {
         match self.0.callbacks.is_this_thread() {
-            true => Patience::None("a callback does not wait: what holds the buffer may be behind it"),
+            true => {
+                Patience::None("a callback does not wait: what holds the buffer may be behind it")
+            }
             false => Patience::Max(self.0.core.config.max_block),
         }
     }
@@ -220,7 +238,9 @@ impl Producer {
                     available: &view.available,
                     next: &topic.next,
                 };
-                core.config.partitioner.choose(&seen, record.key, record.value)?
+                core.config
+                    .partitioner
+                    .choose(&seen, record.key, record.value)?
             }
         };
         if !has_partition(&view, partition) {
@@ -229,14 +249,20 @@ impl Producer {
         let partition = &view.partitions[partition as usize];
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(time::wall_clock_ms);
         let wait = patience.wait();
-        let (delivery, is_first) = core.accumulator.append(partition, record, timestamp_ms, wait)?;
+        let (delivery, is_first) =
+            core.accumulator
+                .append(partition, record, timestamp_ms, wait)?;
         if is_first {
             expiry.arm();
         }
         Ok(delivery)
     }
 
-    fn topic_for(&self, record: &Record<'_>, patience: Patience) -> Result<(Arc<Topic>, Arc<View>), Error> {
+    fn topic_for(
+        &self,
+        record: &Record<'_>,
+        patience: Patience,
+    ) -> Result<(Arc<Topic>, Arc<View>), Error> {
         if record.partition.is_some() || record.timestamp_ms.is_some() {
             record.check()?;
         }
@@ -271,7 +297,9 @@ impl Producer {
             match patience {
                 Patience::None(why) => {
                     core.wishes.want(name);
-                    let message = format!("topic {name} is not known yet, and {why}; its metadata was asked for");
+                    let message = format!(
+                        "topic {name} is not known yet, and {why}; its metadata was asked for"
+                    );
                     return Err(Error::new(ErrorKind::TopicNotReady, message));
                 }
                 Patience::Max(limit) => core.wishes.wait_for(name, Deadline::within(limit))?,
@@ -281,14 +309,23 @@ impl Producer {
     }
 
     /// A topic that lacks the partition asked for may have grown: the newest metadata decides.
-    fn grown_topic(&self, name: &str, partition: i32, patience: Patience) -> Result<Arc<View>, Error> {
+    fn grown_topic(
+        &self,
+        name: &str,
+        partition: i32,
+        patience: Patience,
+    ) -> Result<Arc<View>, Error> {
         let core = &self.0.core;
         match patience {
             Patience::None(_) => core.wishes.refresh(),
             Patience::Max(limit) => core.wishes.wait_for(name, Deadline::within(limit))?,
             Patience::Until(deadline) => core.wishes.wait_for(name, deadline)?,
         }
-        let view = core.accumulator.topic(name).map(|topic| topic.view()).unwrap_or_default();
+        let view = core
+            .accumulator
+            .topic(name)
+            .map(|topic| topic.view())
+            .unwrap_or_default();
         if has_partition(&view, partition) {
             return Ok(view);
         }
@@ -341,7 +378,10 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let before = self.core.metrics.snapshot(0);
         let report = self.close(self.core.config.close_timeout);
-        let (failed, unknown) = (report.failed - before.failed, report.unknown - before.unknown);
+        let (failed, unknown) = (
+            report.failed - before.failed,
+            report.unknown - before.unknown,
+        );
         if failed + unknown > 0 {
             log::error!(
                 "a producer was dropped with records on their way: {failed} were not written, {unknown} may have been"
@@ -352,7 +392,9 @@ impl Drop for Handle {
 
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Producer").field("config", &self.0.core.config).finish_non_exhaustive()
+        f.debug_struct("Producer")
+            .field("config", &self.0.core.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -386,7 +428,9 @@ impl<'a> TrySendError<'a> {
 
 impl fmt::Debug for TrySendError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrySendError").field("error", &self.error).finish_non_exhaustive()
+        f.debug_struct("TrySendError")
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,6 @@ use crate::conn::Interrupt;
 use crate::delivery::Completion;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
-use crate::latch::Latch;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time::{self, Deadline, human};
 
@@ -55,18 +54,35 @@ impl Shutdown {
     ) -> Self {
         let (threads, changed) = (Mutex::default(), Condvar::new());
         let stage = Mutex::new(Stage::Open);
-        Self { core, callbacks, expiry, interrupt, threads, stage, changed }
+        Self {
+            core,
+            callbacks,
+            expiry,
+            interrupt,
+            threads,
+            stage,
+            changed,
+        }
     }
 
     /// Starts one of the producer's own threads.
-    pub(crate) fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    pub(crate) fn start(
+        &self,
+        name: &str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Error> {
         let running = self.core.running.enter();
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
-            run();
-            drop(running);
-        });
+        let thread = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                run();
+                drop(running);
+            });
         let thread = thread.map_err(|error| {
-            Error::new(ErrorKind::Config, format!("cannot start the thread {name}: {error}"))
+            Error::new(
+                ErrorKind::Config,
+                format!("cannot start the thread {name}: {error}"),
+            )
         })?;
         self.threads.lock().push(thread);
         Ok(())
@@ -84,7 +100,9 @@ impl Shutdown {
             0 => Ok(()),
             left => {
                 let limit = human(deadline.limit());
-                let message = format!("flush: {left} batches are not settled after {limit}; they are still being sent");
+                let message = format!(
+                    "flush: {left} batches are not settled after {limit}; they are still being sent"
+                );
                 Err(Error::new(ErrorKind::TimedOut, message))
             }
         }
@@ -106,11 +124,16 @@ impl Shutdown {
         self.interrupt.fire();
         let mut threads = core.brokers.close();
         threads.append(&mut self.threads.lock());
-        let grace = time::after(deadline.at().unwrap_or_else(time::now).max(time::now()), GRACE);
+        let grace = time::after(
+            deadline.at().unwrap_or_else(time::now).max(time::now()),
+            GRACE,
+        );
         if core.running.wait(grace) {
             threads.into_iter().for_each(join);
         } else {
-            log::warn!("threads of a closed producer are still in a name look-up or a connect; they end by themselves");
+            log::warn!(
+                "threads of a closed producer are still in a name look-up or a connect; they end by themselves"
+            );
         }
         self.abandon(deadline);
         if !self.callbacks.close(grace) {
@@ -144,7 +167,11 @@ impl Shutdown {
     fn report(&self) -> CloseReport {
         let totals = self.core.metrics.snapshot(0);
         let (delivered, failed, unknown) = (totals.delivered, totals.failed, totals.unknown);
-        CloseReport { delivered, failed, unknown }
+        CloseReport {
+            delivered,
+            failed,
+            unknown,
+        }
     }
 }
 

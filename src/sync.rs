@@ -60,7 +60,10 @@ pub(crate) struct Condvar {
 
 impl Condvar {
     pub(crate) const fn new() -> Self {
-        Self { inner: std::sync::Condvar::new(), waiting: AtomicUsize::new(0) }
+        Self {
+            inner: std::sync::Condvar::new(),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     /// Waits for a notification, or until `until`. Wakes spuriously now and then: callers loop over their condition.
@@ -68,7 +71,10 @@ impl Condvar {
         let Guard { guard, only } = guard;
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let guard = match until {
-            None => self.inner.wait(guard).unwrap_or_else(PoisonError::into_inner),
+            None => self
+                .inner
+                .wait(guard)
+                .unwrap_or_else(PoisonError::into_inner),
             Some(until) => {
                 let left = until.saturating_duration_since(crate::time::now());
                 let waited = self.inner.wait_timeout(guard, left);

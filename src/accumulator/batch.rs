@@ -76,7 +76,10 @@ pub(crate) fn lone_size(record: &Record<'_>) -> usize {
 /// What a new batch for `record` should allocate.
 pub(crate) fn room_to_open(record: &Record<'_>, batch_size: usize) -> Room {
     let least = lone_size(record);
-    Room { least, best: least.max(FIRST_CAPACITY.min(batch_size)) }
+    Room {
+        least,
+        best: least.max(FIRST_CAPACITY.min(batch_size)),
+    }
 }
 
 impl OpenBatch {
@@ -107,7 +110,12 @@ impl OpenBatch {
     }
 
     pub(crate) fn encoded_len(&self, record: &Record<'_>, timestamp_ms: i64) -> usize {
-        fields(record, self.records, timestamp_ms.wrapping_sub(self.base_timestamp_ms)).encoded_len()
+        fields(
+            record,
+            self.records,
+            timestamp_ms.wrapping_sub(self.base_timestamp_ms),
+        )
+        .encoded_len()
     }
 
     /// The capacity that is missing for a record of `record_len` bytes, `None` if there is enough.
@@ -115,12 +123,16 @@ impl OpenBatch {
         let capacity = self.grant.bytes();
         let needed = self.bytes.len() + record_len;
         let best = needed.max((capacity * GROWTH).min(batch_size));
-        (needed > capacity).then(|| Room { least: needed - capacity, best: best - capacity })
+        (needed > capacity).then(|| Room {
+            least: needed - capacity,
+            best: best - capacity,
+        })
     }
 
     pub(crate) fn grow(&mut self, more: Grant) {
         self.grant.merge(more);
-        self.bytes.reserve_exact(self.grant.bytes() - self.bytes.len());
+        self.bytes
+            .reserve_exact(self.grant.bytes() - self.bytes.len());
     }
 
     /// Appends a record for which [`room_for`](Self::room_for) wants nothing more.
@@ -131,7 +143,12 @@ impl OpenBatch {
         self.records += 1;
         self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);
         let size = |part: Option<&[u8]>| part.map_or(-1, |part| part.len() as i32);
-        Slot { index, timestamp_ms, key_size: size(record.key), value_size: size(record.value) }
+        Slot {
+            index,
+            timestamp_ms,
+            key_size: size(record.key),
+            value_size: size(record.value),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -186,7 +203,11 @@ impl Batch {
 
     /// What is known of its records if they fail now.
     pub(crate) fn outcome(&self) -> Outcome {
-        if self.may_be_written { Outcome::Unknown } else { Outcome::NotWritten }
+        if self.may_be_written {
+            Outcome::Unknown
+        } else {
+            Outcome::NotWritten
+        }
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -197,12 +218,20 @@ impl Batch {
 impl Drop for Batch {
     fn drop(&mut self) {
         if self.completion.result().is_none() {
-            let outcome = if self.attempts > 0 { Outcome::Unknown } else { Outcome::NotWritten };
+            let outcome = if self.attempts > 0 {
+                Outcome::Unknown
+            } else {
+                Outcome::NotWritten
+            };
             let error = Error::new(
                 ErrorKind::Closed,
-                format!("the producer lost a batch of {} records for {}", self.records, self.partition),
+                format!(
+                    "the producer lost a batch of {} records for {}",
+                    self.records, self.partition
+                ),
             );
-            self.completion.resolve(Err(Failure::from(error.with_outcome(outcome))));
+            self.completion
+                .resolve(Err(Failure::from(error.with_outcome(outcome))));
         }
     }
 }

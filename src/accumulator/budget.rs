@@ -58,7 +58,10 @@ impl Budget {
             return None;
         }
         state.used += bytes;
-        Some(Grant { budget: self.clone(), bytes })
+        Some(Grant {
+            budget: self.clone(),
+            bytes,
+        })
     }
 
     /// Bytes, first come first served, waiting until `until`. `before` runs once others can see that somebody waits.
@@ -80,7 +83,10 @@ impl Budget {
             }
             if state.waiting.front() == Some(&ticket) && bytes <= self.limit - state.used {
                 state.used += bytes;
-                break Ok(Grant { budget: self.clone(), bytes });
+                break Ok(Grant {
+                    budget: self.clone(),
+                    bytes,
+                });
             }
             if until.is_some_and(|until| until <= time::now()) {
                 break Err(Refused::Full);
@@ -137,7 +143,10 @@ impl Budget {
     fn release(&self, bytes: usize) {
         if bytes > 0 {
             let mut state = self.state.lock();
-            assert!(state.used >= bytes, "the budget gets back more than it gave");
+            assert!(
+                state.used >= bytes,
+                "the budget gets back more than it gave"
+            );
             state.used -= bytes;
             drop(state);
             self.changed.notify_all();
@@ -174,13 +183,20 @@ mod tests {
         let all = budget.try_acquire(100).expect("all of it");
         let waiter = |bytes| {
             let budget = budget.clone();
-            std::thread::spawn(move || budget.acquire(bytes, None, || ()).map(|grant| grant.bytes()))
+            std::thread::spawn(move || {
+                budget
+                    .acquire(bytes, None, || ())
+                    .map(|grant| grant.bytes())
+            })
         };
         let large = waiter(90);
         while budget.state.lock().waiting.is_empty() {
             std::thread::yield_now();
         }
-        assert!(budget.try_acquire(0).is_none(), "a newcomer overtook who waits");
+        assert!(
+            budget.try_acquire(0).is_none(),
+            "a newcomer overtook who waits"
+        );
         drop(all);
         assert_eq!(large.join().expect("no panic"), Ok(90));
         assert_eq!(budget.used(), 0);

@@ -63,7 +63,11 @@ impl Accumulator {
         };
         let budget = Budget::new(config.buffer_memory);
         Self {
-            shared: Arc::new(Shared { rules, budget, callbacks }),
+            shared: Arc::new(Shared {
+                rules,
+                budget,
+                callbacks,
+            }),
             topics: Mutex::default(),
             queues: Mutex::default(),
             max_request_size: config.max_request_size,
@@ -88,7 +92,11 @@ impl Accumulator {
 
     /// The topic's entry, made if there is none.
     pub(crate) fn insert_topic(&self, topic: Arc<Topic>) -> Arc<Topic> {
-        self.topics.lock().entry(topic.name().clone()).or_insert(topic).clone()
+        self.topics
+            .lock()
+            .entry(topic.name().clone())
+            .or_insert(topic)
+            .clone()
     }
 
     /// A broker's inbox, to be told when the buffer is full.
@@ -127,14 +135,20 @@ impl Accumulator {
         let mut grant: Option<Grant> = None;
         loop {
             let room = match partition.append(record, timestamp_ms, &mut grant) {
-                Append::Done { completion, slot, is_first } => {
+                Append::Done {
+                    completion,
+                    slot,
+                    is_first,
+                } => {
                     return Ok((Delivery::new(completion, slot), is_first));
                 }
                 Append::Needs(room) => room,
             };
             let budget = self.budget();
             drop(grant.take());
-            let more = budget.try_acquire(room.best).or_else(|| budget.try_acquire(room.least));
+            let more = budget
+                .try_acquire(room.best)
+                .or_else(|| budget.try_acquire(room.least));
             grant = Some(match more {
                 Some(more) => more,
                 None => self.wait_for_memory(room.least, wait)?,
@@ -161,10 +175,14 @@ impl Accumulator {
                 self.queues().iter().for_each(|queue| queue.press());
             }
         };
-        self.budget().acquire(bytes, deadline.at(), press).map_err(|refused| match refused {
-            Refused::Closed => Error::new(ErrorKind::Closed, "the producer is closed"),
-            Refused::Full => self.full(format!("waited max.block.ms = {}", human(deadline.limit()))),
-        })
+        self.budget()
+            .acquire(bytes, deadline.at(), press)
+            .map_err(|refused| match refused {
+                Refused::Closed => Error::new(ErrorKind::Closed, "the producer is closed"),
+                Refused::Full => {
+                    self.full(format!("waited max.block.ms = {}", human(deadline.limit())))
+                }
+            })
     }
 
     fn queues(&self) -> Vec<Arc<ReadyQueue>> {
@@ -180,7 +198,10 @@ impl Accumulator {
             let load = partition.load();
             total.records += load.records;
             total.oldest = [total.oldest, load.oldest].into_iter().flatten().min();
-            if largest.as_ref().is_none_or(|(known, _)| load.bytes > known.bytes) {
+            if largest
+                .as_ref()
+                .is_none_or(|(known, _)| load.bytes > known.bytes)
+            {
                 largest = Some((load, partition));
             }
         }
@@ -191,7 +212,10 @@ impl Accumulator {
             total.records,
         );
         if let Some(oldest) = total.oldest {
-            message += &format!(", the oldest for {}", human(now.saturating_duration_since(oldest)));
+            message += &format!(
+                ", the oldest for {}",
+                human(now.saturating_duration_since(oldest))
+            );
         }
         let mut cause = None;
         if let Some((load, partition)) = largest.filter(|(load, _)| load.bytes > 0) {
@@ -207,13 +231,18 @@ impl Accumulator {
 
     fn partitions(&self) -> Vec<Arc<Partition>> {
         let topics = self.topics();
-        topics.iter().flat_map(|topic| topic.view().all().cloned().collect::<Vec<_>>()).collect()
+        topics
+            .iter()
+            .flat_map(|topic| topic.view().all().cloned().collect::<Vec<_>>())
+            .collect()
     }
 
     /// Sends all that lingers, and collects the completions of all that is not settled.
     pub(crate) fn flush(&self) -> Vec<Arc<Completion>> {
         let mut unsettled = Vec::new();
-        self.partitions().iter().for_each(|partition| partition.flush(&mut unsettled));
+        self.partitions()
+            .iter()
+            .for_each(|partition| partition.flush(&mut unsettled));
         unsettled
     }
 
@@ -223,15 +252,35 @@ impl Accumulator {
         let mut losses = Losses::default();
         let mut next: Option<Instant> = None;
         let Some(created_by) = now.checked_sub(timeout) else {
-            let oldest = self.partitions().iter().filter_map(|partition| partition.oldest()).min();
-            return (losses, oldest.and_then(|oldest| time::after(oldest, timeout)));
+            let oldest = self
+                .partitions()
+                .iter()
+                .filter_map(|partition| partition.oldest())
+                .min();
+            return (
+                losses,
+                oldest.and_then(|oldest| time::after(oldest, timeout)),
+            );
         };
-        let what = format!("not delivered within delivery.timeout.ms = {}", human(timeout));
+        let what = format!(
+            "not delivered within delivery.timeout.ms = {}",
+            human(timeout)
+        );
         for partition in self.partitions() {
-            if partition.oldest().is_some_and(|oldest| oldest <= created_by) {
-                losses.add(fail(&partition, Some(created_by), ErrorKind::TimedOut, &what));
+            if partition
+                .oldest()
+                .is_some_and(|oldest| oldest <= created_by)
+            {
+                losses.add(fail(
+                    &partition,
+                    Some(created_by),
+                    ErrorKind::TimedOut,
+                    &what,
+                ));
             }
-            let due = partition.oldest().and_then(|oldest| time::after(oldest, timeout));
+            let due = partition
+                .oldest()
+                .and_then(|oldest| time::after(oldest, timeout));
             next = [next, due].into_iter().flatten().min();
         }
         (losses, next)
@@ -239,7 +288,10 @@ impl Accumulator {
 
     /// Fails everything, because the producer closes.
     pub(crate) fn abandon(&self, waited: Duration) -> Losses {
-        let what = format!("the producer was closed; not delivered within {}", human(waited));
+        let what = format!(
+            "the producer was closed; not delivered within {}",
+            human(waited)
+        );
         let mut losses = Losses::default();
         for partition in self.partitions() {
             losses.add(fail(&partition, None, ErrorKind::Closed, &what));
@@ -269,17 +321,32 @@ fn fail(
     kind: ErrorKind,
     what: &str,
 ) -> Losses {
-    let (GivenUp { waiting, unsent, on_wire }, standstill) = partition.give_up(created_by);
+    let (
+        GivenUp {
+            waiting,
+            unsent,
+            on_wire,
+        },
+        standstill,
+    ) = partition.give_up(created_by);
     let mut losses = Losses::default();
     let what = format!("record for {partition} {what}");
     for batch in unsent.into_iter().chain(waiting) {
-        let fate = Fate { attempts: batch.attempts, outcome: batch.outcome(), on_wire: false };
+        let fate = Fate {
+            attempts: batch.attempts,
+            outcome: batch.outcome(),
+            on_wire: false,
+        };
         if fail_batch(&batch, &standstill, kind, &what, fate) {
             losses.count(fate.outcome, batch.records);
         }
     }
     for (completion, attempts, records) in on_wire {
-        let fate = Fate { attempts, outcome: Outcome::Unknown, on_wire: true };
+        let fate = Fate {
+            attempts,
+            outcome: Outcome::Unknown,
+            on_wire: true,
+        };
         let error = standstill.error(kind, &what, fate);
         if completion.resolve(Err(Failure::from(error))) {
             losses.count(fate.outcome, records);
@@ -288,6 +355,14 @@ fn fail(
     losses
 }
 
-fn fail_batch(batch: &Batch, standstill: &Standstill, kind: ErrorKind, what: &str, fate: Fate) -> bool {
-    batch.completion.resolve(Err(Failure::from(standstill.error(kind, what, fate))))
+fn fail_batch(
+    batch: &Batch,
+    standstill: &Standstill,
+    kind: ErrorKind,
+    what: &str,
+    fate: Fate,
+) -> bool {
+    batch
+        .completion
+        .resolve(Err(Failure::from(standstill.error(kind, what, fate))))
 }

@@ -32,7 +32,11 @@ pub(crate) struct Shared {
 /// What [`Partition::append`] did.
 pub(crate) enum Append {
     /// The record is in a batch. `is_first`: it opened it.
-    Done { completion: Arc<Completion>, slot: Slot, is_first: bool },
+    Done {
+        completion: Arc<Completion>,
+        slot: Slot,
+        is_first: bool,
+    },
     /// Memory is needed first.
     Needs(Room),
 }
@@ -47,7 +51,12 @@ pub(crate) struct Load {
 
 impl Partition {
     pub(crate) fn new(topic: Arc<str>, index: i32, shared: Arc<Shared>) -> Arc<Self> {
-        Arc::new(Self { topic, index, shared, state: Mutex::default() })
+        Arc::new(Self {
+            topic,
+            index,
+            shared,
+            state: Mutex::default(),
+        })
     }
 
     pub(crate) fn topic(&self) -> &Arc<str> {
@@ -81,7 +90,12 @@ impl Partition {
                 return Append::Needs(room);
             };
             let completion = Arc::new(self.completion());
-            state.open = Some(OpenBatch::new(granted, timestamp_ms, completion, time::now()));
+            state.open = Some(OpenBatch::new(
+                granted,
+                timestamp_ms,
+                completion,
+                time::now(),
+            ));
         }
         let open = state.open.as_mut().expect("a batch was opened above");
         let record_len = open.encoded_len(record, timestamp_ms);
@@ -96,23 +110,41 @@ impl Partition {
         let announcement = state.announce(&self.shared.rules, self.shared.budget.is_pressed());
         drop(state);
         self.tell(announcement);
-        Append::Done { completion, slot, is_first }
+        Append::Done {
+            completion,
+            slot,
+            is_first,
+        }
     }
 
     fn completion(self: &Arc<Self>) -> Completion {
         let hurry: Arc<dyn Hurry> = self.clone();
         let hurry = Arc::downgrade(&hurry);
-        Completion::new(self.topic.clone(), self.index, hurry, &self.shared.callbacks)
+        Completion::new(
+            self.topic.clone(),
+            self.index,
+            hurry,
+            &self.shared.callbacks,
+        )
     }
 
     /// Gives `broker_id`'s sender the batch that is next. Only valid tokens get one.
-    pub(crate) fn take(self: &Arc<Self>, ticket: u64, broker_id: i32, now: Instant, room: usize) -> Take {
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        ticket: u64,
+        broker_id: i32,
+        now: Instant,
+        room: usize,
+    ) -> Take {
         let is_pressed = self.shared.budget.is_pressed();
         let rules = &self.shared.rules;
         let mut state = self.state.lock();
-        let take = state.take((ticket, broker_id), (now, is_pressed), (room, rules), |open| {
-            open.seal(self.clone())
-        });
+        let take = state.take(
+            (ticket, broker_id),
+            (now, is_pressed),
+            (room, rules),
+            |open| open.seal(self.clone()),
+        );
         let announcement = match take {
             Take::NoRoom => None,
             Take::Batch(_) | Take::Nothing => state.announce(rules, is_pressed),
@@ -160,11 +192,21 @@ impl Partition {
     /// Follows a leader that a broker named in its refusal, if that is news.
     pub(crate) fn follow_hint(self: &Arc<Self>, queue: Arc<ReadyQueue>, leader_epoch: i32) -> bool {
         let mut state = self.state.lock();
-        let Some(topic_id) = state.route.as_ref().map(|route| route.topic_id) else { return false };
-        if state.route.as_ref().is_some_and(|route| route.leader_epoch >= leader_epoch) {
+        let Some(topic_id) = state.route.as_ref().map(|route| route.topic_id) else {
+            return false;
+        };
+        if state
+            .route
+            .as_ref()
+            .is_some_and(|route| route.leader_epoch >= leader_epoch)
+        {
             return false;
         }
-        state.follow_at_once(Route { queue, leader_epoch, topic_id });
+        state.follow_at_once(Route {
+            queue,
+            leader_epoch,
+            topic_id,
+        });
         self.unlock_and_tell(state);
         true
     }
@@ -180,7 +222,10 @@ impl Partition {
     /// What keeps its batches from leaving, as far as is known.
     pub(crate) fn trouble(&self) -> Option<Error> {
         let state = self.state.lock();
-        let (queue, last) = (state.route.as_ref().map(|r| r.queue.clone()), state.last_error.clone());
+        let (queue, last) = (
+            state.route.as_ref().map(|r| r.queue.clone()),
+            state.last_error.clone(),
+        );
         drop(state);
         queue.and_then(|queue| queue.trouble()).or(last)
     }
@@ -206,9 +251,18 @@ impl Partition {
 
     pub(crate) fn load(&self) -> Load {
         let state = self.state.lock();
-        let mut load = Load { oldest: state.oldest(), ..Load::default() };
-        let flights = state.flights.iter().map(|flight| (flight.records, flight.bytes));
-        let queued = state.queue.iter().map(|batch| (batch.records, batch.capacity()));
+        let mut load = Load {
+            oldest: state.oldest(),
+            ..Load::default()
+        };
+        let flights = state
+            .flights
+            .iter()
+            .map(|flight| (flight.records, flight.bytes));
+        let queued = state
+            .queue
+            .iter()
+            .map(|batch| (batch.records, batch.capacity()));
         let open = state.open.iter().map(|open| (open.records(), open.len()));
         for (records, bytes) in flights.chain(queued).chain(open) {
             load.records += u64::from(records);
@@ -237,7 +291,13 @@ impl Partition {
 
     fn tell(self: &Arc<Self>, announcement: Option<Announcement>) {
         if let Some(Announcement { queue, ticket, at }) = announcement {
-            queue.push(Token { partition: self.clone(), ticket }, at);
+            queue.push(
+                Token {
+                    partition: self.clone(),
+                    ticket,
+                },
+                at,
+            );
         }
     }
 }
@@ -251,7 +311,11 @@ pub(crate) struct Standstill {
 impl Standstill {
     /// The error of batches that ran out of time, or that the close of the producer overtook.
     pub(crate) fn error(&self, kind: ErrorKind, what: &str, fate: Fate) -> Error {
-        let Fate { attempts, outcome, on_wire } = fate;
+        let Fate {
+            attempts,
+            outcome,
+            on_wire,
+        } = fate;
         let trouble = self.queue.as_ref().and_then(|queue| queue.trouble());
         let phase = match (&self.queue, attempts) {
             _ if on_wire => "sent, waiting for the acknowledgement".to_string(),

@@ -81,8 +81,13 @@ impl ReadyQueue {
                 return Woken::Closed;
             }
             let next = state.later.peek().map(|Reverse(later)| later.at);
-            let now = if until.is_some() || next.is_some() { Some(time::now()) } else { None };
-            let has_passed = |at: Option<Instant>| at.is_some_and(|at| now.is_some_and(|now| at <= now));
+            let now = if until.is_some() || next.is_some() {
+                Some(time::now())
+            } else {
+                None
+            };
+            let has_passed =
+                |at: Option<Instant>| at.is_some_and(|at| now.is_some_and(|now| at <= now));
             if !state.due.is_empty() || has_passed(next) {
                 return Woken::Due;
             }
@@ -107,7 +112,11 @@ impl ReadyQueue {
     pub(crate) fn drain(&self, now: Instant, into: &mut VecDeque<Token>) {
         let mut state = self.state.lock();
         into.append(&mut state.due);
-        while state.later.peek().is_some_and(|Reverse(later)| later.at <= now) {
+        while state
+            .later
+            .peek()
+            .is_some_and(|Reverse(later)| later.at <= now)
+        {
             into.extend(state.later.pop().map(|Reverse(later)| later.token));
         }
     }
@@ -116,7 +125,9 @@ impl ReadyQueue {
     pub(crate) fn press(&self) {
         let mut state = self.state.lock();
         let later = std::mem::take(&mut state.later);
-        state.due.extend(later.into_iter().map(|Reverse(later)| later.token));
+        state
+            .due
+            .extend(later.into_iter().map(|Reverse(later)| later.token));
         drop(state);
         self.changed.notify_all();
     }
@@ -164,6 +175,8 @@ impl PartialOrd for Later {
 
 impl Ord for Later {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at).then(self.token.ticket.cmp(&other.token.ticket))
+        self.at
+            .cmp(&other.at)
+            .then(self.token.ticket.cmp(&other.token.ticket))
     }
 }

@@ -110,7 +110,11 @@ pub(crate) enum Verdict {
     /// Settled: the broker has it, or never will.
     Settled,
     /// To be sent again, not before `at`, and once a newer view of the cluster is there if `awaits_view`.
-    Again { at: Option<Instant>, awaits_view: bool, error: Error },
+    Again {
+        at: Option<Instant>,
+        awaits_view: bool,
+        error: Error,
+    },
 }
 
 impl State {
@@ -128,11 +132,17 @@ impl State {
         let queue = self.route.as_ref()?.queue.clone();
         self.announced = at.map_or(Announced::Due, Announced::Later);
         self.ticket += 1;
-        Some(Announcement { queue, ticket: self.ticket, at })
+        Some(Announcement {
+            queue,
+            ticket: self.ticket,
+            at,
+        })
     }
 
     fn due(&self, rules: &Rules, is_pressed: bool) -> Due {
-        let Some(route) = &self.route else { return Due::Never };
+        let Some(route) = &self.route else {
+            return Due::Never;
+        };
         let is_away = self.on_wire > 0 && self.home != Some(route.queue.broker_id());
         if is_away || self.awaits_view {
             return Due::Never;
@@ -156,12 +166,17 @@ impl State {
     }
 
     fn waiting(&self) -> Option<usize> {
-        self.flights.iter().position(|flight| matches!(flight.stage, Stage::Waiting(_)))
+        self.flights
+            .iter()
+            .position(|flight| matches!(flight.stage, Stage::Waiting(_)))
     }
 
     /// True if `token` is the newest of this partition and `broker_id` still leads it.
     pub(crate) fn is_valid(&self, ticket: u64, broker_id: i32) -> bool {
-        let leads = self.route.as_ref().is_some_and(|route| route.queue.broker_id() == broker_id);
+        let leads = self
+            .route
+            .as_ref()
+            .is_some_and(|route| route.queue.broker_id() == broker_id);
         leads && ticket == self.ticket && self.announced != Announced::No
     }
 
@@ -196,12 +211,16 @@ impl State {
     }
 
     fn next_len(&self) -> Option<usize> {
-        let waiting = self.waiting().and_then(|index| match &self.flights[index].stage {
-            Stage::Waiting(batch) => Some(batch.bytes.len()),
-            _ => None,
-        });
+        let waiting = self
+            .waiting()
+            .and_then(|index| match &self.flights[index].stage {
+                Stage::Waiting(batch) => Some(batch.bytes.len()),
+                _ => None,
+            });
         let queued = || self.queue.front().map(|batch| batch.bytes.len());
-        waiting.or_else(queued).or_else(|| self.open.as_ref().map(OpenBatch::len))
+        waiting
+            .or_else(queued)
+            .or_else(|| self.open.as_ref().map(OpenBatch::len))
     }
 
     fn resend(&mut self, index: usize) -> Option<Batch> {
@@ -236,18 +255,28 @@ impl State {
     /// drop, outside the lock.
     pub(crate) fn ended(&mut self, batch: Batch, verdict: Verdict) -> Option<Batch> {
         self.on_wire -= 1;
-        let Some(index) = self.flights.iter().position(|flight| flight.ordinal == batch.ordinal)
+        let Some(index) = self
+            .flights
+            .iter()
+            .position(|flight| flight.ordinal == batch.ordinal)
         else {
             return Some(batch);
         };
         let is_abandoned = matches!(self.flights[index].stage, Stage::Abandoned);
         match verdict {
-            Verdict::Again { at, awaits_view, error } if !is_abandoned => {
+            Verdict::Again {
+                at,
+                awaits_view,
+                error,
+            } if !is_abandoned => {
                 self.rests_until = self.rests_until.max(at);
                 self.awaits_view |= awaits_view;
                 self.last_error = Some(error);
                 let mut batch = batch;
-                batch.topic_id = self.route.as_ref().map_or(batch.topic_id, |route| route.topic_id);
+                batch.topic_id = self
+                    .route
+                    .as_ref()
+                    .map_or(batch.topic_id, |route| route.topic_id);
                 self.flights[index].attempts = batch.attempts;
                 self.flights[index].stage = Stage::Waiting(batch);
                 None
@@ -319,7 +348,11 @@ impl State {
             }
             self.flights.push_back(flight);
         }
-        while self.queue.front().is_some_and(|batch| is_old(batch.created)) {
+        while self
+            .queue
+            .front()
+            .is_some_and(|batch| is_old(batch.created))
+        {
             given_up.unsent.extend(self.queue.pop_front());
         }
         if self.open.as_ref().is_some_and(|open| is_old(open.created)) {
@@ -327,6 +360,10 @@ impl State {
         }
         if self.waiting().is_none() {
             self.rests_until = None;
+        }
+        if self.next_len().is_none() {
+            // A token for nothing would make the sender connect for nothing.
+            self.announced = Announced::No;
         }
         given_up
     }

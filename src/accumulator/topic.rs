@@ -42,7 +42,12 @@ pub(crate) struct View {
 
 impl Topic {
     pub(crate) fn new(name: Arc<str>, first: u32) -> Self {
-        Self { name, view: Mutex::default(), next: AtomicU32::new(first), usage: AtomicU8::new(USED) }
+        Self {
+            name,
+            view: Mutex::default(),
+            next: AtomicU32::new(first),
+            usage: AtomicU8::new(USED),
+        }
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -63,7 +68,9 @@ impl Topic {
     pub(crate) fn take_used(&self) -> bool {
         let taken = (USED, RESTING);
         let (order, orderly) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.usage.compare_exchange(taken.0, taken.1, order, orderly).is_ok()
+        self.usage
+            .compare_exchange(taken.0, taken.1, order, orderly)
+            .is_ok()
     }
 
     pub(crate) fn is_dormant(&self) -> bool {
@@ -83,18 +90,37 @@ impl Topic {
         all.extend(missing.map(|i| Partition::new(self.name.clone(), i as i32, shared.clone())));
         let retired = all.split_off(count);
         let infos = old.infos.clone();
-        let available = old.available.iter().copied().filter(|i| (*i as usize) < count).collect();
-        self.set(View { id, partitions: all, retired, available, infos, denied: None })
+        let available = old
+            .available
+            .iter()
+            .copied()
+            .filter(|i| (*i as usize) < count)
+            .collect();
+        self.set(View {
+            id,
+            partitions: all,
+            retired,
+            available,
+            infos,
+            denied: None,
+        })
     }
 
     /// Publishes which partitions have a leader now.
     pub(crate) fn publish(&self, available: Vec<i32>, infos: Vec<PartitionInfo>) {
-        let view = View { available, infos, ..(*self.view()).clone() };
+        let view = View {
+            available,
+            infos,
+            ..(*self.view()).clone()
+        };
         self.set(view);
     }
 
     pub(crate) fn deny(&self, error: Option<Error>) {
-        let view = View { denied: error, ..(*self.view()).clone() };
+        let view = View {
+            denied: error,
+            ..(*self.view()).clone()
+        };
         self.set(view);
     }
 

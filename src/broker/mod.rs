@@ -19,6 +19,8 @@ use crate::latch::Latch;
 use crate::metrics::Metrics;
 use crate::sync::{Arc, Mutex};
 
+pub(crate) use receiver::port;
+
 /// What the threads of one producer share.
 pub(crate) struct Core {
     pub(crate) config: Config,

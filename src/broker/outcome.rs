@@ -41,7 +41,12 @@ pub(crate) enum Decision {
     /// It is in the log, or with acks=0 on its way there.
     Deliver,
     /// Send it again, not before `at`.
-    Again { at: Option<Instant>, refresh: bool, may_be_written: bool, error: Error },
+    Again {
+        at: Option<Instant>,
+        refresh: bool,
+        may_be_written: bool,
+        error: Error,
+    },
     /// Its records have failed.
     Fail { refresh: bool, error: Error },
 }
@@ -61,13 +66,23 @@ pub(crate) fn decide(
         End::Answered { code, message } => {
             let unknown = facts.may_be_written || leaves_unknown(*code, facts.acks_all);
             let error = refusal(*code, message.as_deref(), &place());
-            (error, unknown, code.is_retriable(), code.refreshes_metadata())
+            (
+                error,
+                unknown,
+                code.is_retriable(),
+                code.refreshes_metadata(),
+            )
         }
         End::Lost(error) => (error.clone().context(place()), true, true, true),
         End::NotSent(error) => {
             let error = error.clone().context(place());
             let (may_be_written, refresh) = (facts.may_be_written, true);
-            return Decision::Again { at: None, refresh, may_be_written, error };
+            return Decision::Again {
+                at: None,
+                refresh,
+                may_be_written,
+                error,
+            };
         }
     };
     let pause = policy.backoff.delay(facts.attempts, jitter);
@@ -75,16 +90,26 @@ pub(crate) fn decide(
     let in_time = deadline.is_none_or(|deadline| now < deadline);
     if is_retriable && in_time && facts.attempts <= policy.retries {
         let at = time::after(now, pause);
-        return Decision::Again { at, refresh, may_be_written, error };
+        return Decision::Again {
+            at,
+            refresh,
+            may_be_written,
+            error,
+        };
     }
-    let outcome = if may_be_written { Outcome::Unknown } else { Outcome::NotWritten };
+    let outcome = if may_be_written {
+        Outcome::Unknown
+    } else {
+        Outcome::NotWritten
+    };
     let error = error.with_outcome(outcome);
     let error = match (is_retriable, policy.retries) {
         (false, _) => error,
         (true, 0) => error.context("not sent again because retries is 0"),
-        (true, retries) => {
-            error.context(format!("given up after {} attempts (retries is {retries})", facts.attempts))
-        }
+        (true, retries) => error.context(format!(
+            "given up after {} attempts (retries is {retries})",
+            facts.attempts
+        )),
     };
     Decision::Fail { refresh, error }
 }
@@ -116,7 +141,10 @@ fn refusal(code: Code, message: Option<&str>, place: &str) -> Error {
         _ => ErrorKind::Broker,
     };
     let text = match message.map(str::trim).filter(|text| !text.is_empty()) {
-        Some(text) => format!("{place}: {code}: {} (the broker says: {text:?})", code.meaning()),
+        Some(text) => format!(
+            "{place}: {code}: {} (the broker says: {text:?})",
+            code.meaning()
+        ),
         None => format!("{place}: {code}: {}", code.meaning()),
     };
     Error::new(kind, text).with_code(code.0)
@@ -125,5 +153,8 @@ fn refusal(code: Code, message: Option<&str>, place: &str) -> Error {
 /// The result of records that were delivered.
 pub(crate) fn acknowledged(base_offset: i64, log_append_time_ms: i64) -> Acknowledged {
     let known = |number: i64| (number >= 0).then_some(number);
-    Acknowledged { base_offset: known(base_offset), log_append_time_ms: known(log_append_time_ms) }
+    Acknowledged {
+        base_offset: known(base_offset),
+        log_append_time_ms: known(log_append_time_ms),
+    }
 }

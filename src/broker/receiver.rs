@@ -45,18 +45,28 @@ impl Receiver {
         read: ReadHalf,
     ) -> Self {
         let settle = Settle::new(core.clone(), broker.clone());
-        Self { core, broker, settle, line, read }
+        Self {
+            core,
+            broker,
+            settle,
+            line,
+            read,
+        }
     }
 
     /// Runs until the sender has closed the window and everything in it is answered or given back.
     pub(crate) fn run(mut self) {
         let error = loop {
-            let Some(deadline) = self.line.window.next_announced() else { return };
+            let Some(deadline) = self.line.window.next_announced() else {
+                return;
+            };
             let answer = self.read.read_frame(deadline).map(<[u8]>::to_vec);
             match answer {
                 Err(error) => break error,
                 Ok(frame) => {
-                    let Some(in_flight) = self.line.window.take() else { return };
+                    let Some(in_flight) = self.line.window.take() else {
+                        return;
+                    };
                     if let Err(error) = self.answer(&frame, in_flight) {
                         break error;
                     }
@@ -86,10 +96,15 @@ impl Receiver {
                         "answered request {id} where {} was due: the connection is closed",
                         in_flight.correlation_id
                     ),
-                    Err(malformed) => format!("sent a Produce answer that cannot be read: {malformed}"),
+                    Err(malformed) => {
+                        format!("sent a Produce answer that cannot be read: {malformed}")
+                    }
                 };
                 let error = Error::new(ErrorKind::Protocol, error);
-                in_flight.batches.into_iter().for_each(|batch| self.settle.lost(batch, &error));
+                in_flight
+                    .batches
+                    .into_iter()
+                    .for_each(|batch| self.settle.lost(batch, &error));
                 return Err(error);
             }
         };
@@ -112,7 +127,11 @@ impl Receiver {
     fn follow_hints(&self, response: &ProduceResponse, in_flight: InFlight) {
         let mut answers: HashMap<(&[u8], i32), &ProducePartitionResponse> = HashMap::new();
         for topic in &response.topics {
-            let name = if in_flight.version >= 13 { &topic.id[..] } else { topic.name.as_bytes() };
+            let name = if in_flight.version >= 13 {
+                &topic.id[..]
+            } else {
+                topic.name.as_bytes()
+            };
             for partition in &topic.partitions {
                 answers.entry((name, partition.index)).or_insert(partition);
             }
@@ -135,7 +154,10 @@ impl Receiver {
     }
 
     fn lacks(&self, batch: Batch) {
-        let error = Error::new(ErrorKind::Protocol, "the Produce answer lacks this partition");
+        let error = Error::new(
+            ErrorKind::Protocol,
+            "the Produce answer lacks this partition",
+        );
         self.settle.lost(batch, &error);
     }
 
@@ -145,16 +167,29 @@ impl Receiver {
         answer: &ProducePartitionResponse,
         response: &ProduceResponse,
     ) {
-        let Some(leader) = &answer.current_leader else { return };
+        let Some(leader) = &answer.current_leader else {
+            return;
+        };
         if answer.error.is_ok() || leader.leader_id < 0 || leader.leader_id == self.broker.id() {
             return;
         }
-        let endpoint = response.node_endpoints.iter().find(|node| node.node_id == leader.leader_id);
-        let Some((endpoint, port)) = endpoint.and_then(|node| Some((node, port(node.port)?))) else {
+        let endpoint = response
+            .node_endpoints
+            .iter()
+            .find(|node| node.node_id == leader.leader_id);
+        let Some((endpoint, port)) = endpoint.and_then(|node| Some((node, port(node.port)?)))
+        else {
             return;
         };
-        let address = Address { host: endpoint.host.clone(), port };
-        match self.core.brokers.broker(&self.core, leader.leader_id, address) {
+        let address = Address {
+            host: endpoint.host.clone(),
+            port,
+        };
+        match self
+            .core
+            .brokers
+            .broker(&self.core, leader.leader_id, address)
+        {
             Ok(broker) => {
                 partition.follow_hint(broker.queue.clone(), leader.leader_epoch);
             }

@@ -16,8 +16,8 @@ use crate::conn::{Address, Connection, WriteHalf};
 use crate::error::{Error, ErrorKind};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Backoff, Deadline};
-use crate::wire::TopicId;
 use crate::wire::produce::{self, FramedTopic, ProduceRequest};
+use crate::wire::{HeaderFacts, TopicId};
 
 /// A connection that was not used for so long is looked at before it is used again: the broker may have hung up.
 const LOOK_AFTER: Duration = Duration::from_millis(10);
@@ -52,7 +52,14 @@ struct Link {
 impl Sender {
     pub(crate) fn new(core: Arc<Core>, broker: Arc<Broker>) -> Self {
         let settle = Settle::new(core.clone(), broker.clone());
-        Self { core, broker, settle, pending: VecDeque::new(), link: None, failures: 0 }
+        Self {
+            core,
+            broker,
+            settle,
+            pending: VecDeque::new(),
+            link: None,
+            failures: 0,
+        }
     }
 
     /// Runs until the queue is closed.
@@ -85,7 +92,8 @@ impl Sender {
     fn drain(&mut self) {
         self.broker.queue.drain(time::now(), &mut self.pending);
         let id = self.broker.id();
-        self.pending.retain(|token| token.partition.is_valid(token.ticket, id));
+        self.pending
+            .retain(|token| token.partition.is_valid(token.ticket, id));
     }
 
     fn idle_until(&self) -> Option<Instant> {
@@ -151,12 +159,17 @@ impl Sender {
 
     /// The connection died of `error`.
     fn broken(&mut self, error: Error) {
-        let is_proven = self.link.as_ref().is_some_and(|link| link.line.state.lock().is_proven);
+        let is_proven = self
+            .link
+            .as_ref()
+            .is_some_and(|link| link.line.state.lock().is_proven);
         self.unlink();
         log::debug!("{}: connection lost: {error}", self.broker);
         self.core.wishes.refresh();
         self.failures = if is_proven { 0 } else { self.failures + 1 };
-        self.broker.queue.set_trouble(Some(error.context(&self.broker)));
+        self.broker
+            .queue
+            .set_trouble(Some(error.context(&self.broker)));
         if self.failures > 0 {
             self.rest();
         }
@@ -165,7 +178,10 @@ impl Sender {
     /// The pause between attempts to connect; it ends early when the producer closes.
     fn rest(&self) {
         let config = &self.core.config;
-        let backoff = Backoff { base: config.reconnect_backoff, max: config.reconnect_backoff_max };
+        let backoff = Backoff {
+            base: config.reconnect_backoff,
+            max: config.reconnect_backoff_max,
+        };
         let pause = backoff.delay(self.failures, time::jitter());
         if let Some(until) = time::after(time::now(), pause) {
             self.broker.queue.pause(until);
@@ -200,28 +216,45 @@ impl Sender {
     fn open(&self, address: &Address) -> Result<Link, Error> {
         let deadline = Deadline::within(self.setup_timeout());
         let connection: Connection =
-            self.core.connector.open(address, &self.broker.interrupt, deadline)?;
+            self.core
+                .connector
+                .open(address, &self.broker.interrupt, deadline)?;
         let version = connection.version::<ProduceRequest>()?;
         let expires = connection.expires_at();
         let (write, read) = connection.split();
         let window = Window::new(self.core.config.max_in_flight);
-        let line = Arc::new(Line { window, state: Mutex::default() });
-        let receiver =
-            Receiver::new(self.core.clone(), self.broker.clone(), line.clone(), read);
+        let line = Arc::new(Line {
+            window,
+            state: Mutex::default(),
+        });
+        let receiver = Receiver::new(self.core.clone(), self.broker.clone(), line.clone(), read);
         let name = format!("milena-recv-{}", self.broker.id());
-        let thread = std::thread::Builder::new().name(name).spawn(move || receiver.run());
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || receiver.run());
         let receiver = thread.map_err(|error| {
             let message = format!("cannot start a receiver thread: {error}");
             Error::new(ErrorKind::Connection, message)
         })?;
         let used = time::now();
-        Ok(Link { address: address.clone(), write, version, line, receiver, used, expires })
+        Ok(Link {
+            address: address.clone(),
+            write,
+            version,
+            line,
+            receiver,
+            used,
+            expires,
+        })
     }
 
     /// The time for opening a connection; it doubles with every failure (KIP-601).
     fn setup_timeout(&self) -> Duration {
         let config = &self.core.config;
-        let (base, max) = (config.connection_setup_timeout, config.connection_setup_timeout_max);
+        let (base, max) = (
+            config.connection_setup_timeout,
+            config.connection_setup_timeout_max,
+        );
         Backoff { base, max }.delay(self.failures.saturating_add(1), 0.5)
     }
 
@@ -241,7 +274,10 @@ impl Sender {
         let (mut room, now) = (self.core.config.max_request_size, time::now());
         while let Some(token) = self.pending.pop_front() {
             let most = if batches.is_empty() { usize::MAX } else { room };
-            match token.partition.take(token.ticket, self.broker.id(), now, most) {
+            match token
+                .partition
+                .take(token.ticket, self.broker.id(), now, most)
+            {
                 Take::Batch(batch) => {
                     room = room.saturating_sub(batch.bytes.len());
                     batches.push(batch);
@@ -265,34 +301,50 @@ impl Sender {
             batch.attempts += 1;
         }
         batches.sort_by(|a, b| a.partition.topic().cmp(b.partition.topic()));
-        let has_ids = batches.iter().all(|batch| batch.topic_id != TopicId::default());
-        let version = if has_ids { link.version } else { link.version.min(BY_NAME) };
+        let has_ids = batches
+            .iter()
+            .all(|batch| batch.topic_id != TopicId::default());
+        let version = if has_ids {
+            link.version
+        } else {
+            link.version.min(BY_NAME)
+        };
         let correlation_id = link.write.next_correlation_id();
         let framing = produce::framing(
-            (correlation_id, &config.client_id),
+            HeaderFacts {
+                correlation_id,
+                client_id: &config.client_id,
+            },
             version,
             acks_on_wire(config.acks),
             i32::try_from(config.request_timeout.as_millis()).unwrap_or(i32::MAX),
             None,
             &framed_topics(&batches),
         );
-        let bodies: Vec<&[u8]> = batches.iter().map(|batch| &batch.bytes[..]).collect();
+        let bodies = batches.iter().map(|batch| &batch.bytes[..]);
+        let parts: Vec<&[u8]> = framing.slices(bodies).collect();
         let deadline = Deadline::within(config.request_timeout);
         if answers {
             link.line.window.announce(deadline);
         }
-        let written = link.write.write(&framing.parts(&bodies), deadline);
+        let written = link.write.write(&parts, deadline);
         link.used = time::now();
         match written {
             Ok(()) => {
                 self.core.metrics.requests.add(1);
                 self.core.metrics.batches.add(batches.len() as u64);
-                let bytes = framing.bytes.len() + bodies.iter().map(|body| body.len()).sum::<usize>();
+                let bytes: usize = parts.iter().map(|part| part.len()).sum();
                 self.core.metrics.request_bytes.add(bytes as u64);
                 if answers {
-                    link.line.window.deposit(InFlight { correlation_id, version, batches });
+                    link.line.window.deposit(InFlight {
+                        correlation_id,
+                        version,
+                        batches,
+                    });
                 } else {
-                    batches.into_iter().for_each(|batch| self.settle.written(batch));
+                    batches
+                        .into_iter()
+                        .for_each(|batch| self.settle.written(batch));
                 }
             }
             Err(failed) => {
@@ -318,7 +370,10 @@ fn framed_topics(batches: &[Batch]) -> Vec<FramedTopic<'_>> {
     let topics = batches.chunk_by(same).map(|batches| FramedTopic {
         name: batches[0].partition.topic(),
         id: batches[0].topic_id,
-        partitions: batches.iter().map(|b| (b.partition.index(), b.bytes.len())).collect(),
+        partitions: batches
+            .iter()
+            .map(|b| (b.partition.index(), b.bytes.len()))
+            .collect(),
     });
     topics.collect()
 }

@@ -25,16 +25,30 @@ impl Settle {
         let config = &core.config;
         let policy = Policy {
             // Without an acknowledgement there is nothing to learn from, and nothing to send again.
-            retries: if config.acks == Acks::None { 0 } else { config.retries },
+            retries: if config.acks == Acks::None {
+                0
+            } else {
+                config.retries
+            },
             delivery_timeout: config.delivery_timeout,
-            backoff: Backoff { base: config.retry_backoff, max: config.retry_backoff_max },
+            backoff: Backoff {
+                base: config.retry_backoff,
+                max: config.retry_backoff_max,
+            },
         };
-        Self { core, broker, policy }
+        Self {
+            core,
+            broker,
+            policy,
+        }
     }
 
     /// The broker's answer for `batch`.
     pub(crate) fn answered(&self, batch: Batch, reply: &ProducePartitionResponse) {
-        let end = End::Answered { code: reply.error, message: reply.error_message.clone() };
+        let end = End::Answered {
+            code: reply.error,
+            message: reply.error_message.clone(),
+        };
         self.end(batch, &end, Some(reply));
     }
 
@@ -50,12 +64,21 @@ impl Settle {
 
     /// The request was written, and with acks=0 that is all there is.
     pub(crate) fn written(&self, batch: Batch) {
-        self.end(batch, &End::Answered { code: Code::NONE, message: None }, None);
+        self.end(
+            batch,
+            &End::Answered {
+                code: Code::NONE,
+                message: None,
+            },
+            None,
+        );
     }
 
     /// The broker will not have us; nothing was written.
     pub(crate) fn refused(&self, batch: Batch, error: &Error) {
-        let error = error.clone().context(format!("record for {}", batch.partition));
+        let error = error
+            .clone()
+            .context(format!("record for {}", batch.partition));
         let error = error.with_outcome(batch.outcome());
         self.settle(batch, Err(Failure::from(error)));
     }
@@ -72,7 +95,8 @@ impl Settle {
         let now = time::now();
         match decide(end, &facts, &self.policy, (now, time::jitter()), &place) {
             Decision::Deliver => {
-                let (offset, time) = reply.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
+                let (offset, time) =
+                    reply.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
                 self.settle(batch, Ok(acknowledged(offset, time)));
             }
             Decision::Fail { refresh, error } => {
@@ -81,13 +105,25 @@ impl Settle {
                 self.wish(refresh);
                 self.settle(batch, Err(Failure { error, records }));
             }
-            Decision::Again { at, refresh, may_be_written, error } => {
+            Decision::Again {
+                at,
+                refresh,
+                may_be_written,
+                error,
+            } => {
                 log::debug!("to be sent again: {error}");
                 batch.may_be_written = may_be_written;
                 let awaits_view = refresh && matches!(end, End::Answered { .. });
                 self.core.metrics.retries.add(1);
                 self.wish(refresh);
-                drop(partition.ended(batch, Verdict::Again { at, awaits_view, error }));
+                drop(partition.ended(
+                    batch,
+                    Verdict::Again {
+                        at,
+                        awaits_view,
+                        error,
+                    },
+                ));
             }
         }
     }
@@ -119,7 +155,12 @@ fn record_errors(reply: &ProducePartitionResponse, error: &Error) -> Vec<(u32, E
     let blamed = reply.record_errors.iter().filter_map(|record| {
         let index = u32::try_from(record.batch_index).ok()?;
         let text = record.message.as_deref().unwrap_or("no reason was given");
-        Some((index, error.clone().context(format!("this record was refused ({text:?})"))))
+        Some((
+            index,
+            error
+                .clone()
+                .context(format!("this record was refused ({text:?})")),
+        ))
     });
     blamed.collect()
 }

@@ -14,14 +14,13 @@ use crate::time::Deadline;
 /// announces a request, writes it, and deposits what it wrote. The receiver reads the answer meanwhile. Once the
 /// connection is dead, the receiver goes on taking until the sender closes the window: so nothing that is deposited in
 /// between is lost.
-#[derive(Debug)]
 pub(crate) struct Window {
     max: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     /// Requests announced and not yet read by the receiver, with the moment at which their answer is overdue.
     announced: VecDeque<Deadline>,
@@ -33,7 +32,6 @@ struct State {
 }
 
 /// A request that was written.
-#[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) correlation_id: i32,
     pub(crate) version: i16,
@@ -42,7 +40,11 @@ pub(crate) struct InFlight {
 
 impl Window {
     pub(crate) fn new(max: usize) -> Self {
-        Self { max: max.max(1), state: Mutex::default(), changed: Condvar::new() }
+        Self {
+            max: max.max(1),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     /// Waits until one more request may be written.

@@ -11,8 +11,8 @@ use crate::error::{Error, ErrorKind};
 use crate::sync::{Condvar, Mutex};
 use crate::time::{self, Deadline, human};
 
-pub(crate) use updater::Updater;
 pub use info::PartitionInfo;
+pub(crate) use updater::Updater;
 
 /// The inbox of the cluster thread: who waits for which topic, and whether a refresh is due.
 #[derive(Debug, Default)]
@@ -91,26 +91,23 @@ impl Wishes {
     /// The time is up (with what was in the way), the topic is denied, or the producer is closed.
     pub(crate) fn wait_for(&self, topic: &str, deadline: Deadline) -> Result<(), Error> {
         let mut state = self.state.lock();
-        state.is_refresh_due = true;
-        state.is_urgent = true;
-        state.topics.entry(topic.to_string()).or_default().waiting += 1;
-        let mut joined = None;
-        drop(state);
+        (state.is_refresh_due, state.is_urgent) = (true, true);
+        let wish = state.topics.entry(topic.to_string()).or_default();
+        wish.waiting += 1;
+        let seen = wish.answers;
         self.changed.notify_all();
-        let mut state = self.state.lock();
         let result = loop {
-            let is_closed = state.is_refusing;
+            let is_refusing = state.is_refusing;
             let Some(wish) = state.topics.get_mut(topic) else {
                 break Err(closed());
             };
-            let joined = *joined.get_or_insert(wish.answers);
-            if wish.is_known && wish.answers > joined {
+            if wish.is_known && wish.answers > seen {
                 break Ok(());
             }
             if let Some(error) = &wish.denied {
                 break Err(error.clone());
             }
-            if is_closed {
+            if is_refusing {
                 break Err(closed());
             }
             if deadline.has_passed(time::now()) {
@@ -123,6 +120,10 @@ impl Wishes {
             if wish.waiting == 0 {
                 state.topics.remove(topic);
             }
+        }
+        if result.is_err() {
+            // The next send finds the answer, even if nobody may wait (max.block.ms=0).
+            state.wanted.insert(topic.to_string());
         }
         result
     }
@@ -148,7 +149,11 @@ impl Wishes {
     pub(crate) fn rest(&self, until: Instant, urgent_from: Instant) -> bool {
         let mut state = self.state.lock();
         loop {
-            let end = if state.is_urgent { urgent_from.min(until) } else { until };
+            let end = if state.is_urgent {
+                urgent_from.min(until)
+            } else {
+                until
+            };
             if state.is_closed || end <= time::now() {
                 return !state.is_closed;
             }
@@ -223,6 +228,9 @@ fn timed_out(topic: &str, deadline: Deadline, cause: Option<Error>) -> Error {
     };
     match cause {
         Some(cause) => error.with_cause(cause),
-        None => error.with_cause(Error::new(ErrorKind::TimedOut, "no broker has answered yet")),
+        None => error.with_cause(Error::new(
+            ErrorKind::TimedOut,
+            "no broker has answered yet",
+        )),
     }
 }

@@ -52,7 +52,10 @@ impl Updater {
     pub(crate) fn run(mut self) {
         loop {
             let idle = self.idle_until();
-            let due = self.core.wishes.next([self.age_until(), idle].into_iter().flatten().min());
+            let due = self
+                .core
+                .wishes
+                .next([self.age_until(), idle].into_iter().flatten().min());
             match due {
                 Due::Closed => return,
                 Due::TimedOut if idle.is_some_and(|idle| idle <= time::now()) => {
@@ -76,7 +79,12 @@ impl Updater {
 
     /// When the metadata of topics in use is too old.
     fn age_until(&self) -> Option<Instant> {
-        let has_topics = self.core.accumulator.topics().iter().any(|topic| !topic.is_dormant());
+        let has_topics = self
+            .core
+            .accumulator
+            .topics()
+            .iter()
+            .any(|topic| !topic.is_dormant());
         let last = self.last_success.filter(|_| has_topics)?;
         let age = time::after(last, self.core.config.metadata_max_age)?;
         match self.last_attempt {
@@ -88,15 +96,24 @@ impl Updater {
 
     fn pause(&self) -> Duration {
         let config = &self.core.config;
-        let backoff = Backoff { base: config.retry_backoff, max: config.retry_backoff_max };
+        let backoff = Backoff {
+            base: config.retry_backoff,
+            max: config.retry_backoff_max,
+        };
         backoff.delay(self.in_vain.max(1), time::jitter())
     }
 
     /// Keeps the distance between requests; false if the producer was closed meanwhile.
     fn rest(&self) -> bool {
-        let Some(last) = self.last_attempt else { return true };
+        let Some(last) = self.last_attempt else {
+            return true;
+        };
         let shortest = self.core.config.retry_backoff;
-        let urgent_from = if self.in_vain == 0 { last } else { last + shortest };
+        let urgent_from = if self.in_vain == 0 {
+            last
+        } else {
+            last + shortest
+        };
         self.core.wishes.rest(last + self.pause(), urgent_from)
     }
 
@@ -148,7 +165,11 @@ impl Updater {
         });
         let mut has_demand = self.core.wishes.has_waiting();
         for topic in self.core.accumulator.topics() {
-            for partition in topic.view().all().filter(|partition| partition.has_batches()) {
+            for partition in topic
+                .view()
+                .all()
+                .filter(|partition| partition.has_batches())
+            {
                 has_demand = true;
                 if !partition.has_leader() {
                     partition.set_trouble(error.clone());
@@ -159,7 +180,11 @@ impl Updater {
         if has_demand {
             self.core.wishes.refresh();
         } else {
-            self.core.accumulator.topics().iter().for_each(|topic| topic.set_dormant());
+            self.core
+                .accumulator
+                .topics()
+                .iter()
+                .for_each(|topic| topic.set_dormant());
         }
     }
 
@@ -195,14 +220,20 @@ impl Updater {
         Err(unreachable_brokers(errors))
     }
 
-    fn ask(&self, connection: &mut Connection, request: &MetadataRequest) -> Result<MetadataResponse, Error> {
+    fn ask(
+        &self,
+        connection: &mut Connection,
+        request: &MetadataRequest,
+    ) -> Result<MetadataResponse, Error> {
         let deadline = Deadline::within(self.core.config.request_timeout);
         let response = connection.call(request, deadline)?;
         match response.error {
             code if code.is_ok() => Ok(response),
-            code => Err(Error::new(ErrorKind::Broker, format!("{code}: {}", code.meaning()))
-                .with_code(code.0)
-                .context(format!("metadata from {}", connection.address()))),
+            code => Err(
+                Error::new(ErrorKind::Broker, format!("{code}: {}", code.meaning()))
+                    .with_code(code.0)
+                    .context(format!("metadata from {}", connection.address())),
+            ),
         }
     }
 
@@ -236,7 +267,15 @@ impl Updater {
             .brokers
             .iter()
             .filter(|broker| !broker.host.is_empty() && broker.host.len() <= 255)
-            .filter_map(|b| Some((b.node_id, Address { host: b.host.clone(), port: port(b.port)? })))
+            .filter_map(|b| {
+                Some((
+                    b.node_id,
+                    Address {
+                        host: b.host.clone(),
+                        port: port(b.port)?,
+                    },
+                ))
+            })
             .collect();
         if !brokers.is_empty() {
             self.known = brokers.values().cloned().collect();
@@ -244,14 +283,19 @@ impl Updater {
         let mut news: HashMap<&str, News> = HashMap::new();
         let mut is_complete = true;
         for topic in &response.topics {
-            let Some(name) = topic.name.as_deref() else { continue };
+            let Some(name) = topic.name.as_deref() else {
+                continue;
+            };
             let told = self.apply_topic(name, topic, &brokers);
             is_complete &= matches!(told, News::Known);
             news.insert(name, told);
         }
         let known = self.core.accumulator.topics();
         let has_stuck = known.iter().any(|topic| {
-            topic.view().all().any(|partition| !partition.has_leader() && partition.has_batches())
+            topic
+                .view()
+                .all()
+                .any(|partition| !partition.has_leader() && partition.has_batches())
         });
         let told = std::cell::RefCell::new(news);
         self.core.wishes.publish(|topic| {
@@ -286,7 +330,11 @@ impl Updater {
                     partition.confirm_route();
                 }
             }
-            return if is_denied { News::Denied(error) } else { News::NotYet(error) };
+            return if is_denied {
+                News::Denied(error)
+            } else {
+                News::NotYet(error)
+            };
         }
         let topic = known.unwrap_or_else(|| {
             let first = (time::jitter() * f64::from(u32::MAX)) as u32;
@@ -297,7 +345,9 @@ impl Updater {
         let mut available = Vec::with_capacity(count);
         let mut infos: Vec<PartitionInfo> = Vec::with_capacity(count);
         for partition in &metadata.partitions {
-            let Some(ours) = usize::try_from(partition.index).ok().and_then(|i| view.partitions.get(i))
+            let Some(ours) = usize::try_from(partition.index)
+                .ok()
+                .and_then(|i| view.partitions.get(i))
             else {
                 continue;
             };
@@ -324,7 +374,9 @@ impl Updater {
         let leader = brokers.get(&metadata.leader_id);
         let found = match leader {
             Some(address) => {
-                self.core.brokers.broker(&self.core, metadata.leader_id, address.clone())
+                self.core
+                    .brokers
+                    .broker(&self.core, metadata.leader_id, address.clone())
             }
             None => Err(view::leaderless(partition, metadata)),
         };
@@ -340,7 +392,10 @@ impl Updater {
 
 /// The error of an attempt in which no address answered: each address with its cause.
 fn unreachable_brokers(mut errors: Vec<Error>) -> Error {
-    let lasting = errors.iter().find(|error| error.is_lasting()).map(Error::kind);
+    let lasting = errors
+        .iter()
+        .find(|error| error.is_lasting())
+        .map(Error::kind);
     if errors.len() == 1 {
         return errors.remove(0);
     }
@@ -348,5 +403,9 @@ fn unreachable_brokers(mut errors: Vec<Error>) -> Error {
     let all: Vec<String> = errors.iter().map(Error::to_string).collect();
     let code = errors.iter().find_map(Error::code).unwrap_or(Code::NONE.0);
     let error = Error::new(kind, format!("no broker answered: {}", all.join("; ")));
-    if code == 0 { error } else { error.with_code(code) }
+    if code == 0 {
+        error
+    } else {
+        error.with_code(code)
+    }
 }

@@ -20,9 +20,14 @@ pub(crate) fn topic_error(name: &str, metadata: &MetadataTopic) -> Option<Error>
         return Some(Error::new(kind, message).with_code(code.0));
     }
     if !is_dense(&metadata.partitions) {
-        let listed: Vec<i32> = metadata.partitions.iter().map(|partition| partition.index).collect();
+        let listed: Vec<i32> = metadata
+            .partitions
+            .iter()
+            .map(|partition| partition.index)
+            .collect();
         let shown = &listed[..listed.len().min(16)];
-        let message = format!("topic {name}: the metadata lists partitions {shown:?}, not 0, 1, 2, ...");
+        let message =
+            format!("topic {name}: the metadata lists partitions {shown:?}, not 0, 1, 2, ...");
         return Some(Error::new(ErrorKind::Protocol, message));
     }
     None
@@ -41,7 +46,10 @@ fn is_dense(partitions: &[MetadataPartition]) -> bool {
 
 /// The error of a topic that was asked for and not answered.
 pub(crate) fn missing(name: &str) -> Error {
-    Error::new(ErrorKind::Protocol, format!("topic {name}: the metadata answer does not mention it"))
+    Error::new(
+        ErrorKind::Protocol,
+        format!("topic {name}: the metadata answer does not mention it"),
+    )
 }
 
 /// Why a partition has no leader that we could send to.
@@ -59,7 +67,10 @@ mod tests {
     use super::*;
 
     fn partitions(indexes: &[i32]) -> Vec<MetadataPartition> {
-        let one = |index: &i32| MetadataPartition { index: *index, ..MetadataPartition::default() };
+        let one = |index: &i32| MetadataPartition {
+            index: *index,
+            ..MetadataPartition::default()
+        };
         indexes.iter().map(one).collect()
     }
 
@@ -68,17 +79,31 @@ mod tests {
         assert!(is_dense(&partitions(&[2, 0, 1])));
         for bad in [&[][..], &[0, 0], &[0, 2], &[-1, 0], &[1], &[0, i32::MAX]] {
             assert!(!is_dense(&partitions(bad)), "{bad:?} was taken");
-            let topic = MetadataTopic { partitions: partitions(bad), ..MetadataTopic::default() };
-            assert!(topic_error("t", &topic).is_some_and(|error| error.kind() == ErrorKind::Protocol));
+            let topic = MetadataTopic {
+                partitions: partitions(bad),
+                ..MetadataTopic::default()
+            };
+            assert!(
+                topic_error("t", &topic).is_some_and(|error| error.kind() == ErrorKind::Protocol)
+            );
         }
     }
 
     #[test]
     fn a_topics_error_names_topic_code_and_class() {
-        let topic =
-            MetadataTopic { error: Code::TOPIC_AUTHORIZATION_FAILED, ..MetadataTopic::default() };
+        let topic = MetadataTopic {
+            error: Code::TOPIC_AUTHORIZATION_FAILED,
+            ..MetadataTopic::default()
+        };
         let error = topic_error("orders", &topic).expect("an error code");
-        assert_eq!((error.kind(), error.code()), (ErrorKind::Authorization, Some(29)));
-        assert!(error.to_string().starts_with("topic orders: TOPIC_AUTHORIZATION_FAILED (29): "));
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Authorization, Some(29))
+        );
+        assert!(
+            error
+                .to_string()
+                .starts_with("topic orders: TOPIC_AUTHORIZATION_FAILED (29): ")
+        );
     }
 }
