@@ -9,6 +9,6 @@ mod sync;
 mod time;
 mod wire;
 
-pub use config::{Acks, Config, SecurityProtocol};
+pub use config::{Acks, Config, SecurityProtocol, TlsVersion};
 pub use error::{Error, ErrorKind, Outcome};
 pub use record::Record;

@@ -5,4 +5,6 @@
 pub(crate) enum PartitionerChoice {
     /// murmur2 of the key, else round-robin.
     Default,
+    /// Round-robin, whether there is a key or not, as Java's `RoundRobinPartitioner`.
+    RoundRobin,
 }
