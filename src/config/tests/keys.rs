@@ -144,6 +144,7 @@ fn a_piece_of_a_value_that_stands_where_a_key_does_is_not_repeated() {
             "",
         ),
         (base64, ""),
+        (base64, "hush"),
         ("-----BEGIN", "PRIVATE KEY hush"),
         ("", "hush"),
     ] {

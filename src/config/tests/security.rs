@@ -136,6 +136,7 @@ fn truststores_are_pem_and_javas_formats_are_told_how_to_become_it() {
     );
     assert!(refusal("ssl.truststore.location", "").contains("is no file"));
     let error = refusal("ssl.truststore.certificates", "/etc/ca.pem");
+    assert!(!error.contains("/etc/ca.pem"), "{error}");
     assert!(
         error.contains("for a file use ssl.truststore.location"),
         "{error}"

@@ -230,6 +230,8 @@ fn partitioners_of_java_that_exist_here_pass() {
     assert!(matches!(class(&default), PartitionerChoice::Default));
     let round_robin = format!("{package}.RoundRobinPartitioner");
     assert!(matches!(class(&round_robin), PartitionerChoice::RoundRobin));
+    let typed = config().round_robin().partitioner;
+    assert!(matches!(typed, PartitionerChoice::RoundRobin));
     let error = refusal("partitioner.class", "com.example.Mine");
     assert!(error.contains("com.example.Mine") && error.contains("RoundRobinPartitioner"));
 }
