@@ -23,7 +23,7 @@ mod typed;
 mod wire;
 
 pub use cluster::PartitionInfo;
-pub use config::{Acks, Config, SecurityProtocol};
+pub use config::{Acks, Config, SecurityProtocol, TlsVersion};
 pub use delivery::{Deliveries, Delivery, RecordMetadata};
 pub use error::{Error, ErrorKind, Outcome};
 pub use metrics::MetricsSnapshot;

@@ -246,7 +246,7 @@ impl Updater {
     fn candidates(&mut self) -> Vec<Address> {
         self.turn = self.turn.wrapping_add(1);
         let mut all = self.known.clone();
-        let mut bootstrap = self.core.config.bootstrap_addresses();
+        let mut bootstrap = self.core.config.bootstrap_servers.clone();
         for list in [&mut all, &mut bootstrap] {
             if !list.is_empty() {
                 let start = self.turn % list.len();
