@@ -199,3 +199,135 @@ fn decode_finalized(input: &mut Reader<'_>) -> Result<FinalizedFeature, Malforme
     input.skip_tagged_fields(true)?;
     Ok(feature)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::{check, check_bytes, decode};
+
+    fn request() -> ApiVersionsRequest {
+        ApiVersionsRequest {
+            client_software_name: "milena".into(),
+            client_software_version: "1".into(),
+        }
+    }
+
+    fn range(key: i16, min: i16, max: i16) -> ApiRange {
+        ApiRange { key, min, max }
+    }
+
+    fn response() -> ApiVersionsResponse {
+        ApiVersionsResponse {
+            error: Code::NONE,
+            apis: vec![range(0, 3, 13), range(18, 0, 4)],
+            throttle_time_ms: 9,
+            supported_features: vec![SupportedFeature {
+                name: "tv".into(),
+                min_version: 0,
+                max_version: 2,
+            }],
+            finalized_features_epoch: 41,
+            finalized_features: vec![FinalizedFeature {
+                name: "tv".into(),
+                max_version_level: 2,
+                min_version_level: 1,
+            }],
+            zk_migration_ready: true,
+        }
+    }
+
+    #[test]
+    fn every_version_reads_back_and_damage_is_refused() {
+        check(&request(), ApiVersionsRequest::VERSIONS, |version| {
+            if version < 3 {
+                ApiVersionsRequest::default()
+            } else {
+                request()
+            }
+        });
+        check(
+            &response(),
+            ApiVersionsRequest::VERSIONS,
+            |version| match version {
+                0 => ApiVersionsResponse {
+                    apis: response().apis,
+                    ..ApiVersionsResponse::default()
+                },
+                1 | 2 => ApiVersionsResponse {
+                    apis: response().apis,
+                    throttle_time_ms: 9,
+                    ..ApiVersionsResponse::default()
+                },
+                _ => response(),
+            },
+        );
+    }
+
+    #[test]
+    fn request_bytes_are_those_of_the_protocol() {
+        check_bytes(&ApiVersionsRequest::default(), 2, &[]);
+        check_bytes(&request(), 3, &[&[7], b"milena", &[2], b"1", &[0]]);
+    }
+
+    #[test]
+    fn response_bytes_are_those_of_the_protocol() {
+        let small = ApiVersionsResponse {
+            apis: vec![range(0, 3, 13)],
+            throttle_time_ms: 9,
+            ..ApiVersionsResponse::default()
+        };
+        let plain: &[&[u8]] = &[
+            &[0, 0],              // error
+            &[0, 0, 0, 1],        // api_keys
+            &[0, 0, 0, 3, 0, 13], // key, min, max
+            &[0, 0, 0, 9],        // throttle_time_ms
+        ];
+        check_bytes(&small, 1, plain);
+        let flexible: &[&[u8]] = &[
+            &[0, 0],                 // error
+            &[3],                    // api_keys
+            &[0, 0, 0, 3, 0, 13, 0], // key, min, max, tagged fields
+            &[0, 18, 0, 0, 0, 4, 0], // key, min, max, tagged fields
+            &[0, 0, 0, 9],           // throttle_time_ms
+            &[4],                    // tagged fields
+            &[0, 9],                 // supported_features: tag, size
+            &[2, 3],
+            b"tv",
+            &[0, 0, 0, 2, 0],           // count, name, min, max, tagged fields
+            &[1, 8],                    // finalized_features_epoch: tag, size
+            &[0, 0, 0, 0, 0, 0, 0, 41], //
+            &[2, 9],                    // finalized_features: tag, size
+            &[2, 3],
+            b"tv",
+            &[0, 2, 0, 1, 0], // count, name, max, min, tagged fields
+            &[3, 1, 1],       // zk_migration_ready: tag, size, true
+        ];
+        check_bytes(&response(), 3, flexible);
+    }
+
+    #[test]
+    fn a_refusal_in_the_form_of_version_0_is_told_from_the_version_asked_for() {
+        let refusal = ApiVersionsResponse {
+            error: Code::UNSUPPORTED_VERSION,
+            apis: vec![range(18, 0, 2)],
+            ..ApiVersionsResponse::default()
+        };
+        let bytes: &[&[u8]] = &[&[0, 35], &[0, 0, 0, 1], &[0, 18, 0, 0, 0, 2]];
+        check_bytes(&refusal, 0, bytes);
+        for version in 1..=4 {
+            assert!(decode::<ApiVersionsResponse>(&bytes.concat(), version).is_err());
+        }
+    }
+
+    #[test]
+    fn tagged_fields_of_the_future_are_skipped() {
+        let bytes: &[&[u8]] = &[
+            &[0, 0],              // error
+            &[1],                 // api_keys: none
+            &[0, 0, 0, 0],        // throttle_time_ms
+            &[1, 99, 3, 1, 2, 3], // tag 99 of 3 bytes
+        ];
+        let response = decode::<ApiVersionsResponse>(&bytes.concat(), 4);
+        assert_eq!(response, Ok(ApiVersionsResponse::default()));
+    }
+}

@@ -163,3 +163,146 @@ fn decode_coordinator(input: &mut Reader<'_>) -> Result<Coordinator, Malformed> 
     input.skip_tagged_fields(true)?;
     Ok(coordinator)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::{check, check_bytes};
+
+    fn request() -> FindCoordinatorRequest {
+        FindCoordinatorRequest {
+            key_type: FindCoordinatorRequest::KEY_TYPE_TRANSACTION,
+            keys: vec!["tx".into(), "ty".into()],
+        }
+    }
+
+    fn response() -> FindCoordinatorResponse {
+        let found = Coordinator {
+            key: "tx".into(),
+            node_id: 1,
+            host: "b1".into(),
+            port: 9092,
+            error: Code::NONE,
+            error_message: None,
+        };
+        let lost = Coordinator {
+            key: "ty".into(),
+            node_id: -1,
+            host: String::new(),
+            port: -1,
+            error: Code::COORDINATOR_NOT_AVAILABLE,
+            error_message: Some("wait".into()),
+        };
+        FindCoordinatorResponse {
+            throttle_time_ms: 3,
+            coordinators: vec![lost, found],
+        }
+    }
+
+    #[test]
+    fn every_version_reads_back_and_damage_is_refused() {
+        check(&request(), FindCoordinatorRequest::VERSIONS, |version| {
+            let mut expected = request();
+            if version < 4 {
+                expected.keys.truncate(1);
+            }
+            if version < 1 {
+                expected.key_type = FindCoordinatorRequest::KEY_TYPE_GROUP;
+            }
+            expected
+        });
+        check(&response(), FindCoordinatorRequest::VERSIONS, |version| {
+            let mut expected = response();
+            if version < 4 {
+                expected.coordinators.truncate(1);
+                expected.coordinators[0].key.clear();
+            }
+            if version < 1 {
+                expected.throttle_time_ms = 0;
+                expected.coordinators[0].error_message = None;
+            }
+            expected
+        });
+    }
+
+    #[test]
+    fn request_bytes_are_those_of_the_protocol() {
+        let one = FindCoordinatorRequest {
+            key_type: 1,
+            keys: vec!["tx".into()],
+        };
+        check_bytes(&one, 2, &[&[0, 2], b"tx", &[1]]);
+        check_bytes(&one, 3, &[&[3], b"tx", &[1], &[0]]);
+        let batched: &[&[u8]] = &[
+            &[1], // key_type
+            &[3], // coordinator_keys
+            &[3],
+            b"tx", //
+            &[3],
+            b"ty", //
+            &[0],  // tagged fields
+        ];
+        check_bytes(&request(), 4, batched);
+    }
+
+    #[test]
+    fn response_bytes_are_those_of_the_protocol() {
+        let one = FindCoordinatorResponse {
+            throttle_time_ms: 3,
+            coordinators: vec![Coordinator {
+                node_id: 1,
+                host: "b1".into(),
+                port: 9092,
+                ..Coordinator::default()
+            }],
+        };
+        let plain: &[&[u8]] = &[
+            &[0, 0, 0, 3], // throttle_time_ms
+            &[0, 0],       // error
+            &[0xff, 0xff], // error_message
+            &[0, 0, 0, 1], // node_id
+            &[0, 2],
+            b"b1",               // host
+            &[0, 0, 0x23, 0x84], // port
+        ];
+        check_bytes(&one, 2, plain);
+        let batched: &[&[u8]] = &[
+            &[0, 0, 0, 3], // throttle_time_ms
+            &[3],          // coordinators
+            &[3],
+            b"ty",                     // key
+            &[0xff, 0xff, 0xff, 0xff], // node_id
+            &[1],                      // host
+            &[0xff, 0xff, 0xff, 0xff], // port
+            &[0, 15],                  // error
+            &[5],
+            b"wait", // error_message
+            &[0],    // tagged fields
+            &[3],
+            b"tx",         // key
+            &[0, 0, 0, 1], // node_id
+            &[3],
+            b"b1",               // host
+            &[0, 0, 0x23, 0x84], // port
+            &[0, 0],             // error
+            &[0],                // error_message
+            &[0],                // tagged fields
+            &[0],                // tagged fields of the body
+        ];
+        check_bytes(&response(), 6, batched);
+    }
+
+    #[test]
+    fn a_request_without_a_key_and_a_response_without_a_coordinator_are_whole() {
+        use crate::wire::testing::{decode, encode};
+
+        let request = encode(&FindCoordinatorRequest::default(), 0);
+        assert_eq!(
+            decode::<FindCoordinatorRequest>(&request, 0).unwrap().keys,
+            [""]
+        );
+        let response = encode(&FindCoordinatorResponse::default(), 0);
+        let response = decode::<FindCoordinatorResponse>(&response, 0).unwrap();
+        assert_eq!(response.coordinators, [Coordinator::default()]);
+    }
+}

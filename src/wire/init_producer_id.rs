@@ -105,3 +105,70 @@ impl Default for InitProducerIdResponse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::{check, check_bytes};
+
+    fn request() -> InitProducerIdRequest {
+        InitProducerIdRequest {
+            transactional_id: Some("tx".into()),
+            transaction_timeout_ms: 60_000,
+            producer_id: 4000,
+            producer_epoch: 7,
+        }
+    }
+
+    fn response() -> InitProducerIdResponse {
+        InitProducerIdResponse {
+            throttle_time_ms: 5,
+            error: Code::PRODUCER_FENCED,
+            producer_id: 4001,
+            producer_epoch: 8,
+        }
+    }
+
+    #[test]
+    fn every_version_reads_back_and_damage_is_refused() {
+        check(&request(), InitProducerIdRequest::VERSIONS, |version| {
+            let mut expected = request();
+            if version < 3 {
+                expected.producer_id = -1;
+                expected.producer_epoch = -1;
+            }
+            expected
+        });
+        check(&response(), InitProducerIdRequest::VERSIONS, |_| response());
+    }
+
+    #[test]
+    fn bytes_are_those_of_the_protocol() {
+        let idempotent = InitProducerIdRequest {
+            transaction_timeout_ms: i32::MAX,
+            ..InitProducerIdRequest::default()
+        };
+        let plain: &[&[u8]] = &[
+            &[0xff, 0xff],             // transactional_id
+            &[0x7f, 0xff, 0xff, 0xff], // transaction_timeout_ms
+        ];
+        check_bytes(&idempotent, 1, plain);
+        let flexible: &[&[u8]] = &[
+            &[3],
+            b"tx",                           // transactional_id
+            &[0, 0, 0xea, 0x60],             // transaction_timeout_ms
+            &[0, 0, 0, 0, 0, 0, 0x0f, 0xa0], // producer_id
+            &[0, 7],                         // producer_epoch
+            &[0],                            // tagged fields
+        ];
+        check_bytes(&request(), 4, flexible);
+        let response_fields: &[&[u8]] = &[
+            &[0, 0, 0, 5],                   // throttle_time_ms
+            &[0, 90],                        // error
+            &[0, 0, 0, 0, 0, 0, 0x0f, 0xa1], // producer_id
+            &[0, 8],                         // producer_epoch
+        ];
+        check_bytes(&response(), 1, response_fields);
+        check_bytes(&response(), 2, &[response_fields, &[&[0]]].concat());
+    }
+}

@@ -91,3 +91,72 @@ impl fmt::Debug for SaslAuthenticateResponse {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::{check, check_bytes};
+
+    fn request() -> SaslAuthenticateRequest {
+        SaslAuthenticateRequest {
+            auth_bytes: b"\0user\0pencil".to_vec(),
+        }
+    }
+
+    fn response() -> SaslAuthenticateResponse {
+        SaslAuthenticateResponse {
+            error: Code::SASL_AUTHENTICATION_FAILED,
+            error_message: Some("no".into()),
+            auth_bytes: b"v=secret".to_vec(),
+            session_lifetime_ms: 3_600_000,
+        }
+    }
+
+    #[test]
+    fn every_version_reads_back_and_damage_is_refused() {
+        check(&request(), SaslAuthenticateRequest::VERSIONS, |_| request());
+        check(&response(), SaslAuthenticateRequest::VERSIONS, |version| {
+            let mut expected = response();
+            if version < 1 {
+                expected.session_lifetime_ms = 0;
+            }
+            expected
+        });
+    }
+
+    #[test]
+    fn bytes_are_those_of_the_protocol() {
+        check_bytes(&request(), 1, &[&[0, 0, 0, 12], b"\0user\0pencil"]);
+        check_bytes(&request(), 2, &[&[13], b"\0user\0pencil", &[0]]);
+        let plain: &[&[u8]] = &[
+            &[0, 58], // error
+            &[0, 2],
+            b"no", // error_message
+            &[0, 0, 0, 8],
+            b"v=secret",                        // auth_bytes
+            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80], // session_lifetime_ms
+        ];
+        check_bytes(&response(), 1, plain);
+        let flexible: &[&[u8]] = &[
+            &[0, 58], // error
+            &[3],
+            b"no", // error_message
+            &[9],
+            b"v=secret",                        // auth_bytes
+            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80], // session_lifetime_ms
+            &[0],                               // tagged fields
+        ];
+        check_bytes(&response(), 2, flexible);
+    }
+
+    #[test]
+    fn debug_hides_tokens() {
+        let shown = format!("{:?} {:?}", request(), response());
+        assert!(shown.contains("SASL_AUTHENTICATION_FAILED (58)"), "{shown}");
+        assert!(
+            !shown.contains("pencil") && !shown.contains("secret"),
+            "{shown}"
+        );
+        assert!(!shown.contains("112, 101"), "{shown}");
+    }
+}
