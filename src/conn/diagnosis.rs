@@ -50,7 +50,9 @@ pub(super) enum Broken {
     /// The deadline passed.
     Late,
     /// The peer ended the stream, in a frame or between two.
-    Closed { inside_frame: bool },
+    Closed {
+        inside_frame: bool,
+    },
     /// The stream ended without TLS having closed: by a crash, or by somebody between us and the peer.
     Cut,
     /// An earlier failure left the stream at an unknown place.
@@ -66,9 +68,9 @@ impl From<io::Error> for Broken {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
         match error.kind() {
-            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
-                Self::Closed { inside_frame: false }
-            }
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Self::Closed {
+                inside_frame: false,
+            },
             _ => Self::Io(error),
         }
     }
@@ -98,7 +100,9 @@ impl Broken {
                 ErrorKind::Connection,
                 "the connection ended inside an answer".into(),
             ),
-            Self::Closed { inside_frame: false } => (ErrorKind::Connection, closed(security, stage)),
+            Self::Closed {
+                inside_frame: false,
+            } => (ErrorKind::Connection, closed(security, stage)),
             Self::Cut => (
                 ErrorKind::Connection,
                 "the connection was cut: it ended without a TLS close".into(),
@@ -122,7 +126,10 @@ pub(super) fn at(address: &Address, stage: Stage, error: Error) -> Error {
 
 /// The error of everything behind `Interrupt::fire`.
 pub(super) fn interrupted(address: &Address, stage: Stage) -> Error {
-    let error = Error::new(ErrorKind::Closed, "interrupted, the connection is being closed");
+    let error = Error::new(
+        ErrorKind::Closed,
+        "interrupted, the connection is being closed",
+    );
     at(address, stage, error)
 }
 
@@ -210,7 +217,11 @@ fn not_a_frame(security: SecurityProtocol, bytes: &[u8]) -> String {
     let name = protocol_name(security);
     match bytes {
         [0x15 | 0x16, 0x03, ..] if !uses_tls(security) => {
-            let what = if bytes.first() == Some(&0x15) { "alert" } else { "handshake" };
+            let what = if bytes.first() == Some(&0x15) {
+                "alert"
+            } else {
+                "handshake"
+            };
             format!(
                 "the peer answered with a TLS {what}: this is a TLS port, but security.protocol \
                  is {name}; {}",
@@ -236,7 +247,9 @@ pub(super) fn foreign_protocol(bytes: &[u8]) -> Option<&'static str> {
 }
 
 fn not_a_length(bytes: &[u8]) -> String {
-    let length = bytes.first_chunk().map_or(0, |&length| i32::from_be_bytes(length));
+    let length = bytes
+        .first_chunk()
+        .map_or(0, |&length| i32::from_be_bytes(length));
     if (0..4).contains(&length) {
         return format!("the peer sent a frame of {length} bytes, too short for an answer");
     }

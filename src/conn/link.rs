@@ -127,6 +127,8 @@ pub(super) struct Incoming {
     buffer: Buffer,
     /// Length of the frame that the caller looks at.
     lent: usize,
+    /// The peer has closed behind what arrived.
+    is_at_end: bool,
     has_failed: bool,
 }
 
@@ -144,6 +146,7 @@ impl Incoming {
             records,
             buffer: Buffer::default(),
             lent: 0,
+            is_at_end: false,
             has_failed: false,
         }
     }
@@ -164,9 +167,9 @@ impl Incoming {
         Ok(self.buffer.filled().get(4..end).unwrap_or_default())
     }
 
-    /// True if bytes have arrived that no call has read.
+    /// True if bytes, or the end, have arrived that no call has read.
     pub(super) fn holds_more(&self) -> bool {
-        self.buffer.filled().len() > self.lent
+        self.is_at_end || self.buffer.filled().len() > self.lent
     }
 
     /// Free room, for tests of what a peer can make us allocate.
@@ -187,34 +190,28 @@ impl Incoming {
         }
     }
 
-    /// Waits for more bytes.
+    /// Waits for more bytes. What came in front of the end is still to be read; behind it there is nothing to wait for.
     fn fill(&mut self, deadline: Deadline) -> Result<(), Broken> {
-        let closed = Broken::Closed {
-            inside_frame: !self.buffer.filled().is_empty(),
-        };
+        if self.is_at_end {
+            let inside_frame = !self.buffer.filled().is_empty();
+            return Err(Broken::Closed { inside_frame });
+        }
         let socket = &self.link.socket;
         let Some(session) = &self.link.session else {
             let room = self.buffer.room();
             let count = tcp::read(socket, &mut self.timeout, room, deadline)?;
             self.buffer.arrived(count);
-            return if count == 0 { Err(closed) } else { Ok(()) };
+            self.is_at_end = count == 0;
+            return Ok(());
         };
         let count = tcp::read(socket, &mut self.timeout, &mut self.records, deadline)?;
         if count == 0 {
             return Err(Broken::Cut);
         }
         let records = self.records.get(..count).unwrap_or_default();
-        let is_open = session.decrypt(records, &mut self.buffer)?;
-        // What came before a close is still to be read; there is nothing behind it to wait for.
-        if !is_open && frame_is_missing(self.buffer.filled()) {
-            return Err(closed);
-        }
+        self.is_at_end = !session.decrypt(records, &mut self.buffer)?;
         Ok(())
     }
-}
-
-fn frame_is_missing(filled: &[u8]) -> bool {
-    !matches!(frame_end(filled, 0), Ok(Some(end)) if end <= filled.len())
 }
 
 /// Where the first frame ends, if its length is there.

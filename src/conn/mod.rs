@@ -275,7 +275,11 @@ impl Connection {
     ) -> Result<(i32, &[u8]), Error> {
         let id = self.next_correlation_id;
         self.next_correlation_id = id.wrapping_add(1);
-        let frame = wire::frame(request, version, id, &self.client_id);
+        let header = wire::HeaderFacts {
+            correlation_id: id,
+            client_id: &self.client_id,
+        };
+        let frame = wire::frame(request, version, header);
         let answer = self.round(&frame, ANSWER_BYTES_MIN, stage, deadline)?;
         Ok((id, answer))
     }

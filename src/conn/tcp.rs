@@ -108,7 +108,11 @@ impl Dialer {
             true => ErrorKind::TimedOut,
             false => ErrorKind::Connection,
         };
-        Err(at(address, Stage::Connect, Error::new(kind, causes.join(", "))))
+        Err(at(
+            address,
+            Stage::Connect,
+            Error::new(kind, causes.join(", ")),
+        ))
     }
 
     #[cfg(feature = "socket-buffers")]
@@ -145,7 +149,13 @@ fn resolve(
     interrupt: &Interrupt,
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, Error> {
-    let failed = |text: String| at(address, Stage::Resolve, Error::new(ErrorKind::Connection, text));
+    let failed = |text: String| {
+        at(
+            address,
+            Stage::Resolve,
+            Error::new(ErrorKind::Connection, text),
+        )
+    };
     loop {
         if interrupt.has_fired() {
             return Err(interrupted(address, Stage::Resolve));
@@ -202,12 +212,12 @@ impl Timeout {
     /// left, and is set short of it, so that a run of calls with similar deadlines needs no system call at all; who
     /// waits to the end sets it a few times more.
     pub(super) fn change(&mut self, left: Duration) -> Option<Duration> {
-        const SHORT: Duration = Duration::from_millis(64);
-        let left = left.min(WAIT_MAX).max(Duration::from_millis(1));
+        const LEAST: Duration = Duration::from_millis(1);
+        let left = left.clamp(LEAST, WAIT_MAX);
         if self.0.is_some_and(|set| set <= left && set >= left / 2) {
             return None;
         }
-        self.0 = Some(if left < SHORT { left } else { left - left / 8 });
+        self.0 = Some((left - left / 8).max(LEAST));
         self.0
     }
 }

@@ -27,12 +27,7 @@ impl Tls {
         ))
     }
 
-    pub(super) fn handshake(
-        &self,
-        _: &TcpStream,
-        _: &str,
-        _: Deadline,
-    ) -> Result<Session, Broken> {
+    pub(super) fn handshake(&self, _: &TcpStream, _: &str, _: Deadline) -> Result<Session, Broken> {
         match *self {}
     }
 }

@@ -33,7 +33,10 @@ impl Versions {
     /// The highest version that both sides speak.
     pub(super) fn common<R: Request>(&self, address: &Address) -> Result<i16, Error> {
         let theirs = self.range(R::KEY);
-        if let Some(version) = theirs.clone().and_then(|theirs| common(&theirs, &R::VERSIONS)) {
+        if let Some(version) = theirs
+            .clone()
+            .and_then(|theirs| common(&theirs, &R::VERSIONS))
+        {
             return Ok(version);
         }
         let (name, ours) = (R::NAME, shown(&R::VERSIONS));
@@ -65,7 +68,10 @@ impl Versions {
 
     /// The broker's versions of an API. Ranges that are none are passed over.
     fn range(&self, key: i16) -> Option<RangeInclusive<i16>> {
-        let mut found = self.apis.iter().filter(|api| api.key == key && api.min <= api.max);
+        let mut found = self
+            .apis
+            .iter()
+            .filter(|api| api.key == key && api.min <= api.max);
         found.next().map(|api| api.min..=api.max)
     }
 }
@@ -186,7 +192,10 @@ mod tests {
             versions.common::<ProduceRequest>(&address)
         };
         assert_eq!(produce(&[(0, 0, 9)]).unwrap(), 9);
-        assert_eq!(produce(&[(0, 0, 99)]).unwrap(), *ProduceRequest::VERSIONS.end());
+        assert_eq!(
+            produce(&[(0, 0, 99)]).unwrap(),
+            *ProduceRequest::VERSIONS.end()
+        );
         assert_eq!(produce(&[(0, 9, 3), (0, 3, 5), (0, 3, 7)]).unwrap(), 5);
         let text = produce(&[(0, 0, 2)]).unwrap_err().to_string();
         assert_eq!(

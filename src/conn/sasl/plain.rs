@@ -37,7 +37,12 @@ mod tests {
 
     #[test]
     fn credentials_that_cannot_be_sent_are_refused_without_being_shown() {
-        for (user, password) in [("", "secret"), ("anna", ""), ("an\0na", "secret"), ("anna", "se\0cret")] {
+        for (user, password) in [
+            ("", "secret"),
+            ("anna", ""),
+            ("an\0na", "secret"),
+            ("anna", "se\0cret"),
+        ] {
             let error = check(user, &Secret::new(password)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(!error.to_string().contains("cret"));

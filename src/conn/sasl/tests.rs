@@ -52,7 +52,10 @@ fn plain_sends_user_and_password_and_keeps_the_end_of_the_session() {
             serve_versions(&mut socket);
             agree(&mut socket);
             serve::<SaslAuthenticateRequest>(&mut socket, |request| {
-                assert_eq!(request.auth_bytes, format!("\0anna\0{PASSWORD}").into_bytes());
+                assert_eq!(
+                    request.auth_bytes,
+                    format!("\0anna\0{PASSWORD}").into_bytes()
+                );
                 SaslAuthenticateResponse {
                     session_lifetime_ms: lifetime_ms,
                     ..SaslAuthenticateResponse::default()
@@ -105,9 +108,15 @@ fn what_a_broker_says_is_bounded_and_cannot_carry_the_password_or_control_charac
         error.to_string()
     };
     let echoed = say(format!("user anna with {PASSWORD}"));
-    assert!(!echoed.contains(PASSWORD) && echoed.contains("hidden"), "{echoed}");
+    assert!(
+        !echoed.contains(PASSWORD) && echoed.contains("hidden"),
+        "{echoed}"
+    );
     let long = say("\x1b[31m\n".repeat(5000));
-    assert!(long.len() < 600 && !long.contains(char::is_control), "{long}");
+    assert!(
+        long.len() < 600 && !long.contains(char::is_control),
+        "{long}"
+    );
 }
 
 #[test]
@@ -136,7 +145,10 @@ fn a_mechanism_that_is_not_offered_lists_those_that_are() {
         assert_eq!(error.kind(), ErrorKind::Authentication);
         assert_eq!(error.code(), Some(code.0));
         let text = error.to_string();
-        assert!(text.contains("SASL handshake: ") && text.ends_with(says), "{text}");
+        assert!(
+            text.contains("SASL handshake: ") && text.ends_with(says),
+            "{text}"
+        );
         thread.join().unwrap();
     }
 }
@@ -170,7 +182,10 @@ fn a_broker_of_0_11_gets_the_token_without_a_header() {
         assert!(!accepts);
         assert_eq!(error.kind(), ErrorKind::Connection);
         let text = error.to_string();
-        assert!(text.contains("brokers before Apache Kafka 1.0 do so if"), "{text}");
+        assert!(
+            text.contains("brokers before Apache Kafka 1.0 do so if"),
+            "{text}"
+        );
     }
 }
 

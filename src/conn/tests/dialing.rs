@@ -13,8 +13,7 @@ fn nobody() -> SocketAddr {
 
 fn connect(dialer: &Dialer, peers: &[SocketAddr], deadline: Deadline) -> Result<SocketAddr, Error> {
     let address = Address::new("kafka-1", 9092);
-    let connected =
-        dialer.connect_any(&address, peers.to_vec(), &Interrupt::default(), deadline);
+    let connected = dialer.connect_any(&address, peers.to_vec(), &Interrupt::default(), deadline);
     connected.map(|(_, peer)| peer)
 }
 
@@ -48,7 +47,8 @@ fn an_address_that_swallows_everything_leaves_time_for_the_next() {
 
     // A listener whose queue is full: the system answers no further attempt.
     let hole = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    hole.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    hole.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
+        .unwrap();
     hole.listen(0).unwrap();
     let swallowed = hole.local_addr().unwrap().as_socket().unwrap();
     let mut queue = Vec::new();
@@ -60,7 +60,10 @@ fn an_address_that_swallows_everything_leaves_time_for_the_next() {
     let good = listener.local_addr().unwrap();
     let dialer = Dialer::default();
     let deadline = Deadline::within(Duration::from_millis(600));
-    assert_eq!(connect(&dialer, &[swallowed, good], deadline).unwrap(), good);
+    assert_eq!(
+        connect(&dialer, &[swallowed, good], deadline).unwrap(),
+        good
+    );
     let error = connect(&dialer, &[swallowed], soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert!(error.to_string().contains("no answer within"), "{error}");
@@ -72,7 +75,10 @@ fn a_name_that_has_no_address_is_told_from_one_that_does_not_answer() {
     let error = open(&plaintext(), &address).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
     let text = error.to_string();
-    assert!(text.starts_with("broker no-such-host.invalid:9092: resolve: "), "{text}");
+    assert!(
+        text.starts_with("broker no-such-host.invalid:9092: resolve: "),
+        "{text}"
+    );
 }
 
 #[test]
@@ -80,7 +86,9 @@ fn an_interrupt_that_fired_lets_nothing_begin() {
     let interrupt = Interrupt::default();
     interrupt.clone().fire();
     let address = Address::new("localhost", nobody().port());
-    let error = plaintext().open(&address, &interrupt, patience()).unwrap_err();
+    let error = plaintext()
+        .open(&address, &interrupt, patience())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
 }
 
@@ -90,7 +98,9 @@ fn buffer_sizes_reach_the_socket() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let dialer = Dialer::new(Some(16 << 10), Some(32 << 10)).unwrap();
     let address = Address::new("127.0.0.1", listener.local_addr().unwrap().port());
-    let (socket, _) = dialer.connect(&address, &Interrupt::default(), patience()).unwrap();
+    let (socket, _) = dialer
+        .connect(&address, &Interrupt::default(), patience())
+        .unwrap();
     assert!(socket.nodelay().unwrap());
     let socket = socket2::SockRef::from(&socket);
     assert!(socket.keepalive().unwrap());

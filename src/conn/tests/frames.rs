@@ -22,7 +22,9 @@ fn frames_arrive_whole_however_they_are_cut() {
         let bytes: Vec<u8> = bodies.iter().flat_map(|body| framed(body)).collect();
         let (link, thread) = link(move |mut socket| {
             socket.set_nodelay(true).unwrap();
-            bytes.chunks(step).for_each(|part| socket.write_all(part).unwrap());
+            bytes
+                .chunks(step)
+                .for_each(|part| socket.write_all(part).unwrap());
         });
         let mut incoming = Incoming::new(link);
         for body in &bodies {
@@ -42,8 +44,14 @@ fn a_length_that_cannot_be_says_what_the_peer_may_be() {
         (&(-1i32).to_be_bytes(), "length of -1"),
         (&i32::MIN.to_be_bytes(), "length of -2147483648"),
         (&i32::MAX.to_be_bytes(), "length of 2147483647"),
-        (&(FRAME_BYTES_MAX as i32 + 1).to_be_bytes(), "the limit is 67108864"),
-        (b"HTTP/1.1 400 Bad Request\r\n", "speaks HTTP, not the Kafka protocol"),
+        (
+            &(FRAME_BYTES_MAX as i32 + 1).to_be_bytes(),
+            "the limit is 67108864",
+        ),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n",
+            "speaks HTTP, not the Kafka protocol",
+        ),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "speaks SSH"),
         (b"220 mail ESMTP\r\n", "speaks SMTP"),
         (
@@ -51,7 +59,10 @@ fn a_length_that_cannot_be_says_what_the_peer_may_be() {
             "answered with a TLS alert: this is a TLS port, but security.protocol is PLAINTEXT; \
              use SSL or SASL_SSL",
         ),
-        (&[0x16, 3, 1, 0, 200], "answered with a TLS handshake: this is a TLS port"),
+        (
+            &[0x16, 3, 1, 0, 200],
+            "answered with a TLS handshake: this is a TLS port",
+        ),
     ];
     for (bytes, says) in table {
         let bytes = bytes.to_vec();
@@ -87,7 +98,9 @@ fn a_stream_that_ends_inside_a_frame_gives_no_frame() {
 #[test]
 fn a_claimed_length_allocates_nothing() {
     let (link, thread) = link(|mut socket| {
-        socket.write_all(&(FRAME_BYTES_MAX as u32).to_be_bytes()).unwrap();
+        socket
+            .write_all(&(FRAME_BYTES_MAX as u32).to_be_bytes())
+            .unwrap();
         socket.write_all(&[0; 10]).unwrap();
     });
     let mut incoming = Incoming::new(link);
@@ -210,7 +223,11 @@ fn an_idle_connection_that_hung_up_is_noticed() {
         let (link, thread) = link(move |mut socket| {
             gone.recv().unwrap();
             socket.write_all(last_words).unwrap();
-            if last_words.is_empty() { None } else { Some(socket) }
+            if last_words.is_empty() {
+                None
+            } else {
+                Some(socket)
+            }
         });
         for _ in 0..3 {
             assert!(!link.has_hung_up());

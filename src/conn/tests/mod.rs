@@ -117,6 +117,15 @@ pub(super) fn answer<R: Request>(
     let _ = stream.flush();
 }
 
+/// The frame of a request, for tests that write it themselves.
+pub(super) fn frame<R: Request>(request: &R, version: i16, correlation_id: i32) -> Vec<u8> {
+    let header = wire::HeaderFacts {
+        correlation_id,
+        client_id: "tester",
+    };
+    wire::frame(request, version, header)
+}
+
 /// What a broker of today speaks of the APIs here.
 pub(super) fn ranges() -> Vec<ApiRange> {
     fn all<R: Request>() -> ApiRange {

@@ -98,17 +98,29 @@ fn what_a_wrong_port_does_is_explained() {
     assert_eq!(closed.kind(), ErrorKind::Connection);
     assert!(text.contains("is this a TLS listener? security.protocol is PLAINTEXT; use SSL"));
     let http = fails(|mut socket| {
-        socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        socket
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
         drain(&mut socket);
     });
-    assert!(http.to_string().contains("ApiVersions: the peer speaks HTTP"), "{http}");
+    assert!(
+        http.to_string()
+            .contains("ApiVersions: the peer speaks HTTP"),
+        "{http}"
+    );
     let alert = fails(|mut socket| {
         socket.write_all(&[0x15, 3, 3, 0, 2, 2, 80]).unwrap();
         drain(&mut socket);
     });
     let text = alert.to_string();
-    assert!(text.contains("answered with a TLS alert: this is a TLS port"), "{text}");
-    assert!(text.ends_with("security.protocol is PLAINTEXT; use SSL or SASL_SSL"), "{text}");
+    assert!(
+        text.contains("answered with a TLS alert: this is a TLS port"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("security.protocol is PLAINTEXT; use SSL or SASL_SSL"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -129,7 +141,12 @@ fn a_first_request_that_is_not_answered_asks_for_sasl() {
     });
     let mut connection = open(&plaintext(), &address).unwrap();
     let first = connection.call(&metadata(), patience()).unwrap_err();
-    assert!(first.to_string().contains("does this listener ask for SASL?"), "{first}");
+    assert!(
+        first
+            .to_string()
+            .contains("does this listener ask for SASL?"),
+        "{first}"
+    );
     assert_eq!(first.kind(), ErrorKind::Connection);
     thread.join().unwrap();
 }
@@ -141,14 +158,19 @@ fn a_silent_broker_runs_into_the_deadline_and_an_interrupt_does_not_wait_for_it(
     let error = plaintext().open(&address, &interrupt, soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     let text = error.to_string();
-    assert!(text.contains("ApiVersions: no answer within 150 ms"), "{text}");
+    assert!(
+        text.contains("ApiVersions: no answer within 150 ms"),
+        "{text}"
+    );
     assert!(thread.join().unwrap() > 0);
     let fuse = interrupt.clone();
     let (address, thread) = peer(move |mut socket| {
         receive(&mut socket).unwrap();
         fuse.fire();
     });
-    let error = plaintext().open(&address, &interrupt, patience()).unwrap_err();
+    let error = plaintext()
+        .open(&address, &interrupt, patience())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
     thread.join().unwrap();
 }
@@ -171,7 +193,9 @@ fn an_answer_that_is_not_the_one_expected_ends_the_connection() {
             wire::put_response_frame::<MetadataRequest>(&mut out, &response, 13, id);
             let mut frame = out.split_off(4);
             damage(&mut frame);
-            socket.write_all(&(frame.len() as u32).to_be_bytes()).unwrap();
+            socket
+                .write_all(&(frame.len() as u32).to_be_bytes())
+                .unwrap();
             socket.write_all(&frame).unwrap();
             assert!(receive(&mut socket).is_none());
         });
@@ -195,7 +219,9 @@ fn a_request_that_the_broker_lacks_leaves_the_connection_usable() {
         serve::<MetadataRequest>(&mut socket, |_| MetadataResponse::default());
     });
     let mut connection = open(&plaintext(), &address).unwrap();
-    let error = connection.call(&ProduceRequest::default(), patience()).unwrap_err();
+    let error = connection
+        .call(&ProduceRequest::default(), patience())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
     connection.call(&metadata(), patience()).unwrap();
     thread.join().unwrap();
@@ -224,7 +250,7 @@ fn halves_work_at_the_same_time_and_end_together() {
     let version = writer.version::<MetadataRequest>().unwrap();
     for _ in 0..ROUNDS {
         let id = writer.next_correlation_id();
-        let frame = wire::frame(&metadata(), version, id, "tester");
+        let frame = frame(&metadata(), version, id);
         let (head, tail) = frame.split_at(7);
         writer.write(&[head, &[], tail], patience()).unwrap();
     }
@@ -237,4 +263,18 @@ fn halves_work_at_the_same_time_and_end_together() {
     let failed = writer.write(&[b"x"], patience()).unwrap_err();
     assert!(!failed.started);
     thread.join().unwrap();
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn tls_without_its_feature_is_refused() {
+    let dialer = tcp::Dialer::default();
+    let error = Connector::with("tester", SecurityProtocol::Ssl, dialer, &no_tls(), None);
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(
+        error
+            .to_string()
+            .contains("needs the cargo feature \"tls-graviola\"")
+    );
 }

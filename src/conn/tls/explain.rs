@@ -16,7 +16,10 @@ pub(super) fn broken(error: &Error, first: &[u8]) -> Broken {
         Error::AlertReceived(alert) => of_alert(*alert),
         Error::InvalidCertificate(why) => (
             ErrorKind::Tls,
-            format!("the broker's certificate is refused: {}", of_certificate(why)),
+            format!(
+                "the broker's certificate is refused: {}",
+                of_certificate(why)
+            ),
         ),
         Error::PeerIncompatible(why) => (ErrorKind::Tls, incompatible(why)),
         Error::DecryptError => (
@@ -86,7 +89,10 @@ fn of_certificate(error: &CertificateError) -> String {
         } => {
             let presented = match presented.is_empty() {
                 true => "none (a common name does not count)".into(),
-                false => peer_text(&presented.join(", ")),
+                false => {
+                    let names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
+                    peer_text(&names.join(", "))
+                }
             };
             format!(
                 "it is not for {}; its names are {presented}; the name asked for is the host that \
@@ -102,6 +108,12 @@ fn of_certificate(error: &CertificateError) -> String {
         },
         other => peer_text(&other.to_string()),
     }
+}
+
+/// `kafka-1` from rustls's `DnsName("kafka-1")`.
+fn bare_name(shown: &str) -> &str {
+    let inner = shown.split_once('(').map_or(shown, |(_, inner)| inner);
+    inner.trim_end_matches(')').trim_matches('"')
 }
 
 fn incompatible(error: &PeerIncompatible) -> String {
@@ -155,7 +167,10 @@ mod tests {
 
     #[test]
     fn a_missing_client_certificate_is_a_matter_of_authentication() {
-        for alert in [AlertDescription::BadCertificate, AlertDescription::CertificateRequired] {
+        for alert in [
+            AlertDescription::BadCertificate,
+            AlertDescription::CertificateRequired,
+        ] {
             let Broken::Tls(kind, text) = broken(&Error::AlertReceived(alert), &[]) else {
                 panic!("not a TLS failure");
             };

@@ -66,7 +66,10 @@ fn parse(pem: &[u8], origin: String) -> Result<Trust, Error> {
                     }
                 }
             }
-            (SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey, _) => {
+            (
+                SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey,
+                _,
+            ) => {
                 has_key = true;
             }
             _ => {}
