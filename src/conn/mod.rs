@@ -20,7 +20,6 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
