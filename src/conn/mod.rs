@@ -20,7 +20,6 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
@@ -38,34 +37,10 @@ use self::versions::{Negotiation, Versions, negotiate};
 
 pub(crate) use self::halves::{ReadHalf, WriteFailed, WriteHalf};
 pub(crate) use self::interrupt::Interrupt;
+pub(crate) use crate::config::Address;
 
 /// The least that an answer has: its correlation id.
 const ANSWER_BYTES_MIN: usize = 4;
-
-/// Where a broker listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Address {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl Address {
-    pub(crate) fn new(host: impl Into<String>, port: u16) -> Self {
-        let host = host.into();
-        Self { host, port }
-    }
-}
-
-/// `host:port`, with brackets around an IPv6 address.
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        match host.contains(':') {
-            true => write!(f, "[{host}]:{port}"),
-            false => write!(f, "{host}:{port}"),
-        }
-    }
-}
 
 /// Makes connections as the settings say; one serves all threads of a producer.
 #[derive(Debug)]
