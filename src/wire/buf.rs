@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The tagged fields at the end of a structure: calls `field` with each tag and a reader of
-    /// that field alone, which it has to read to its end (`rest` skips a tag that it does not know).
+    /// that field alone, which it has to read to its end (`rest` skips a tag it does not know).
     pub(crate) fn tagged_fields(
         &mut self,
         flexible: bool,
@@ -286,3 +286,6 @@ impl fmt::Display for Malformed {
 }
 
 impl std::error::Error for Malformed {}
+
+#[cfg(test)]
+mod tests;

@@ -145,3 +145,6 @@ impl Default for BatchHeader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

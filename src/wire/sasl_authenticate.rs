@@ -128,23 +128,21 @@ mod tests {
     fn bytes_are_those_of_the_protocol() {
         check_bytes(&request(), 1, &[&[0, 0, 0, 12], b"\0user\0pencil"]);
         check_bytes(&request(), 2, &[&[13], b"\0user\0pencil", &[0]]);
+        #[rustfmt::skip]
         let plain: &[&[u8]] = &[
-            &[0, 58], // error
-            &[0, 2],
-            b"no", // error_message
-            &[0, 0, 0, 8],
-            b"v=secret",                        // auth_bytes
-            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80], // session_lifetime_ms
+            &[0, 58],                            // error
+            &[0, 2], b"no",                      // error_message
+            &[0, 0, 0, 8], b"v=secret",          // auth_bytes
+            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80],  // session_lifetime_ms
         ];
         check_bytes(&response(), 1, plain);
+        #[rustfmt::skip]
         let flexible: &[&[u8]] = &[
-            &[0, 58], // error
-            &[3],
-            b"no", // error_message
-            &[9],
-            b"v=secret",                        // auth_bytes
-            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80], // session_lifetime_ms
-            &[0],                               // tagged fields
+            &[0, 58],                            // error
+            &[3], b"no",                         // error_message
+            &[9], b"v=secret",                   // auth_bytes
+            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80],  // session_lifetime_ms
+            &[0],                                // tagged fields
         ];
         check_bytes(&response(), 2, flexible);
     }

@@ -84,12 +84,13 @@ mod tests {
     #[test]
     fn bytes_are_those_of_the_protocol() {
         check_bytes(&request(), 1, &[&[0, 5], b"PLAIN"]);
+        #[rustfmt::skip]
         let bytes: &[&[u8]] = &[
-            &[0, 33],      // error
-            &[0, 0, 0, 2], // mechanisms
-            &[0, 5],       // length of the first
-            b"PLAIN",      //
-            &[0, 13],      // length of the second
+            &[0, 33],          // error
+            &[0, 0, 0, 2],     // mechanisms
+            &[0, 5],           // length of the first
+            b"PLAIN",
+            &[0, 13],          // length of the second
             b"SCRAM-SHA-256",
         ];
         check_bytes(&response(), 1, bytes);

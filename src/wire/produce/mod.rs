@@ -10,3 +10,6 @@ pub(crate) use response::{
     LeaderAndEpoch, NodeEndpoint, ProducePartitionResponse, ProduceResponse, ProduceTopicResponse,
     RecordError,
 };
+
+#[cfg(test)]
+mod tests;
