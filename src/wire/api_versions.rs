@@ -203,7 +203,7 @@ fn decode_finalized(input: &mut Reader<'_>) -> Result<FinalizedFeature, Malforme
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes, decode};
+    use crate::wire::testing::{check, check_bytes, check_golden, decode};
 
     fn request() -> ApiVersionsRequest {
         ApiVersionsRequest {
@@ -234,6 +234,13 @@ mod tests {
             }],
             zk_migration_ready: true,
         }
+    }
+
+    #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = ApiVersionsRequest::VERSIONS;
+        check_golden("ApiVersionsRequest", &request(), versions.clone());
+        check_golden("ApiVersionsResponse", &response(), versions);
     }
 
     #[test]

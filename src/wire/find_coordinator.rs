@@ -167,7 +167,7 @@ fn decode_coordinator(input: &mut Reader<'_>) -> Result<Coordinator, Malformed> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes};
+    use crate::wire::testing::{check, check_bytes, check_golden};
 
     fn request() -> FindCoordinatorRequest {
         FindCoordinatorRequest {
@@ -197,6 +197,13 @@ mod tests {
             throttle_time_ms: 3,
             coordinators: vec![lost, found],
         }
+    }
+
+    #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = FindCoordinatorRequest::VERSIONS;
+        check_golden("FindCoordinatorRequest", &request(), versions.clone());
+        check_golden("FindCoordinatorResponse", &response(), versions);
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Default for InitProducerIdResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes};
+    use crate::wire::testing::{check, check_bytes, check_golden};
 
     fn request() -> InitProducerIdRequest {
         InitProducerIdRequest {
@@ -127,6 +127,13 @@ mod tests {
             producer_id: 4001,
             producer_epoch: 8,
         }
+    }
+
+    #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = InitProducerIdRequest::VERSIONS;
+        check_golden("InitProducerIdRequest", &request(), versions.clone());
+        check_golden("InitProducerIdResponse", &response(), versions);
     }
 
     #[test]

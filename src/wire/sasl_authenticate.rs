@@ -95,7 +95,7 @@ impl fmt::Debug for SaslAuthenticateResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes};
+    use crate::wire::testing::{check, check_bytes, check_golden};
 
     fn request() -> SaslAuthenticateRequest {
         SaslAuthenticateRequest {
@@ -110,6 +110,13 @@ mod tests {
             auth_bytes: b"v=secret".to_vec(),
             session_lifetime_ms: 3_600_000,
         }
+    }
+
+    #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = SaslAuthenticateRequest::VERSIONS;
+        check_golden("SaslAuthenticateRequest", &request(), versions.clone());
+        check_golden("SaslAuthenticateResponse", &response(), versions);
     }
 
     #[test]

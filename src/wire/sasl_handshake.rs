@@ -60,7 +60,7 @@ impl Message for SaslHandshakeResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes};
+    use crate::wire::testing::{check, check_bytes, check_golden};
 
     fn request() -> SaslHandshakeRequest {
         SaslHandshakeRequest {
@@ -73,6 +73,13 @@ mod tests {
             error: Code::UNSUPPORTED_SASL_MECHANISM,
             mechanisms: vec!["PLAIN".into(), "SCRAM-SHA-256".into()],
         }
+    }
+
+    #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = SaslHandshakeRequest::VERSIONS;
+        check_golden("SaslHandshakeRequest", &request(), versions.clone());
+        check_golden("SaslHandshakeResponse", &response(), versions);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::wire::testing::{check, check_bytes, decode, encode};
+use crate::wire::testing::{check, check_bytes, check_golden, decode, encode};
 
 fn request() -> MetadataRequest {
     MetadataRequest {
@@ -49,6 +49,13 @@ fn broker(node_id: i32, rack: Option<&str>) -> MetadataBroker {
         port: 9092,
         rack: rack.map(str::to_owned),
     }
+}
+
+#[test]
+fn every_version_has_the_bytes_that_kafka_itself_writes() {
+    let versions = MetadataRequest::VERSIONS;
+    check_golden("MetadataRequest", &request(), versions.clone());
+    check_golden("MetadataResponse", &response(), versions);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::wire::codes::Code;
-use crate::wire::testing::{check, check_bytes, hex};
+use crate::wire::testing::{check, check_bytes, check_golden, hex};
 use crate::wire::{HeaderFacts, Request, TopicId, frame};
 
 const ID: TopicId = [0xcd; 16];
@@ -114,6 +114,13 @@ fn response_in(version: i16) -> ProduceResponse {
         expected.node_endpoints.clear();
     }
     expected
+}
+
+#[test]
+fn every_version_has_the_bytes_that_kafka_itself_writes() {
+    let versions = ProduceRequest::VERSIONS;
+    check_golden("ProduceRequest", &request(), versions.clone());
+    check_golden("ProduceResponse", &response(), versions);
 }
 
 #[test]
