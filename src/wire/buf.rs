@@ -213,10 +213,7 @@ impl<'a> Reader<'a> {
         if len > self.left() {
             return Err(self.malformed("array longer than its frame"));
         }
-        // An element can take more memory than bytes of the frame: what is set aside before the
-        // elements were seen stays below the size of the frame, and grows with what really comes.
-        let room = self.left() / size_of::<T>().max(1);
-        let mut elements = Vec::with_capacity(len.min(room));
+        let mut elements = vec_for(len, self.left());
         for _ in 0..len {
             elements.push(element(self)?);
         }
@@ -277,6 +274,13 @@ impl<'a> Reader<'a> {
         let len = self.unsigned_varint()?;
         Ok(len.checked_sub(1).map(|len| len as usize))
     }
+}
+
+/// A vector for `len` elements that `left` bytes are said to hold. An element can take more memory
+/// than bytes of the frame: what is set aside before the elements were seen stays below the size of
+/// the frame, and grows with what really comes.
+fn vec_for<T>(len: usize, left: usize) -> Vec<T> {
+    Vec::with_capacity(len.min(left / size_of::<T>().max(1)))
 }
 
 impl fmt::Display for Malformed {

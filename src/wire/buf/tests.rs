@@ -209,38 +209,45 @@ fn lengths_that_no_frame_can_hold_are_refused() {
     }
 }
 
-/// Goal: a peer can't make us set aside more than it sent. Method: elements much larger in memory
-/// than on the wire, and the room that the vector was given.
 #[test]
 fn arrays_set_aside_no_more_than_the_bytes_that_are_left() {
-    let frame = [&[0, 0, 0xff, 0xff][..], &[0; 0xffff]].concat();
-    let mut seen = 0;
+    assert_eq!(
+        vec_for::<[u64; 32]>(65_535, 65_535).capacity(),
+        65_535 / 256
+    );
+    assert_eq!(vec_for::<[u64; 32]>(65_535, 255).capacity(), 0);
+    assert_eq!(vec_for::<u8>(10, 65_535).capacity(), 10);
+    let frame = [&[0, 0, 0, 200][..], &[7; 200]].concat();
+    let large = whole(&frame, |input| {
+        input.array(false, |input| Ok([input.u8()?; 256]))
+    });
+    assert_eq!(large, Ok(vec![[7; 256]; 200]));
+}
+
+/// The outer array fits into its frame, the arrays in it do not.
+#[test]
+fn nested_arrays_that_claim_too_much_are_refused_at_the_first() {
+    let frame = [0, 0, 0xff, 0xff].repeat(0x1_0000);
+    let (mut outer, mut inner) = (0, 0);
     let result = Reader::new(&frame).array(false, |input| {
-        seen += 1;
-        let inner: Vec<[u64; 32]> = input.array(false, |input| {
-            input.u8()?;
-            Ok([0; 32])
-        })?;
-        assert_eq!(inner.capacity(), 0);
-        Ok(inner)
+        outer += 1;
+        input.array(false, |input| {
+            inner += 1;
+            input.take(16)
+        })
     });
     assert!(result.is_err());
-    assert_eq!(seen, 0xffff / 4 + 1);
+    assert_eq!((outer, inner), (1, 0x1_0000 * 4 / 16));
+}
 
-    let mut input = Reader::new(&frame[4..]);
-    let room = input.left() / size_of::<[u64; 32]>();
-    let mut calls = 0;
-    let elements = input.elements(room * 4, |input| {
-        calls += 1;
-        input.u8()?;
-        Ok([0_u64; 32])
-    });
-    assert_eq!(elements.unwrap().len(), room * 4);
-    assert_eq!(calls, room * 4);
-
-    let nested = [0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff];
-    let result = Reader::new(&nested).array(false, |input| input.array(false, Reader::i32));
-    assert!(result.is_err());
+#[test]
+fn counts_that_no_frame_can_hold_are_refused_before_an_element_is_read() {
+    let frame = [&[0, 0, 0, 41][..], &[1; 40]].concat();
+    let array = Reader::new(&frame).array(false, |_| -> Result<u8, Malformed> { panic!() });
+    assert!(array.is_err());
+    let fields = [&[21][..], &[1; 40]].concat();
+    let fields = Reader::new(&fields).tagged_fields(true, |_, _| panic!());
+    assert!(fields.is_err());
 }
 
 #[test]
