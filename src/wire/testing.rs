@@ -50,13 +50,17 @@ pub(super) fn check<M: Message + Debug + PartialEq>(
 pub(super) fn check_golden<M: Message>(name: &str, message: &M, versions: RangeInclusive<i16>) {
     let mut seen = Vec::new();
     for line in include_str!("golden.txt").lines() {
-        let mut words = line.split(' ');
-        if words.next() != Some(name) {
-            continue;
-        }
-        let version = words.next().unwrap().parse().unwrap();
+        let words: Vec<_> = line.split(' ').collect();
+        let (version, bytes) = match words.as_slice() {
+            [of, version] if *of == name => (version, ""),
+            [of, version, bytes] if *of == name => (version, *bytes),
+            _ => continue,
+        };
+        let version = version
+            .parse()
+            .expect("golden.txt has versions in its second column");
         let ours: String = hex(&encode(message, version)).split(' ').collect();
-        assert_eq!(ours, words.next().unwrap_or_default(), "version {version}");
+        assert_eq!(ours, bytes, "version {version}");
         seen.push(version);
     }
     seen.sort_unstable();

@@ -1,9 +1,9 @@
 use std::fmt::Debug;
 
 use super::*;
-use crate::wire::put::varlong_len;
+use crate::wire::Put;
+use crate::wire::put::{STRING_LEN_MAX, varlong_len};
 use crate::wire::testing::{Random, hex};
-use crate::wire::{Put, STRING_LEN_MAX};
 
 /// What `read` makes of `bytes`, all of which it has to take.
 fn whole<'a, T>(
