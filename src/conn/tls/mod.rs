@@ -5,7 +5,7 @@ mod roots;
 mod verifier;
 mod x509;
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "tls-graviola", feature = "tls-ring")))]
 mod tests;
 
 use std::io::{IoSlice, Read, Write};
@@ -241,4 +241,12 @@ fn versions(asked: TlsVersions) -> Result<Vec<&'static SupportedProtocolVersion>
 
 fn config_error(text: String) -> Error {
     Error::new(ErrorKind::Config, text)
+}
+
+#[cfg(all(test, not(any(feature = "tls-graviola", feature = "tls-ring"))))]
+#[test]
+fn tls_without_cryptography_names_the_features() {
+    let error = provider().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("\"tls-graviola\" or \"tls-ring\""));
 }
