@@ -248,5 +248,9 @@ fn config_error(text: String) -> Error {
 fn tls_without_cryptography_names_the_features() {
     let error = provider().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("\"tls-graviola\" or \"tls-ring\""));
+    assert!(
+        error
+            .to_string()
+            .contains("\"tls-graviola\" or \"tls-ring\"")
+    );
 }
