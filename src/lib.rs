@@ -3,6 +3,8 @@
 
 mod config;
 mod error;
+#[cfg(feature = "mock")]
+pub mod mock;
 mod partitioner;
 mod record;
 mod sync;
