@@ -55,8 +55,8 @@ impl MockCluster {
         assert!(is_known, "the cluster has no topic {topic}");
     }
 
-    /// How many partitions a topic gets that a client asks for and that is not there; `None` if it is not
-    /// created. Defaults to `Some(1)`.
+    /// How many partitions a topic gets that a client asks for and that is not there; `None` if it
+    /// is not created. Defaults to `Some(1)`.
     ///
     /// ```
     /// # let cluster = milena::mock::MockCluster::start(1);
@@ -84,8 +84,8 @@ impl MockCluster {
         self.partition(topic, partition, |partition| partition.leader_epoch)
     }
 
-    /// Makes another broker the leader of a partition. The old one refuses it from now on, and tells
-    /// clients that ask with version 10 or later of Produce who leads.
+    /// Makes another broker the leader of a partition. The old one refuses it from now on, and
+    /// tells clients that ask with version 10 or later of Produce who leads.
     ///
     /// ```
     /// # use milena::mock::MockCluster;
@@ -131,20 +131,22 @@ impl MockCluster {
         self.change_topic(topic, |topic| topic.min_isr = replicas);
     }
 
-    /// `max.message.bytes` of a topic: larger batches are refused with MESSAGE_TOO_LARGE. Defaults to
-    /// 1048588.
+    /// `max.message.bytes` of a topic: larger batches are refused with MESSAGE_TOO_LARGE. Defaults
+    /// to 1048588.
     #[track_caller]
     pub fn set_max_message_bytes(&self, topic: &str, bytes: usize) {
         self.change_topic(topic, |topic| topic.max_message_bytes = bytes);
     }
 
-    /// Whether records of a topic get the broker's time. Defaults to `false`: they keep the producer's.
+    /// Whether records of a topic get the broker's time. Defaults to `false`: they keep the
+    /// producer's.
     #[track_caller]
     pub fn set_log_append_time(&self, topic: &str, is_on: bool) {
         self.change_topic(topic, |topic| topic.has_log_append_time = is_on);
     }
 
-    /// A partition forgets the sequence numbers of all producers, as when their records have expired.
+    /// A partition forgets the sequence numbers of all producers, as when their records have
+    /// expired.
     #[track_caller]
     pub fn forget_producers(&self, topic: &str, partition: i32) {
         self.change_partition(topic, partition, |partition| {
@@ -166,9 +168,9 @@ impl MockCluster {
             .update(|state| state.settings.forgets_records = !is_on);
     }
 
-    /// The versions of an API that all brokers advertise and take. Defaults to what this crate speaks,
-    /// and Produce from 0, as Kafka 4 advertises it. Of versions that this crate does not speak, a broker
-    /// advertises what it is told and hangs up when they come.
+    /// The versions of an API that all brokers advertise and take. Defaults to what this crate
+    /// speaks, and Produce from 0, as Kafka 4 advertises it. Of versions that this crate does not
+    /// speak, a broker advertises what it is told and hangs up when they come.
     ///
     /// ```
     /// # use milena::mock::{Api, MockCluster};
@@ -184,7 +186,8 @@ impl MockCluster {
         });
     }
 
-    /// The versions of an API that one broker advertises and takes, see [`versions`](Self::versions).
+    /// The versions of an API that one broker advertises and takes, see
+    /// [`versions`](Self::versions).
     #[track_caller]
     pub fn versions_of(&self, node: i32, api: Api, versions: RangeInclusive<i16>) {
         let previous = self.shared.update(|state| {
@@ -210,8 +213,8 @@ impl MockCluster {
         });
     }
 
-    /// Connections that come from now on have to authenticate with SASL PLAIN, as this user or another
-    /// one that was added. Before, a broker hangs up on everything but ApiVersions.
+    /// Connections that come from now on have to authenticate with SASL PLAIN, as this user or
+    /// another one that was added. Before, a broker hangs up on everything but ApiVersions.
     ///
     /// ```
     /// # let cluster = milena::mock::MockCluster::start(1);

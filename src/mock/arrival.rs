@@ -1,7 +1,7 @@
 //! A request from its bytes to what handlers and tests see of it.
 
 use super::facts::{Api, MockBatch, MockProduce, MockRequest};
-use super::state::State;
+use super::state::{Login, State};
 use crate::wire::api_versions::ApiVersionsRequest;
 use crate::wire::find_coordinator::FindCoordinatorRequest;
 use crate::wire::init_producer_id::InitProducerIdRequest;
@@ -27,19 +27,28 @@ pub(super) enum Body {
     ApiVersions,
     InitProducerId(InitProducerIdRequest),
     SaslAuthenticate(SaslAuthenticateRequest),
+    /// The bytes of a SASL mechanism without a header, after a handshake of version 0.
+    BareToken(Vec<u8>),
     /// ApiVersions in a version that the broker does not take: it has an answer even so.
     NewerApiVersions,
     /// A request that the broker does not take, or cannot read.
     Refused,
 }
 
+/// What tests see as the version of a token without a header.
+const BARE_TOKEN_VERSION: i16 = -1;
+
 impl Arrived {
     /// Reads a request and enters it into the state; `None` if not even its first fields are there.
     pub(super) fn enter(state: &mut State, connection: usize, frame: Vec<u8>) -> Option<Self> {
-        let mut input = Reader::new(&frame);
-        let (api_key, version) = (input.i16().ok()?, input.i16().ok()?);
-        let correlation_id = input.i32().ok()?;
         let from = state.connections.get_mut(connection)?;
+        let is_bare_token = from.login == Login::BareTokenNext;
+        let (api_key, version, correlation_id) = if is_bare_token {
+            (Api::SaslAuthenticate.key(), BARE_TOKEN_VERSION, 0)
+        } else {
+            let mut input = Reader::new(&frame);
+            (input.i16().ok()?, input.i16().ok()?, input.i32().ok()?)
+        };
         from.requests += 1;
         from.unanswered += 1;
         let mut request = MockRequest {
@@ -54,7 +63,11 @@ impl Arrived {
             topics: None,
             produce: None,
         };
-        let body = Body::read(state, &mut request, &frame);
+        let body = if is_bare_token {
+            Body::BareToken(frame)
+        } else {
+            Body::read(state, &mut request, &frame)
+        };
         state.requests.push(request.clone());
         Some(Self { request, body })
     }

@@ -51,8 +51,8 @@ pub(super) fn exchange(link: &Link, arrived: &Arrived) -> Flow {
         None if plan.delivery.needs_answer() => reply(link, arrived, &script),
         None => Reply::Nothing,
     };
-    // Before the answer goes out: a client that has it may send the next request at once, which must
-    // not be counted together with this one.
+    // Before the answer goes out: a client that has it may send the next request at once, which
+    // must not be counted together with this one.
     link.shared.update(|state| {
         if let Some(connection) = state.connections.get_mut(link.connection) {
             connection.unanswered = connection.unanswered.saturating_sub(1);

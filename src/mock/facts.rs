@@ -42,14 +42,15 @@ pub struct MockRequest {
     pub connection: usize,
     /// The number of its API, see [`Api::key`].
     pub api_key: i16,
-    /// Its version.
+    /// Its version; -1 if it is a SASL token without a header, as one follows a SaslHandshake of
+    /// version 0. Then there is no correlation id either.
     pub version: i16,
     /// Its correlation id.
     pub correlation_id: i32,
     /// What the client calls itself.
     pub client_id: Option<String>,
-    /// How many requests of its connection were without an answer when it was read, itself included.
-    /// Requests with `acks=0` count until they are handled.
+    /// How many requests of its connection were without an answer when it was read, itself
+    /// included. Requests with `acks=0` count until they are handled.
     pub in_flight: usize,
     /// Its size without the length in front.
     pub bytes: usize,
@@ -163,8 +164,8 @@ impl Api {
         self.facts().versions
     }
 
-    /// The versions that a broker advertises unless told otherwise: what it understands, and as Kafka
-    /// 4 does it for the sake of old clients, Produce from 0, although it hangs up on 0 to 2.
+    /// The versions that a broker advertises unless told otherwise: what it understands, and as
+    /// Kafka 4 does it for the sake of old clients, Produce from 0, although it hangs up on 0 to 2.
     pub(super) fn advertised_versions(self) -> RangeInclusive<i16> {
         match self {
             Self::Produce => 0..=*self.known_versions().end(),

@@ -12,7 +12,8 @@ pub(super) struct Faults {
     rules: Vec<Rule>,
 }
 
-/// One sentence of a script: which requests it is about, how many of them, and what happens to them.
+/// One sentence of a script: which requests it is about, how many of them, and what happens to
+/// them.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub(super) api: Api,
@@ -116,8 +117,9 @@ impl Faults {
         self.rules.get(number).map_or(0, |rule| rule.hits)
     }
 
-    /// What happens to this request. The first rule wins of those that are about the same part of it,
-    /// so that rules of one topic come one after the other, while those of different partitions add up.
+    /// What happens to this request. The first rule wins of those that are about the same part of
+    /// it, so that rules of one topic come one after the other, while those of different partitions
+    /// add up.
     pub(super) fn script(&mut self, request: &MockRequest) -> Script {
         let mut script = Script::default();
         let mut taken: Vec<Target> = Vec::new();

@@ -12,7 +12,7 @@ use crate::wire::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoo
 use crate::wire::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
-use crate::wire::{Request, put_response_frame};
+use crate::wire::{FRAME_LENGTH_LEN, Request, put_response_frame};
 
 /// What a request leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub(super) fn handle(state: &mut State, arrived: &Arrived, script: &Script) -> R
         Body::ApiVersions => api_versions(state, request, script),
         Body::InitProducerId(init) => init_producer_id(state, request, init, script),
         Body::SaslAuthenticate(bytes) => sasl_authenticate(state, request, bytes, script),
+        Body::BareToken(token) => bare_token(state, request, token, script),
         Body::NewerApiVersions => newer_api_versions(state, request),
         Body::Refused => Reply::Close,
     }
@@ -68,7 +69,7 @@ fn may_ask(state: &State, request: &MockRequest) -> bool {
     match login(state, request) {
         Login::NotNeeded | Login::Done => true,
         Login::Needed => is_sasl || request.is(Api::ApiVersions),
-        Login::MechanismChosen => is_sasl,
+        Login::MechanismChosen | Login::BareTokenNext => is_sasl,
     }
 }
 
@@ -95,8 +96,8 @@ fn api_versions(state: &State, request: &MockRequest, script: &Script) -> Reply 
     answer::<ApiVersionsRequest>(request, &response)
 }
 
-/// A version that the broker does not know is answered in the form of version 0, with the versions of
-/// ApiVersions itself (KIP-511).
+/// A version that the broker does not know is answered in the form of version 0, with the versions
+/// of ApiVersions itself (KIP-511).
 fn newer_api_versions(state: &State, request: &MockRequest) -> Reply {
     let response = ApiVersionsResponse {
         error: Code::UNSUPPORTED_VERSION,
@@ -129,7 +130,7 @@ fn sasl_handshake(
     let error = match (script.error(), login(state, request)) {
         (Some(code), _) => Code(code),
         (None, Login::NotNeeded) => Code::ILLEGAL_SASL_STATE,
-        (None, Login::MechanismChosen) => return Reply::Close,
+        (None, Login::MechanismChosen | Login::BareTokenNext) => return Reply::Close,
         (None, _) if handshake.mechanism != PLAIN => Code::UNSUPPORTED_SASL_MECHANISM,
         (None, _) => Code::NONE,
     };
@@ -139,7 +140,13 @@ fn sasl_handshake(
     };
     let frame = answer_in::<SaslHandshakeRequest>(request, &response, request.version);
     if error.is_ok() {
-        set_login(state, request, Login::MechanismChosen);
+        let is_bare = request.version == 0;
+        let next = if is_bare {
+            Login::BareTokenNext
+        } else {
+            Login::MechanismChosen
+        };
+        set_login(state, request, next);
         Reply::Answer(frame)
     } else {
         Reply::LastAnswer(frame)
@@ -160,7 +167,7 @@ fn sasl_authenticate(
             Code::SASL_AUTHENTICATION_FAILED,
             Some("user name or password is wrong"),
         ),
-        (None, Login::NotNeeded | Login::Needed | Login::Done) => (
+        (None, _) => (
             Code::ILLEGAL_SASL_STATE,
             Some("no mechanism was chosen by a handshake"),
         ),
@@ -179,6 +186,16 @@ fn sasl_authenticate(
     }
 }
 
+/// Checks user and password without the protocol's own frame around them: the answer to the right ones
+/// is an empty frame, to others there is none.
+fn bare_token(state: &mut State, request: &MockRequest, token: &[u8], script: &Script) -> Reply {
+    if script.error().is_some() || !is_known(state, token) {
+        return Reply::Close;
+    }
+    set_login(state, request, Login::Done);
+    Reply::Answer(vec![0; FRAME_LENGTH_LEN])
+}
+
 /// RFC 4616: authorization id, user and password, with a zero byte before the second and the third.
 fn is_known(state: &State, token: &[u8]) -> bool {
     let mut parts = token.split(|byte| *byte == 0);
@@ -190,8 +207,8 @@ fn is_known(state: &State, token: &[u8]) -> bool {
     state.settings.sasl_plain.get(&user) == Some(&password)
 }
 
-/// Every call without a transactional id gets a fresh producer id, whatever it brings; a transactional
-/// id keeps its own, with the next epoch.
+/// Every call without a transactional id gets a fresh producer id, whatever it brings; a
+/// transactional id keeps its own, with the next epoch.
 fn init_producer_id(
     state: &mut State,
     request: &MockRequest,

@@ -221,8 +221,9 @@ impl StoredBatch {
     }
 }
 
-/// Refuses what a client must not write: counts and offsets that do not fit together, control records,
-/// an idempotent batch without a sequence number. Compressed records are taken as they are.
+/// Refuses what a client must not write: counts and offsets that do not fit together, control
+/// records, an idempotent batch without a sequence number. Compressed records are taken as they
+/// are.
 fn check_records(batch: &Batch<'_>) -> Result<(), Code> {
     let header = &batch.header;
     let counts_fit = header.record_count > 0 && header.last_offset_delta == header.record_count - 1;
@@ -234,13 +235,11 @@ fn check_records(batch: &Batch<'_>) -> Result<(), Code> {
     if header.attributes & CODEC_MASK != 0 {
         return Ok(());
     }
-    let mut expected = 0;
-    for record in records(batch.body(), header.record_count) {
+    for (expected, record) in (0..).zip(records(batch.body(), header.record_count)) {
         let record = record.map_err(|_| Code::INVALID_RECORD)?;
         if record.offset_delta != expected {
             return Err(Code::INVALID_RECORD);
         }
-        expected += 1;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What metadata answers show: the present, or what it was when the test froze it, less what a script
-//! takes away.
+//! What metadata answers show: the present, or what it was when the test froze it, less what a
+//! script takes away.
 
 use super::facts::MockRequest;
 use super::faults::{Effect, Script};
@@ -42,8 +42,8 @@ pub(super) fn handle(
     answer::<MetadataRequest>(request, &response)
 }
 
-/// Creates topics that are asked for, if the client and the cluster allow it, and if no script says that
-/// they are not there.
+/// Creates topics that are asked for, if the client and the cluster allow it, and if no script says
+/// that they are not there.
 fn create_missing(state: &mut State, metadata: &MetadataRequest, script: &Script) {
     let (Some(names), Some(partitions), true, None) = (
         &metadata.topics,

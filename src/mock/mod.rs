@@ -1,10 +1,12 @@
-//! An embedded Kafka cluster for tests: real sockets on the loopback interface, plain threads, no Java.
+//! An embedded Kafka cluster for tests: real sockets on the loopback interface, plain threads, no
+//! Java.
 //!
-//! [`MockCluster`] keeps everything in memory and answers what a producer asks: ApiVersions, SASL PLAIN,
-//! Metadata, InitProducerId, FindCoordinator and Produce, in every version that this crate speaks. It
-//! checks what a real broker checks, in the same order: leaders, in-sync replicas, sizes, CRCs, sequence
-//! numbers of idempotent producers. Tests look at the [records](MockCluster::records) that arrived and
-//! the [requests](MockCluster::requests) that were made, and script [faults](MockCluster::on).
+//! [`MockCluster`] keeps everything in memory and answers what a producer asks: ApiVersions, SASL
+//! PLAIN, Metadata, InitProducerId, FindCoordinator and Produce, in every version that this crate
+//! speaks. It checks what a real broker checks, in the same order: leaders, in-sync replicas,
+//! sizes, CRCs, sequence numbers of idempotent producers. Tests look at the
+//! [records](MockCluster::records) that arrived and the [requests](MockCluster::requests) that were
+//! made, and script [faults](MockCluster::on).
 //!
 //! ```
 //! use milena::mock::MockCluster;
@@ -18,11 +20,11 @@
 //!
 //! It does not fetch, does not keep transactions apart and does not speak TLS. What it misses of a
 //! cluster's own life, tests do themselves: [`move_leader`](MockCluster::move_leader),
-//! [`stop_broker`](MockCluster::stop_broker), [`set_isr`](MockCluster::set_isr). All brokers share the
-//! logs of the partitions, so nothing is lost when a leader moves.
+//! [`stop_broker`](MockCluster::stop_broker), [`set_isr`](MockCluster::set_isr). All brokers share
+//! the logs of the partitions, so nothing is lost when a leader moves.
 //!
-//! Methods panic if a topic, a partition or a broker is named that is not there: that is a mistake of the
-//! test.
+//! Methods panic if a topic, a partition or a broker is named that is not there: that is a mistake
+//! of the test.
 
 mod admin;
 mod arrival;
@@ -103,8 +105,9 @@ impl MockCluster {
         address.unwrap_or_else(|| no_broker(node))
     }
 
-    /// Stops a broker: its port refuses connections, those that it has are closed. Metadata shows its
-    /// partitions without a leader, until it starts again or the test [moves](Self::move_leader) them.
+    /// Stops a broker: its port refuses connections, those that it has are closed. Metadata shows
+    /// its partitions without a leader, until it starts again or the test
+    /// [moves](Self::move_leader) them.
     ///
     /// ```
     /// # use milena::mock::MockCluster;
@@ -132,8 +135,8 @@ impl MockCluster {
         }
     }
 
-    /// A broker does nothing any more, as if its process was stopped by a signal: connections come about
-    /// and bytes fill the buffers of the system, but nothing is read. It goes on after
+    /// A broker does nothing any more, as if its process was stopped by a signal: connections come
+    /// about and bytes fill the buffers of the system, but nothing is read. It goes on after
     /// [`thaw_broker`](Self::thaw_broker).
     ///
     /// ```
@@ -147,7 +150,8 @@ impl MockCluster {
     }
 
     /// A broker reads all requests, but neither handles nor answers them. Connections that were
-    /// disappointed stay silent for good; after [`thaw_broker`](Self::thaw_broker) new ones are well.
+    /// disappointed stay silent for good; after [`thaw_broker`](Self::thaw_broker) new ones are
+    /// well.
     #[track_caller]
     pub fn mute_broker(&self, node: i32) {
         self.set_mood(node, Mood::Mute);
@@ -194,7 +198,8 @@ impl MockCluster {
         self.partition(topic, partition, |partition| partition.log.records())
     }
 
-    /// The offset that the next record of a partition gets: the number of its records, compressed or not.
+    /// The offset that the next record of a partition gets: the number of its records, compressed
+    /// or not.
     #[track_caller]
     pub fn end_offset(&self, topic: &str, partition: i32) -> i64 {
         self.partition(topic, partition, |partition| partition.log.end_offset())
@@ -222,8 +227,8 @@ impl MockCluster {
         self.shared.read(|state| connections(&state.connections))
     }
 
-    /// Waits until `met` is true of the cluster; `false` if `limit` passes first. It is asked again after
-    /// each change.
+    /// Waits until `met` is true of the cluster; `false` if `limit` passes first. It is asked again
+    /// after each change.
     ///
     /// ```
     /// # use milena::mock::MockCluster;

@@ -9,19 +9,19 @@ use super::state::{GateState, Shared};
 use crate::sync::Arc;
 use crate::time::Deadline;
 
-/// A sentence about requests that are still to come; [`MockCluster::on`](super::MockCluster::on) begins
-/// it.
+/// A sentence about requests that are still to come; [`MockCluster::on`](super::MockCluster::on)
+/// begins it.
 ///
 /// First say which requests: of which broker ([`node`](Self::node)), about which
 /// [`topic`](Self::topic) or [`partition`](Self::partition), and how many ([`skip`](Self::skip),
-/// [`times`](Self::times), [`always`](Self::always); one if nothing is said). Then what happens on the
-/// way ([`delay`](Self::delay), [`hold`](Self::hold), [`throttle`](Self::throttle),
-/// [`in_pieces`](Self::in_pieces)), and at the end what becomes of the answer: the verb that ends the
-/// sentence starts the fault.
+/// [`times`](Self::times), [`always`](Self::always); one if nothing is said). Then what happens on
+/// the way ([`delay`](Self::delay), [`hold`](Self::hold), [`throttle`](Self::throttle),
+/// [`in_pieces`](Self::in_pieces)), and at the end what becomes of the answer: the verb that ends
+/// the sentence starts the fault.
 ///
-/// A fault that ends in an error, a hang-up or silence keeps the broker from handling the request at
-/// all, unless the sentence says [`after_handling`](Self::after_handling): then records are in the log
-/// although the client is not told.
+/// A fault that ends in an error, a hang-up or silence keeps the broker from handling the request
+/// at all, unless the sentence says [`after_handling`](Self::after_handling): then records are in
+/// the log although the client is not told.
 ///
 /// Of several faults for the same part of a request, only the first that is not used up happens, so
 /// sentences about one partition follow each other. Faults of different partitions happen together.
@@ -94,7 +94,8 @@ impl<'a> On<'a> {
         self
     }
 
-    /// Only produce and metadata requests about this topic; an error is answered for this topic only.
+    /// Only produce and metadata requests about this topic; an error is answered for this topic
+    /// only.
     ///
     /// ```
     /// # use milena::mock::{Api, MockCluster};
@@ -107,8 +108,8 @@ impl<'a> On<'a> {
         self
     }
 
-    /// Only produce and metadata requests about this partition; an error is answered for this partition
-    /// only, and metadata with an error shows no leader.
+    /// Only produce and metadata requests about this partition; an error is answered for this
+    /// partition only, and metadata with an error shows no leader.
     ///
     /// ```
     /// # use milena::mock::{Api, MockCluster};
@@ -152,8 +153,8 @@ impl<'a> On<'a> {
         self
     }
 
-    /// The broker handles the request before anything else happens: records are appended although the
-    /// client gets an error, or nothing.
+    /// The broker handles the request before anything else happens: records are appended although
+    /// the client gets an error, or nothing.
     ///
     /// ```
     /// # use milena::mock::{Api, MockCluster};
@@ -227,8 +228,8 @@ impl<'a> On<'a> {
     /// Ends the sentence: an error code, whatever it means. Without
     /// [`after_handling`](Self::after_handling) nothing is appended, not even with code 0.
     ///
-    /// Metadata without a topic shows the error for every topic that it names. Produce with `acks=0` has
-    /// no answer to show it in: the broker hangs up.
+    /// Metadata without a topic shows the error for every topic that it names. Produce with
+    /// `acks=0` has no answer to show it in: the broker hangs up.
     pub fn error(self, code: i16) -> Fault {
         self.effect(Effect::Error(code))
     }
@@ -249,8 +250,8 @@ impl<'a> On<'a> {
         self.delivered(Delivery::Disconnect)
     }
 
-    /// Ends the sentence: the broker handles the request and closes the connection after so many bytes of
-    /// the answer, its length included.
+    /// Ends the sentence: the broker handles the request and closes the connection after so many
+    /// bytes of the answer, its length included.
     ///
     /// ```
     /// # use milena::mock::{Api, MockCluster};
@@ -261,8 +262,8 @@ impl<'a> On<'a> {
         self.delivered(Delivery::Cut(bytes))
     }
 
-    /// Ends the sentence: no answer to this and to all later requests of the connection, which stays
-    /// open.
+    /// Ends the sentence: no answer to this and to all later requests of the connection, which
+    /// stays open.
     ///
     /// ```
     /// # use milena::mock::{Api, MockCluster};

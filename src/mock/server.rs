@@ -1,5 +1,5 @@
-//! Sockets and threads: a listener for each broker; for each connection a thread that reads requests and
-//! one that handles and answers them in order.
+//! Sockets and threads: a listener for each broker; for each connection a thread that reads
+//! requests and one that handles and answers them in order.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -22,8 +22,8 @@ pub(super) struct Server {
     threads: Arc<Threads>,
     /// `None` while the broker is stopped.
     listener: Mutex<Option<JoinHandle<()>>>,
-    /// Both ends of a connection to the broker that nobody uses. While it lives, no other socket of the
-    /// machine is given the port, so a stopped broker finds it free when it starts again.
+    /// Both ends of a connection to the broker that nobody uses. While it lives, no other socket of
+    /// the machine is given the port, so a stopped broker finds it free when it starts again.
     _port_keeper: (TcpStream, TcpStream),
 }
 
@@ -285,7 +285,8 @@ impl Link {
         self.shared.update(|state| state.close(self.connection));
     }
 
-    /// Waits while the broker is frozen; then tells how it is, or `None` if the connection was closed.
+    /// Waits while the broker is frozen; then tells how it is, or `None` if the connection was
+    /// closed.
     pub(super) fn until_thawed(&self) -> Option<Mood> {
         let mood = self
             .shared

@@ -39,7 +39,8 @@ pub(super) struct State {
 }
 
 pub(super) struct Settings {
-    /// The partitions of topics that are created because somebody asked for them; `None` if they are not.
+    /// The partitions of topics that are created because somebody asked for them; `None` if they
+    /// are not.
     pub(super) auto_create: Option<i32>,
     pub(super) first_sequence: FirstSequence,
     pub(super) forgets_records: bool,
@@ -115,6 +116,8 @@ pub(super) enum Login {
     NotNeeded,
     Needed,
     MechanismChosen,
+    /// The next frame is a token without a header, since the handshake had version 0.
+    BareTokenNext,
     Done,
 }
 

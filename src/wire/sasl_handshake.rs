@@ -21,9 +21,8 @@ pub(crate) struct SaslHandshakeResponse {
 impl Request for SaslHandshakeRequest {
     const KEY: i16 = 17;
     const NAME: &'static str = "SaslHandshake";
-    /// Version 0 is followed by raw SASL tokens without frames of the protocol; no broker that has
-    /// record batches needs it.
-    const VERSIONS: RangeInclusive<i16> = 1..=1;
+    /// Version 0 is all that Kafka 0.11 has: tokens follow it without header of the protocol.
+    const VERSIONS: RangeInclusive<i16> = 0..=1;
     /// There is none, and there may never be one (KAFKA-9577).
     const FLEXIBLE: i16 = i16::MAX;
     type Response = SaslHandshakeResponse;

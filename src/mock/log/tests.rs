@@ -46,7 +46,8 @@ fn append(log: &mut PartitionLog, bytes: &[u8]) -> Result<i64, Code> {
 const OUT_OF_ORDER: Result<i64, Code> = Err(Code::OUT_OF_ORDER_SEQUENCE_NUMBER);
 const OLD_EPOCH: Result<i64, Code> = Err(Code::INVALID_PRODUCER_EPOCH);
 
-/// A log with batches of 10 records at epoch 1: sequences 0, 10, .. 60, of which five are remembered.
+/// A log with batches of 10 records at epoch 1: sequences 0, 10, .. 60, of which five are
+/// remembered.
 fn log_of_seven() -> PartitionLog {
     let mut log = PartitionLog::default();
     for sequence in (0..70).step_by(10) {

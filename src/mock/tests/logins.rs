@@ -111,3 +111,29 @@ fn passwords_are_not_shown() {
     );
     assert!(!shown.contains("secret") && shown.contains(&cluster.bootstrap()));
 }
+
+#[test]
+fn after_a_handshake_of_version_0_a_token_comes_without_a_header() {
+    let cluster = secured();
+    for (token, is_right) in [(b"\0alice\0secret", true), (b"\0alice\0wrong!", false)] {
+        let mut client = Client::connect(&cluster, 1);
+        let mechanism = "PLAIN".to_owned();
+        let chosen = client.call(&SaslHandshakeRequest { mechanism }, 0);
+        assert_eq!(chosen.error, Code::NONE);
+        client.socket.write_all(&[0, 0, 0, 13]).unwrap();
+        client.socket.write_all(token).unwrap();
+        let answer = client.frame();
+        assert_eq!(answer, is_right.then(Vec::new));
+        if is_right {
+            assert!(client.produce("t", 0, &plain_batch(&["v"])).error.is_ok());
+        }
+    }
+    let requests = cluster.requests();
+    let is_bare = |request: &&MockRequest| request.is(Api::SaslAuthenticate);
+    assert!(
+        requests
+            .iter()
+            .filter(is_bare)
+            .all(|request| request.version == -1)
+    );
+}
