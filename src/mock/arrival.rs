@@ -1,7 +1,7 @@
 //! A request from its bytes to what handlers and tests see of it.
 
 use super::facts::{Api, MockBatch, MockProduce, MockRequest};
-use super::state::{Login, State};
+use super::state::{Login, Mood, State};
 use crate::wire::api_versions::ApiVersionsRequest;
 use crate::wire::find_coordinator::FindCoordinatorRequest;
 use crate::wire::init_producer_id::InitProducerIdRequest;
@@ -16,6 +16,8 @@ use crate::wire::{Malformed, Message, Reader, RequestHeader};
 pub(super) struct Arrived {
     pub(super) request: MockRequest,
     pub(super) body: Body,
+    /// Whether the broker was mute when it came.
+    pub(super) is_swallowed: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +71,11 @@ impl Arrived {
             Body::read(state, &mut request, &frame)
         };
         state.requests.push(request.clone());
-        Some(Self { request, body })
+        Some(Self {
+            request,
+            body,
+            is_swallowed: state.mood_of(connection) == Some(Mood::Mute),
+        })
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn exchange(link: &Link, arrived: &Arrived) -> Flow {
     match link.until_thawed() {
         None => return Flow::Close,
         Some(Mood::Mute) => return Flow::Silence,
+        Some(_) if arrived.is_swallowed => return Flow::Silence,
         Some(_) => {}
     }
     let script = link

@@ -186,8 +186,8 @@ fn sasl_authenticate(
     }
 }
 
-/// Checks user and password without the protocol's own frame around them: the answer to the right ones
-/// is an empty frame, to others there is none.
+/// Checks user and password that come without a header: the answer to the right ones is an empty
+/// frame, to others there is none.
 fn bare_token(state: &mut State, request: &MockRequest, token: &[u8], script: &Script) -> Reply {
     if script.error().is_some() || !is_known(state, token) {
         return Reply::Close;

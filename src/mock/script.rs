@@ -23,6 +23,9 @@ use crate::time::Deadline;
 /// at all, unless the sentence says [`after_handling`](Self::after_handling): then records are in
 /// the log although the client is not told.
 ///
+/// A fault meets a request when the broker begins to handle it, after the answers to all earlier
+/// requests of its connection: [`Fault::wait_for_hits`] waits for that.
+///
 /// Of several faults for the same part of a request, only the first that is not used up happens, so
 /// sentences about one partition follow each other. Faults of different partitions happen together.
 ///

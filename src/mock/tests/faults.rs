@@ -170,13 +170,14 @@ fn silence_lasts_for_the_connection_and_requests_are_still_seen() {
     for (is_handled, end_offset) in [(false, 1), (true, 3)] {
         let on = cluster.on(Api::Produce);
         let on = if is_handled { on.after_handling() } else { on };
-        on.never_answer();
+        let fault = on.never_answer();
         cluster.forget_requests();
         let mut client = Client::connect(&cluster, 1);
         send_one(&mut client);
         send_one(&mut client);
         let requests = cluster.wait_for_requests(LIMIT, |requests| requests.len() == 2);
-        assert!(requests[0].connection == requests[1].connection);
+        assert_eq!(requests[0].connection, requests[1].connection);
+        assert!(fault.wait_for_hits(1, LIMIT));
         let mut other = Client::connect(&cluster, 1);
         other.produce("t", 0, &one());
         assert!(client.is_silent());
