@@ -141,6 +141,14 @@ impl Error {
         }
     }
 
+    /// True if waiting and trying again does not mend it: somebody must change credentials, certificates or versions.
+    pub(crate) fn is_lasting(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::UnsupportedVersion
+        )
+    }
+
     /// True if this producer can send nothing more: a new one is needed.
     pub fn is_fatal(&self) -> bool {
         self.kind() == ErrorKind::Closed

@@ -7,6 +7,7 @@ pub(crate) use std::sync::Arc;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// A mutex without poisoning: the state under it is made consistent before anything that may panic runs.
@@ -48,34 +49,52 @@ impl<T> DerefMut for Guard<'_, T> {
 }
 
 /// A condition variable whose waits end at a point in time, or never.
+///
+/// It counts who waits, under the mutex, so that a notification for nobody costs no system call. That is sound because
+/// the state that a waiter looks at is changed under the same mutex before the notification.
 #[derive(Debug, Default)]
-pub(crate) struct Condvar(std::sync::Condvar);
+pub(crate) struct Condvar {
+    inner: std::sync::Condvar,
+    waiting: AtomicUsize,
+}
 
 impl Condvar {
     pub(crate) const fn new() -> Self {
-        Self(std::sync::Condvar::new())
+        Self {
+            inner: std::sync::Condvar::new(),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     /// Waits for a notification, or until `until`. Wakes spuriously now and then: callers loop over their condition.
     pub(crate) fn wait<'a, T>(&self, guard: Guard<'a, T>, until: Option<Instant>) -> Guard<'a, T> {
         let Guard { guard, only } = guard;
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         let guard = match until {
-            None => self.0.wait(guard).unwrap_or_else(PoisonError::into_inner),
+            None => self
+                .inner
+                .wait(guard)
+                .unwrap_or_else(PoisonError::into_inner),
             Some(until) => {
                 let left = until.saturating_duration_since(crate::time::now());
-                let waited = self.0.wait_timeout(guard, left);
+                let waited = self.inner.wait_timeout(guard, left);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
         Guard { guard, only }
     }
 
     pub(crate) fn notify_one(&self) {
-        self.0.notify_one();
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.inner.notify_one();
+        }
     }
 
     pub(crate) fn notify_all(&self) {
-        self.0.notify_all();
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.inner.notify_all();
+        }
     }
 }
 

@@ -1,23 +1,37 @@
-//! The Kafka protocol as a pure library: bytes to values and back, in both directions. No I/O, no clock, no state.
+//! The Kafka protocol as a pure library: bytes to values and back, in both directions. No I/O, no
+//! clock, no state.
 
 mod buf;
-pub(crate) mod codes;
+mod frame;
+mod put;
+
 pub(crate) mod api_versions;
+pub(crate) mod codes;
+pub(crate) mod find_coordinator;
+pub(crate) mod init_producer_id;
 pub(crate) mod metadata;
 pub(crate) mod produce;
 pub(crate) mod record_batch;
 pub(crate) mod sasl_authenticate;
 pub(crate) mod sasl_handshake;
 
+#[cfg(test)]
+mod testing;
+
 use std::ops::RangeInclusive;
 
 pub(crate) use buf::{Malformed, Reader};
+pub(crate) use frame::{
+    FRAME_LENGTH_LEN, HeaderFacts, RequestHeader, decode_response, frame, put_response_frame,
+};
+pub(crate) use put::{Put, STRING_LEN_MAX};
 
 /// A request or a response in every version that we speak.
 pub(crate) trait Message: Sized {
     /// Appends the body (no header) in the form of `version`.
     fn encode(&self, out: &mut Vec<u8>, version: i16);
-    /// Reads the body; what a version lacks gets the protocol's default. Leftover bytes are the caller's to refuse.
+    /// Reads the body; what a version lacks gets the protocol's default. Leftover bytes are the
+    /// caller's to refuse.
     fn decode(input: &mut Reader<'_>, version: i16) -> Result<Self, Malformed>;
 }
 
@@ -34,14 +48,5 @@ pub(crate) trait Request: Message {
     type Response: Message;
 }
 
-/// The header of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RequestHeader {
-    pub(crate) api_key: i16,
-    pub(crate) api_version: i16,
-    pub(crate) correlation_id: i32,
-    pub(crate) client_id: Option<String>,
-}
-
-/// A 16-byte id of a topic.
+/// A 16-byte id of a topic; all zero where there is none.
 pub(crate) type TopicId = [u8; 16];

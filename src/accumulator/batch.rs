@@ -1,0 +1,237 @@
+//! A batch while callers fill it, and once it is sealed.
+
+use std::time::Instant;
+
+use super::budget::Grant;
+use super::partition::Partition;
+use crate::delivery::{Completion, Failure, Slot};
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::record::Record;
+use crate::sync::Arc;
+use crate::wire::TopicId;
+use crate::wire::record_batch::{BatchHeader, HEADER_LEN, RecordFields};
+
+/// The first allocation of a batch; it grows by [`GROWTH`] up to the batch size.
+const FIRST_CAPACITY: usize = 1024;
+const GROWTH: usize = 4;
+
+/// A batch that callers append to, in wire form from the first byte.
+pub(crate) struct OpenBatch {
+    bytes: Vec<u8>,
+    grant: Grant,
+    records: u32,
+    base_timestamp_ms: i64,
+    max_timestamp_ms: i64,
+    pub(crate) completion: Arc<Completion>,
+    pub(crate) created: Instant,
+    /// Somebody waits for it: it does not linger.
+    pub(crate) is_hurried: bool,
+}
+
+/// A batch that takes no more records. Whoever owns it owes its records a result: dropping it unresolved is an error to
+/// them, never a hang.
+pub(crate) struct Batch {
+    pub(crate) bytes: Vec<u8>,
+    grant: Grant,
+    pub(crate) records: u32,
+    base_timestamp_ms: i64,
+    max_timestamp_ms: i64,
+    pub(crate) completion: Arc<Completion>,
+    pub(crate) created: Instant,
+    pub(crate) partition: Arc<Partition>,
+    /// Its place among the partition's batches, given at the first send.
+    pub(crate) ordinal: u64,
+    /// The topic's id when it was taken for sending.
+    pub(crate) topic_id: TopicId,
+    /// How often its bytes began to be written.
+    pub(crate) attempts: u32,
+    /// Some attempt ended without an answer that says whether the broker has it.
+    pub(crate) may_be_written: bool,
+}
+
+/// The capacity that a batch needs for one more record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// What is missing for the record.
+    pub(crate) least: usize,
+    /// What is missing for a good size.
+    pub(crate) best: usize,
+}
+
+fn fields<'a>(record: &'a Record<'a>, index: u32, timestamp_delta: i64) -> RecordFields<'a> {
+    RecordFields {
+        offset_delta: index as i32,
+        timestamp_delta,
+        key: record.key,
+        value: record.value,
+        headers: &record.headers,
+    }
+}
+
+/// The size of a batch that carries nothing but `record`.
+pub(crate) fn lone_size(record: &Record<'_>) -> usize {
+    HEADER_LEN + fields(record, 0, 0).encoded_len()
+}
+
+/// What a new batch for `record` should allocate.
+pub(crate) fn room_to_open(record: &Record<'_>, batch_size: usize) -> Room {
+    let least = lone_size(record);
+    Room {
+        least,
+        best: least.max(FIRST_CAPACITY.min(batch_size)),
+    }
+}
+
+impl OpenBatch {
+    /// An empty batch in `grant` bytes.
+    pub(crate) fn new(
+        grant: Grant,
+        timestamp_ms: i64,
+        completion: Arc<Completion>,
+        created: Instant,
+    ) -> Self {
+        let mut bytes = Vec::with_capacity(grant.bytes());
+        bytes.resize(HEADER_LEN, 0);
+        Self {
+            bytes,
+            grant,
+            records: 0,
+            base_timestamp_ms: timestamp_ms,
+            max_timestamp_ms: timestamp_ms,
+            completion,
+            created,
+            is_hurried: false,
+        }
+    }
+
+    /// Whether `record` still belongs into this batch.
+    pub(crate) fn accepts(&self, record_len: usize, batch_size: usize) -> bool {
+        self.bytes.len() + record_len <= batch_size && self.records < i32::MAX as u32
+    }
+
+    pub(crate) fn encoded_len(&self, record: &Record<'_>, timestamp_ms: i64) -> usize {
+        fields(
+            record,
+            self.records,
+            timestamp_ms.wrapping_sub(self.base_timestamp_ms),
+        )
+        .encoded_len()
+    }
+
+    /// The capacity that is missing for a record of `record_len` bytes, `None` if there is enough.
+    pub(crate) fn room_for(&self, record_len: usize, batch_size: usize) -> Option<Room> {
+        let capacity = self.grant.bytes();
+        let needed = self.bytes.len() + record_len;
+        let best = needed.max((capacity * GROWTH).min(batch_size));
+        (needed > capacity).then(|| Room {
+            least: needed - capacity,
+            best: best - capacity,
+        })
+    }
+
+    pub(crate) fn grow(&mut self, more: Grant) {
+        self.grant.merge(more);
+        self.bytes
+            .reserve_exact(self.grant.bytes() - self.bytes.len());
+    }
+
+    /// Appends a record for which [`room_for`](Self::room_for) wants nothing more.
+    pub(crate) fn append(&mut self, record: &Record<'_>, timestamp_ms: i64) -> Slot {
+        let delta = timestamp_ms.wrapping_sub(self.base_timestamp_ms);
+        fields(record, self.records, delta).put(&mut self.bytes);
+        let index = self.records;
+        self.records += 1;
+        self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);
+        let size = |part: Option<&[u8]>| part.map_or(-1, |part| part.len() as i32);
+        Slot {
+            index,
+            timestamp_ms,
+            key_size: size(record.key),
+            value_size: size(record.value),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn records(&self) -> u32 {
+        self.records
+    }
+
+    pub(crate) fn seal(self, partition: Arc<Partition>) -> Batch {
+        Batch {
+            bytes: self.bytes,
+            grant: self.grant,
+            records: self.records,
+            base_timestamp_ms: self.base_timestamp_ms,
+            max_timestamp_ms: self.max_timestamp_ms,
+            completion: self.completion,
+            created: self.created,
+            partition,
+            ordinal: 0,
+            topic_id: TopicId::default(),
+            attempts: 0,
+            may_be_written: false,
+        }
+    }
+}
+
+impl Batch {
+    /// Writes the header, once: from here on the bytes never change, so that a retry is the same batch.
+    pub(crate) fn stamp(&mut self) {
+        if self.attempts > 0 {
+            return;
+        }
+        let header = BatchHeader {
+            base_offset: 0,
+            length: 0,
+            partition_leader_epoch: -1,
+            magic: 2,
+            crc: 0,
+            attributes: 0,
+            last_offset_delta: self.records as i32 - 1,
+            base_timestamp: self.base_timestamp_ms,
+            max_timestamp: self.max_timestamp_ms,
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+            record_count: self.records as i32,
+        };
+        header.write(&mut self.bytes);
+    }
+
+    /// What is known of its records if they fail now.
+    pub(crate) fn outcome(&self) -> Outcome {
+        if self.may_be_written {
+            Outcome::Unknown
+        } else {
+            Outcome::NotWritten
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.grant.bytes()
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if self.completion.result().is_none() {
+            let outcome = if self.attempts > 0 {
+                Outcome::Unknown
+            } else {
+                Outcome::NotWritten
+            };
+            let error = Error::new(
+                ErrorKind::Closed,
+                format!(
+                    "the producer lost a batch of {} records for {}",
+                    self.records, self.partition
+                ),
+            );
+            self.completion
+                .resolve(Err(Failure::from(error.with_outcome(outcome))));
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Records on their way into batches, and the batches' time: nothing in here knows a socket.
+
+pub(crate) mod batch;
+pub(crate) mod budget;
+pub(crate) mod partition;
+pub(crate) mod ready;
+pub(crate) mod state;
+pub(crate) mod topic;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::callbacks::CallbackQueue;
+use crate::config::{Acks, Config};
+use crate::delivery::{Completion, Delivery, Failure};
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::record::Record;
+use crate::sync::{Arc, Mutex};
+use crate::time::{self, Deadline, human};
+
+use batch::{Batch, lone_size};
+use budget::{Budget, Grant, Refused};
+use partition::{Append, Fate, Load, Partition, Shared, Standstill};
+use ready::ReadyQueue;
+use state::{GivenUp, Rules};
+use topic::Topic;
+
+/// Every topic's partitions with what they hold, and the memory for it.
+pub(crate) struct Accumulator {
+    shared: Arc<Shared>,
+    topics: Mutex<HashMap<Arc<str>, Arc<Topic>>>,
+    queues: Mutex<Vec<Arc<ReadyQueue>>>,
+    max_request_size: usize,
+}
+
+/// How a send behaves when the buffer is full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    /// Waits for room for that long.
+    AtMost(Duration),
+    /// Waits for room until then.
+    Until(Deadline),
+    /// Fails at once, for this reason.
+    No(&'static str),
+}
+
+/// What [`Accumulator::expire`] or [`Accumulator::abandon`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Losses {
+    pub(crate) failed: u64,
+    pub(crate) unknown: u64,
+}
+
+impl Accumulator {
+    pub(crate) fn new(config: &Config, callbacks: Arc<CallbackQueue>) -> Self {
+        // With acks=0 nothing is ever sent again: nobody answers.
+        let may_retry = config.retries > 0 && config.acks != Acks::None;
+        let rules = Rules {
+            linger: config.linger,
+            batch_size: config.batch_size,
+            delivery_timeout: config.delivery_timeout,
+            on_wire_max: if may_retry { 1 } else { config.max_in_flight },
+        };
+        let budget = Budget::new(config.buffer_memory);
+        Self {
+            shared: Arc::new(Shared {
+                rules,
+                budget,
+                callbacks,
+            }),
+            topics: Mutex::default(),
+            queues: Mutex::default(),
+            max_request_size: config.max_request_size,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.shared.budget
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Option<Arc<Topic>> {
+        self.topics.lock().get(name).cloned()
+    }
+
+    pub(crate) fn topics(&self) -> Vec<Arc<Topic>> {
+        self.topics.lock().values().cloned().collect()
+    }
+
+    /// The topic's entry, made if there is none.
+    pub(crate) fn insert_topic(&self, topic: Arc<Topic>) -> Arc<Topic> {
+        self.topics
+            .lock()
+            .entry(topic.name().clone())
+            .or_insert(topic)
+            .clone()
+    }
+
+    /// A broker's inbox, to be told when the buffer is full.
+    pub(crate) fn add_queue(&self, queue: Arc<ReadyQueue>) {
+        self.queues.lock().push(queue);
+    }
+
+    /// Refuses a record that could never be sent.
+    pub(crate) fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
+        let size = lone_size(record);
+        let too_large = |setting: &str, limit: usize| {
+            let message = format!(
+                "record for {} takes {size} bytes with its batch, {setting} is {limit}: raise it (and the \
+                 broker's message.max.bytes), or send less",
+                record.topic,
+            );
+            Err(Error::new(ErrorKind::RecordTooLarge, message))
+        };
+        if size > self.max_request_size {
+            return too_large("max.request.size", self.max_request_size);
+        }
+        if size > self.budget().limit() {
+            return too_large("buffer.memory", self.budget().limit());
+        }
+        Ok(())
+    }
+
+    /// Copies a record into its partition's batch. True if it opened one.
+    pub(crate) fn append(
+        &self,
+        partition: &Arc<Partition>,
+        record: &Record<'_>,
+        timestamp_ms: i64,
+        wait: Wait,
+    ) -> Result<(Delivery, bool), Error> {
+        let mut grant: Option<Grant> = None;
+        loop {
+            let room = match partition.append(record, timestamp_ms, &mut grant) {
+                Append::Done {
+                    completion,
+                    slot,
+                    is_first,
+                } => {
+                    return Ok((Delivery::new(completion, slot), is_first));
+                }
+                Append::Needs(room) => room,
+            };
+            let budget = self.budget();
+            drop(grant.take());
+            let more = budget
+                .try_acquire(room.best)
+                .or_else(|| budget.try_acquire(room.least));
+            grant = Some(match more {
+                Some(more) => more,
+                None => self.wait_for_memory(room.least, wait)?,
+            });
+        }
+    }
+
+    /// Memory for what is not a batch: callbacks.
+    pub(crate) fn reserve(&self, bytes: usize, wait: Wait) -> Result<Grant, Error> {
+        match self.budget().try_acquire(bytes) {
+            Some(grant) => Ok(grant),
+            None => self.wait_for_memory(bytes, wait),
+        }
+    }
+
+    fn wait_for_memory(&self, bytes: usize, wait: Wait) -> Result<Grant, Error> {
+        let deadline = match wait {
+            Wait::AtMost(limit) => Deadline::within(limit),
+            Wait::Until(deadline) => deadline,
+            Wait::No(why) => return Err(self.full(why.to_string())),
+        };
+        let press = || {
+            if !self.shared.rules.linger.is_zero() {
+                self.queues().iter().for_each(|queue| queue.press());
+            }
+        };
+        self.budget()
+            .acquire(bytes, deadline.at(), press)
+            .map_err(|refused| match refused {
+                Refused::Closed => Error::new(ErrorKind::Closed, "the producer is closed"),
+                Refused::Full => {
+                    self.full(format!("waited max.block.ms = {}", human(deadline.limit())))
+                }
+            })
+    }
+
+    fn queues(&self) -> Vec<Arc<ReadyQueue>> {
+        self.queues.lock().clone()
+    }
+
+    /// The error of a full buffer: what fills it, and what keeps that from leaving.
+    fn full(&self, waited: String) -> Error {
+        let now = time::now();
+        let mut total = Load::default();
+        let mut largest: Option<(Load, Arc<Partition>)> = None;
+        for partition in self.partitions() {
+            let load = partition.load();
+            total.records += load.records;
+            total.oldest = [total.oldest, load.oldest].into_iter().flatten().min();
+            if largest
+                .as_ref()
+                .is_none_or(|(known, _)| load.bytes > known.bytes)
+            {
+                largest = Some((load, partition));
+            }
+        }
+        let used = self.budget().used();
+        let mut message = format!(
+            "buffer full: {used} of {} bytes (buffer.memory) used by {} records",
+            self.budget().limit(),
+            total.records,
+        );
+        if let Some(oldest) = total.oldest {
+            message += &format!(
+                ", the oldest for {}",
+                human(now.saturating_duration_since(oldest))
+            );
+        }
+        let mut cause = None;
+        if let Some((load, partition)) = largest.filter(|(load, _)| load.bytes > 0) {
+            message += &format!(", most of it ({} bytes) for {partition}", load.bytes);
+            cause = partition.trouble();
+        }
+        let error = Error::new(ErrorKind::BufferFull, format!("{message}; {waited}"));
+        match cause {
+            Some(cause) => error.with_cause(cause),
+            None => error,
+        }
+    }
+
+    fn partitions(&self) -> Vec<Arc<Partition>> {
+        let topics = self.topics();
+        topics
+            .iter()
+            .flat_map(|topic| topic.view().all().cloned().collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Sends all that lingers, and collects the completions of all that is not settled.
+    pub(crate) fn flush(&self) -> Vec<Arc<Completion>> {
+        let mut unsettled = Vec::new();
+        self.partitions()
+            .iter()
+            .for_each(|partition| partition.flush(&mut unsettled));
+        unsettled
+    }
+
+    /// Fails what is older than `delivery.timeout.ms`; also says when the next batch will be.
+    pub(crate) fn expire(&self, now: Instant) -> (Losses, Option<Instant>) {
+        let timeout = self.shared.rules.delivery_timeout;
+        let mut losses = Losses::default();
+        let mut next: Option<Instant> = None;
+        let Some(created_by) = now.checked_sub(timeout) else {
+            let oldest = self
+                .partitions()
+                .iter()
+                .filter_map(|partition| partition.oldest())
+                .min();
+            return (
+                losses,
+                oldest.and_then(|oldest| time::after(oldest, timeout)),
+            );
+        };
+        let what = format!(
+            "not delivered within delivery.timeout.ms = {}",
+            human(timeout)
+        );
+        for partition in self.partitions() {
+            if partition
+                .oldest()
+                .is_some_and(|oldest| oldest <= created_by)
+            {
+                losses.add(fail(
+                    &partition,
+                    Some(created_by),
+                    ErrorKind::TimedOut,
+                    &what,
+                ));
+            }
+            let due = partition
+                .oldest()
+                .and_then(|oldest| time::after(oldest, timeout));
+            next = [next, due].into_iter().flatten().min();
+        }
+        (losses, next)
+    }
+
+    /// Fails everything, because the producer closes.
+    pub(crate) fn abandon(&self, waited: Duration) -> Losses {
+        let what = format!(
+            "the producer was closed; not delivered within {}",
+            human(waited)
+        );
+        let mut losses = Losses::default();
+        for partition in self.partitions() {
+            losses.add(fail(&partition, None, ErrorKind::Closed, &what));
+        }
+        losses
+    }
+}
+
+impl Losses {
+    fn add(&mut self, other: Losses) {
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+    }
+
+    fn count(&mut self, outcome: Outcome, records: u32) {
+        match outcome {
+            Outcome::NotWritten => self.failed += u64::from(records),
+            Outcome::Unknown => self.unknown += u64::from(records),
+        }
+    }
+}
+
+/// Fails the batches of `partition` that are out of time.
+fn fail(
+    partition: &Arc<Partition>,
+    created_by: Option<Instant>,
+    kind: ErrorKind,
+    what: &str,
+) -> Losses {
+    let (
+        GivenUp {
+            waiting,
+            unsent,
+            on_wire,
+        },
+        standstill,
+    ) = partition.give_up(created_by);
+    let mut losses = Losses::default();
+    let what = format!("record for {partition} {what}");
+    for batch in unsent.into_iter().chain(waiting) {
+        let fate = Fate {
+            attempts: batch.attempts,
+            outcome: batch.outcome(),
+            on_wire: false,
+        };
+        if fail_batch(&batch, &standstill, kind, &what, fate) {
+            losses.count(fate.outcome, batch.records);
+        }
+    }
+    for (completion, attempts, records) in on_wire {
+        let fate = Fate {
+            attempts,
+            outcome: Outcome::Unknown,
+            on_wire: true,
+        };
+        let error = standstill.error(kind, &what, fate);
+        if completion.resolve(Err(Failure::from(error))) {
+            losses.count(fate.outcome, records);
+        }
+    }
+    losses
+}
+
+fn fail_batch(
+    batch: &Batch,
+    standstill: &Standstill,
+    kind: ErrorKind,
+    what: &str,
+    fate: Fate,
+) -> bool {
+    batch
+        .completion
+        .resolve(Err(Failure::from(standstill.error(kind, what, fate))))
+}

@@ -1,0 +1,362 @@
+//! One partition: its lock, and who is told once the lock is released.
+
+use std::fmt;
+use std::time::Instant;
+
+use super::batch::{Batch, OpenBatch, Room, room_to_open};
+use super::budget::{Budget, Grant};
+use super::ready::{ReadyQueue, Token};
+use super::state::{Announcement, GivenUp, Route, Rules, State, Take, Verdict};
+use crate::callbacks::CallbackQueue;
+use crate::delivery::{Completion, Hurry, Slot};
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::record::Record;
+use crate::sync::{Arc, Mutex};
+use crate::time;
+
+/// The batches of one partition. It lives as long as the producer, whatever the metadata says meanwhile.
+pub(crate) struct Partition {
+    topic: Arc<str>,
+    index: i32,
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+}
+
+/// What the partitions of a producer have in common.
+pub(crate) struct Shared {
+    pub(crate) rules: Rules,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) callbacks: Arc<CallbackQueue>,
+}
+
+/// What [`Partition::append`] did.
+pub(crate) enum Append {
+    /// The record is in a batch. `is_first`: it opened it.
+    Done {
+        completion: Arc<Completion>,
+        slot: Slot,
+        is_first: bool,
+    },
+    /// Memory is needed first.
+    Needs(Room),
+}
+
+/// What a partition holds, for the message of a full buffer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Load {
+    pub(crate) records: u64,
+    pub(crate) bytes: usize,
+    pub(crate) oldest: Option<Instant>,
+}
+
+impl Partition {
+    pub(crate) fn new(topic: Arc<str>, index: i32, shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            topic,
+            index,
+            shared,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
+    pub(crate) fn index(&self) -> i32 {
+        self.index
+    }
+
+    /// Appends a record to the open batch, using `grant` where the batch must grow; what is not needed of it stays.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        record: &Record<'_>,
+        timestamp_ms: i64,
+        grant: &mut Option<Grant>,
+    ) -> Append {
+        let batch_size = self.shared.rules.batch_size;
+        let mut state = self.state.lock();
+        if let Some(open) = &state.open {
+            let record_len = open.encoded_len(record, timestamp_ms);
+            if !open.accepts(record_len, batch_size) {
+                let full = state.open.take().map(|open| open.seal(self.clone()));
+                state.queue.extend(full);
+            }
+        }
+        let is_first = state.open.is_none();
+        if is_first {
+            let room = room_to_open(record, batch_size);
+            let Some(granted) = grant.take_if(|grant| grant.bytes() >= room.least) else {
+                return Append::Needs(room);
+            };
+            let completion = Arc::new(self.completion());
+            state.open = Some(OpenBatch::new(
+                granted,
+                timestamp_ms,
+                completion,
+                time::now(),
+            ));
+        }
+        let open = state.open.as_mut().expect("a batch was opened above");
+        let record_len = open.encoded_len(record, timestamp_ms);
+        if let Some(room) = open.room_for(record_len, batch_size) {
+            match grant.take_if(|grant| grant.bytes() >= room.least) {
+                Some(granted) => open.grow(granted),
+                None => return Append::Needs(room),
+            }
+        }
+        let slot = open.append(record, timestamp_ms);
+        let completion = open.completion.clone();
+        let announcement = state.announce(&self.shared.rules, self.shared.budget.is_pressed());
+        drop(state);
+        self.tell(announcement);
+        Append::Done {
+            completion,
+            slot,
+            is_first,
+        }
+    }
+
+    fn completion(self: &Arc<Self>) -> Completion {
+        let hurry: Arc<dyn Hurry> = self.clone();
+        let hurry = Arc::downgrade(&hurry);
+        Completion::new(
+            self.topic.clone(),
+            self.index,
+            hurry,
+            &self.shared.callbacks,
+        )
+    }
+
+    /// Gives `broker_id`'s sender the batch that is next. Only valid tokens get one.
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        ticket: u64,
+        broker_id: i32,
+        now: Instant,
+        room: usize,
+    ) -> Take {
+        let is_pressed = self.shared.budget.is_pressed();
+        let rules = &self.shared.rules;
+        let mut state = self.state.lock();
+        let take = state.take(
+            (ticket, broker_id),
+            (now, is_pressed),
+            (room, rules),
+            |open| open.seal(self.clone()),
+        );
+        let announcement = match take {
+            Take::NoRoom => None,
+            Take::Batch(_) | Take::Nothing => state.announce(rules, is_pressed),
+        };
+        drop(state);
+        self.tell(announcement);
+        take
+    }
+
+    pub(crate) fn is_valid(&self, ticket: u64, broker_id: i32) -> bool {
+        self.state.lock().is_valid(ticket, broker_id)
+    }
+
+    /// Takes back a batch whose attempt has ended; a batch that comes out is the caller's to resolve.
+    pub(crate) fn ended(self: &Arc<Self>, batch: Batch, verdict: Verdict) -> Option<Batch> {
+        let mut state = self.state.lock();
+        let settled = state.ended(batch, verdict);
+        self.unlock_and_tell(state);
+        settled
+    }
+
+    /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than the known one is
+    /// ignored, unless the topic was made anew.
+    pub(crate) fn reroute(self: &Arc<Self>, route: Option<Route>) {
+        let mut state = self.state.lock();
+        let known = state.route.clone();
+        let is_older = match (&route, &known) {
+            (Some(new), Some(old)) if new.topic_id == old.topic_id => {
+                new.leader_epoch >= 0 && new.leader_epoch < old.leader_epoch
+            }
+            _ => false,
+        };
+        state.reroute(if is_older { known } else { route });
+        self.unlock_and_tell(state);
+    }
+
+    /// New metadata says nothing better: what waited for it tries again.
+    pub(crate) fn confirm_route(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        let route = state.route.clone();
+        state.reroute(route);
+        self.unlock_and_tell(state);
+    }
+
+    /// Follows a leader that a broker named in its refusal, if that is news.
+    pub(crate) fn follow_hint(self: &Arc<Self>, queue: Arc<ReadyQueue>, leader_epoch: i32) -> bool {
+        let mut state = self.state.lock();
+        let Some(topic_id) = state.route.as_ref().map(|route| route.topic_id) else {
+            return false;
+        };
+        if state
+            .route
+            .as_ref()
+            .is_some_and(|route| route.leader_epoch >= leader_epoch)
+        {
+            return false;
+        }
+        state.follow_at_once(Route {
+            queue,
+            leader_epoch,
+            topic_id,
+        });
+        self.unlock_and_tell(state);
+        true
+    }
+
+    pub(crate) fn has_leader(&self) -> bool {
+        self.state.lock().route.is_some()
+    }
+
+    pub(crate) fn has_batches(&self) -> bool {
+        self.state.lock().has_batches()
+    }
+
+    /// What keeps its batches from leaving, as far as is known.
+    pub(crate) fn trouble(&self) -> Option<Error> {
+        let state = self.state.lock();
+        let (queue, last) = (
+            state.route.as_ref().map(|r| r.queue.clone()),
+            state.last_error.clone(),
+        );
+        drop(state);
+        queue.and_then(|queue| queue.trouble()).or(last)
+    }
+
+    /// Notes why the partition has no leader.
+    pub(crate) fn set_trouble(&self, error: Error) {
+        let _old = self.state.lock().last_error.replace(error);
+    }
+
+    /// Sends what lingers, and collects the completions of all that is not settled.
+    pub(crate) fn flush(self: &Arc<Self>, unsettled: &mut Vec<Arc<Completion>>) {
+        let mut state = self.state.lock();
+        state.hurry();
+        unsettled.extend(state.flights.iter().map(|flight| flight.completion.clone()));
+        unsettled.extend(state.queue.iter().map(|batch| batch.completion.clone()));
+        unsettled.extend(state.open.iter().map(|open| open.completion.clone()));
+        self.unlock_and_tell(state);
+    }
+
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.state.lock().oldest()
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        let state = self.state.lock();
+        let mut load = Load {
+            oldest: state.oldest(),
+            ..Load::default()
+        };
+        let flights = state
+            .flights
+            .iter()
+            .map(|flight| (flight.records, flight.bytes));
+        let queued = state
+            .queue
+            .iter()
+            .map(|batch| (batch.records, batch.capacity()));
+        let open = state.open.iter().map(|open| (open.records(), open.len()));
+        for (records, bytes) in flights.chain(queued).chain(open) {
+            load.records += u64::from(records);
+            load.bytes += bytes;
+        }
+        load
+    }
+
+    /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
+    pub(crate) fn give_up(self: &Arc<Self>, created_by: Option<Instant>) -> (GivenUp, Standstill) {
+        let mut state = self.state.lock();
+        let given_up = state.give_up(created_by, |open| open.seal(self.clone()));
+        let standstill = Standstill {
+            queue: state.route.as_ref().map(|route| route.queue.clone()),
+            last_error: state.last_error.clone(),
+        };
+        self.unlock_and_tell(state);
+        (given_up, standstill)
+    }
+
+    fn unlock_and_tell(self: &Arc<Self>, mut state: crate::sync::Guard<'_, State>) {
+        let announcement = state.announce(&self.shared.rules, self.shared.budget.is_pressed());
+        drop(state);
+        self.tell(announcement);
+    }
+
+    fn tell(self: &Arc<Self>, announcement: Option<Announcement>) {
+        if let Some(Announcement { queue, ticket, at }) = announcement {
+            queue.push(
+                Token {
+                    partition: self.clone(),
+                    ticket,
+                },
+                at,
+            );
+        }
+    }
+}
+
+/// What kept batches from leaving.
+pub(crate) struct Standstill {
+    queue: Option<Arc<ReadyQueue>>,
+    last_error: Option<Error>,
+}
+
+impl Standstill {
+    /// The error of batches that ran out of time, or that the close of the producer overtook.
+    pub(crate) fn error(&self, kind: ErrorKind, what: &str, fate: Fate) -> Error {
+        let Fate {
+            attempts,
+            outcome,
+            on_wire,
+        } = fate;
+        let trouble = self.queue.as_ref().and_then(|queue| queue.trouble());
+        let phase = match (&self.queue, attempts) {
+            _ if on_wire => "sent, waiting for the acknowledgement".to_string(),
+            (None, 0) => "never sent: the partition has no leader".to_string(),
+            (None, _) => "waiting to be sent again: the partition has no leader".to_string(),
+            (Some(queue), 0) => format!("never sent: waiting for broker {}", queue.broker_id()),
+            (Some(queue), _) => format!("waiting to be sent again to broker {}", queue.broker_id()),
+        };
+        let error = Error::new(kind, format!("{what}; {phase}; attempts: {attempts}"));
+        let error = error.with_outcome(outcome);
+        match trouble.or_else(|| self.last_error.clone()) {
+            Some(cause) => error.with_cause(cause),
+            None => error,
+        }
+    }
+}
+
+/// How far a batch came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fate {
+    pub(crate) attempts: u32,
+    pub(crate) outcome: Outcome,
+    pub(crate) on_wire: bool,
+}
+
+impl Hurry for Partition {
+    fn hurry(self: Arc<Self>, completion: &Completion) {
+        if self.shared.rules.linger.is_zero() {
+            return;
+        }
+        let mut state = self.state.lock();
+        let is_open = |open: &OpenBatch| std::ptr::eq(Arc::as_ptr(&open.completion), completion);
+        if state.open.as_ref().is_some_and(is_open) {
+            state.hurry();
+            self.unlock_and_tell(state);
+        }
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.index)
+    }
+}

@@ -1,0 +1,391 @@
+//! The batches of one partition and the order in which they may leave: pure, values in and values out.
+//!
+//! The order rule: a batch that must be sent again goes before everything newer, and nothing newer leaves until it is
+//! settled. One rule covers a moved leader, a lost connection and a refusal. It can only hold for batches that wait
+//! here, so a partition that may have to retry keeps one batch on the wire (see [`Rules::on_wire_max`]).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::batch::{Batch, OpenBatch};
+use super::ready::ReadyQueue;
+use crate::delivery::Completion;
+use crate::error::Error;
+use crate::sync::Arc;
+use crate::time;
+use crate::wire::TopicId;
+
+/// The settings that decide about batches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) linger: Duration,
+    pub(crate) batch_size: usize,
+    pub(crate) delivery_timeout: Duration,
+    /// Un-answered batches of one partition.
+    pub(crate) on_wire_max: usize,
+}
+
+/// Where a partition's batches go.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) queue: Arc<ReadyQueue>,
+    pub(crate) leader_epoch: i32,
+    pub(crate) topic_id: TopicId,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) open: Option<OpenBatch>,
+    /// Sealed and never sent, oldest first.
+    pub(crate) queue: VecDeque<Batch>,
+    /// Sent and not settled, in the order of their first send.
+    pub(crate) flights: VecDeque<Flight>,
+    on_wire: usize,
+    /// The broker that has what is on the wire.
+    home: Option<i32>,
+    pub(crate) route: Option<Route>,
+    /// A refusal said that the route is wrong: wait for the next view of the cluster.
+    awaits_view: bool,
+    rests_until: Option<Instant>,
+    next_ordinal: u64,
+    ticket: u64,
+    announced: Announced,
+    pub(crate) last_error: Option<Error>,
+}
+
+/// A batch that was sent.
+pub(crate) struct Flight {
+    pub(crate) ordinal: u64,
+    pub(crate) completion: Arc<Completion>,
+    pub(crate) created: Instant,
+    pub(crate) attempts: u32,
+    pub(crate) records: u32,
+    pub(crate) bytes: usize,
+    pub(crate) stage: Stage,
+}
+
+pub(crate) enum Stage {
+    /// A connection has it.
+    OnWire,
+    /// It waits to be sent again.
+    Waiting(Batch),
+    /// Its records have failed for the application; the connection still has the bytes.
+    Abandoned,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Announced {
+    #[default]
+    No,
+    Later(Instant),
+    Due,
+}
+
+/// When a partition next has something to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Never,
+    At(Instant),
+    Now,
+}
+
+/// A token to be put into `queue` once the lock is released.
+#[must_use]
+pub(crate) struct Announcement {
+    pub(crate) queue: Arc<ReadyQueue>,
+    pub(crate) ticket: u64,
+    pub(crate) at: Option<Instant>,
+}
+
+/// What [`State::take`] has for a sender.
+pub(crate) enum Take {
+    Batch(Batch),
+    /// The next batch is larger than the room that is left; the token stays valid.
+    NoRoom,
+    Nothing,
+}
+
+/// What became of an attempt.
+pub(crate) enum Verdict {
+    /// Settled: the broker has it, or never will.
+    Settled,
+    /// To be sent again, not before `at`, and once a newer view of the cluster is there if `awaits_view`.
+    Again {
+        at: Option<Instant>,
+        awaits_view: bool,
+        error: Error,
+    },
+}
+
+impl State {
+    /// The token that is owed to the route's sender, if any.
+    pub(crate) fn announce(&mut self, rules: &Rules, is_pressed: bool) -> Option<Announcement> {
+        if self.announced == Announced::Due {
+            return None;
+        }
+        let at = match (self.due(rules, is_pressed), self.announced) {
+            (Due::Never, _) => return None,
+            (Due::At(at), Announced::Later(known)) if known <= at => return None,
+            (Due::At(at), _) => Some(at),
+            (Due::Now, _) => None,
+        };
+        let queue = self.route.as_ref()?.queue.clone();
+        self.announced = at.map_or(Announced::Due, Announced::Later);
+        self.ticket += 1;
+        Some(Announcement {
+            queue,
+            ticket: self.ticket,
+            at,
+        })
+    }
+
+    fn due(&self, rules: &Rules, is_pressed: bool) -> Due {
+        let Some(route) = &self.route else {
+            return Due::Never;
+        };
+        let is_away = self.on_wire > 0 && self.home != Some(route.queue.broker_id());
+        if is_away || self.awaits_view {
+            return Due::Never;
+        }
+        if self.waiting().is_some() {
+            return match self.rests_until {
+                _ if self.on_wire > 0 => Due::Never,
+                Some(at) => Due::At(at),
+                None => Due::Now,
+            };
+        }
+        if self.on_wire >= rules.on_wire_max {
+            return Due::Never;
+        }
+        match &self.open {
+            _ if !self.queue.is_empty() => Due::Now,
+            None => Due::Never,
+            Some(open) if open.is_hurried || is_pressed || rules.linger.is_zero() => Due::Now,
+            Some(open) => time::after(open.created, rules.linger).map_or(Due::Never, Due::At),
+        }
+    }
+
+    fn waiting(&self) -> Option<usize> {
+        self.flights
+            .iter()
+            .position(|flight| matches!(flight.stage, Stage::Waiting(_)))
+    }
+
+    /// True if `token` is the newest of this partition and `broker_id` still leads it.
+    pub(crate) fn is_valid(&self, ticket: u64, broker_id: i32) -> bool {
+        let leads = self
+            .route
+            .as_ref()
+            .is_some_and(|route| route.queue.broker_id() == broker_id);
+        leads && ticket == self.ticket && self.announced != Announced::No
+    }
+
+    /// Gives the sender of `broker_id` the batch that is next, if one may leave now.
+    pub(crate) fn take(
+        &mut self,
+        (ticket, broker_id): (u64, i32),
+        (now, is_pressed): (Instant, bool),
+        (room, rules): (usize, &Rules),
+        seal: impl FnOnce(OpenBatch) -> Batch,
+    ) -> Take {
+        if !self.is_valid(ticket, broker_id) {
+            return Take::Nothing;
+        }
+        self.announced = Announced::No;
+        match self.due(rules, is_pressed) {
+            Due::Never => return Take::Nothing,
+            Due::At(at) if at > now => return Take::Nothing,
+            Due::At(_) | Due::Now => {}
+        }
+        if self.next_len().is_none_or(|len| len > room) {
+            self.announced = Announced::Due;
+            return Take::NoRoom;
+        }
+        self.home = Some(broker_id);
+        self.on_wire += 1;
+        let batch = match self.waiting() {
+            Some(index) => self.resend(index),
+            None => self.send_first(seal),
+        };
+        batch.map_or(Take::Nothing, Take::Batch)
+    }
+
+    fn next_len(&self) -> Option<usize> {
+        let waiting = self
+            .waiting()
+            .and_then(|index| match &self.flights[index].stage {
+                Stage::Waiting(batch) => Some(batch.bytes.len()),
+                _ => None,
+            });
+        let queued = || self.queue.front().map(|batch| batch.bytes.len());
+        waiting
+            .or_else(queued)
+            .or_else(|| self.open.as_ref().map(OpenBatch::len))
+    }
+
+    fn resend(&mut self, index: usize) -> Option<Batch> {
+        self.rests_until = None;
+        let flight = &mut self.flights[index];
+        flight.attempts += 1;
+        match std::mem::replace(&mut flight.stage, Stage::OnWire) {
+            Stage::Waiting(batch) => Some(batch),
+            Stage::OnWire | Stage::Abandoned => None,
+        }
+    }
+
+    fn send_first(&mut self, seal: impl FnOnce(OpenBatch) -> Batch) -> Option<Batch> {
+        let queued = self.queue.pop_front();
+        let mut batch = queued.or_else(|| self.open.take().map(seal))?;
+        batch.ordinal = self.next_ordinal;
+        batch.topic_id = self.route.as_ref()?.topic_id;
+        self.next_ordinal += 1;
+        self.flights.push_back(Flight {
+            ordinal: batch.ordinal,
+            completion: batch.completion.clone(),
+            created: batch.created,
+            attempts: 1,
+            records: batch.records,
+            bytes: batch.capacity(),
+            stage: Stage::OnWire,
+        });
+        Some(batch)
+    }
+
+    /// Takes back a batch whose attempt has ended. The batch that comes out, if any, is the caller's to resolve or to
+    /// drop, outside the lock.
+    pub(crate) fn ended(&mut self, batch: Batch, verdict: Verdict) -> Option<Batch> {
+        self.on_wire -= 1;
+        let Some(index) = self
+            .flights
+            .iter()
+            .position(|flight| flight.ordinal == batch.ordinal)
+        else {
+            return Some(batch);
+        };
+        let is_abandoned = matches!(self.flights[index].stage, Stage::Abandoned);
+        match verdict {
+            Verdict::Again {
+                at,
+                awaits_view,
+                error,
+            } if !is_abandoned => {
+                self.rests_until = self.rests_until.max(at);
+                self.awaits_view |= awaits_view;
+                self.last_error = Some(error);
+                let mut batch = batch;
+                batch.topic_id = self
+                    .route
+                    .as_ref()
+                    .map_or(batch.topic_id, |route| route.topic_id);
+                self.flights[index].attempts = batch.attempts;
+                self.flights[index].stage = Stage::Waiting(batch);
+                None
+            }
+            _ => {
+                self.flights.remove(index);
+                Some(batch)
+            }
+        }
+    }
+
+    /// Follows the leader; also a view that changes nothing frees what waited for one.
+    pub(crate) fn reroute(&mut self, route: Option<Route>) {
+        let queue = |route: &Option<Route>| route.as_ref().map(|route| Arc::as_ptr(&route.queue));
+        if queue(&route) != queue(&self.route) {
+            self.announced = Announced::No;
+        }
+        if let Some(route) = &route {
+            for flight in &mut self.flights {
+                if let Stage::Waiting(batch) = &mut flight.stage {
+                    batch.topic_id = route.topic_id;
+                }
+            }
+        }
+        self.route = route;
+        self.awaits_view = false;
+    }
+
+    /// Makes the open batch leave without lingering.
+    pub(crate) fn hurry(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.is_hurried = true;
+        }
+    }
+
+    /// Follows a leader that is newer than what the refusal was about: no need to rest or to wait for a view.
+    pub(crate) fn follow_at_once(&mut self, route: Route) {
+        self.rests_until = None;
+        self.reroute(Some(route));
+    }
+
+    pub(crate) fn has_batches(&self) -> bool {
+        self.open.is_some() || !self.queue.is_empty() || !self.flights.is_empty()
+    }
+
+    /// Takes out the batches whose time has come by `created_by`, for the caller to fail outside the lock: those that
+    /// wait here whole, those on the wire by their completion.
+    pub(crate) fn give_up(
+        &mut self,
+        created_by: Option<Instant>,
+        seal: impl Fn(OpenBatch) -> Batch,
+    ) -> GivenUp {
+        let is_old = |created: Instant| created_by.is_none_or(|by| created <= by);
+        let mut given_up = GivenUp::default();
+        for mut flight in std::mem::take(&mut self.flights) {
+            if is_old(flight.created) {
+                match std::mem::replace(&mut flight.stage, Stage::Abandoned) {
+                    Stage::Waiting(batch) => {
+                        given_up.waiting.push(batch);
+                        continue;
+                    }
+                    Stage::OnWire => given_up.on_wire.push((
+                        flight.completion.clone(),
+                        flight.attempts,
+                        flight.records,
+                    )),
+                    Stage::Abandoned => {}
+                }
+            }
+            self.flights.push_back(flight);
+        }
+        while self
+            .queue
+            .front()
+            .is_some_and(|batch| is_old(batch.created))
+        {
+            given_up.unsent.extend(self.queue.pop_front());
+        }
+        if self.open.as_ref().is_some_and(|open| is_old(open.created)) {
+            given_up.unsent.extend(self.open.take().map(seal));
+        }
+        if self.waiting().is_none() {
+            self.rests_until = None;
+        }
+        if self.next_len().is_none() {
+            // A token for nothing would make the sender connect for nothing.
+            self.announced = Announced::No;
+        }
+        given_up
+    }
+
+    /// When the oldest unresolved batch was made.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        let flights = self.flights.iter();
+        let unresolved = flights.filter(|flight| !matches!(flight.stage, Stage::Abandoned));
+        let waiting = unresolved.map(|flight| flight.created);
+        let queued = self.queue.front().map(|batch| batch.created);
+        let open = self.open.as_ref().map(|open| open.created);
+        waiting.chain(queued).chain(open).min()
+    }
+}
+
+/// Batches that are out of time.
+#[derive(Default)]
+pub(crate) struct GivenUp {
+    /// Sent before, waiting to be sent again.
+    pub(crate) waiting: Vec<Batch>,
+    /// Never sent.
+    pub(crate) unsent: Vec<Batch>,
+    /// Un-answered, with the numbers of attempts and of records.
+    pub(crate) on_wire: Vec<(Arc<Completion>, u32, u32)>,
+}

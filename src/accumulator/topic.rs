@@ -1,0 +1,139 @@
+//! A topic as senders see it: its partitions, and which of them have a leader.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use super::partition::{Partition, Shared};
+use crate::cluster::PartitionInfo;
+use crate::error::Error;
+use crate::sync::{Arc, Mutex};
+use crate::wire::TopicId;
+
+/// A topic that the cluster has told us about. It is kept for as long as the producer lives.
+pub(crate) struct Topic {
+    name: Arc<str>,
+    view: Mutex<Arc<View>>,
+    /// The round-robin counter.
+    pub(crate) next: AtomicU32,
+    usage: AtomicU8,
+}
+
+/// Somebody sent to it since the last refresh.
+const USED: u8 = 0;
+/// Nobody did.
+const RESTING: u8 = 1;
+/// Its metadata is no longer kept up to date; the next send asks for it.
+const DORMANT: u8 = 2;
+
+/// What the newest metadata says of a topic.
+#[derive(Clone, Default)]
+pub(crate) struct View {
+    pub(crate) id: TopicId,
+    /// By index.
+    pub(crate) partitions: Vec<Arc<Partition>>,
+    /// Partitions of an earlier, larger count, whose batches may still be on their way.
+    retired: Vec<Arc<Partition>>,
+    /// The indexes of the partitions that have a leader.
+    pub(crate) available: Vec<i32>,
+    /// What the metadata says of each partition.
+    pub(crate) infos: Vec<PartitionInfo>,
+    /// Why nothing can be sent to the topic now, if the cluster says so.
+    pub(crate) denied: Option<Error>,
+}
+
+impl Topic {
+    pub(crate) fn new(name: Arc<str>, first: u32) -> Self {
+        Self {
+            name,
+            view: Mutex::default(),
+            next: AtomicU32::new(first),
+            usage: AtomicU8::new(USED),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.lock().clone()
+    }
+
+    /// Notes that somebody sends to it; true if its metadata is out of date.
+    pub(crate) fn mark_used(&self) -> bool {
+        let is_used = self.usage.load(Ordering::Relaxed) == USED;
+        !is_used && self.usage.swap(USED, Ordering::Relaxed) == DORMANT
+    }
+
+    /// True if somebody sent to it since the last call.
+    pub(crate) fn take_used(&self) -> bool {
+        let taken = (USED, RESTING);
+        let (order, orderly) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.usage
+            .compare_exchange(taken.0, taken.1, order, orderly)
+            .is_ok()
+    }
+
+    pub(crate) fn is_dormant(&self) -> bool {
+        self.usage.load(Ordering::Relaxed) == DORMANT
+    }
+
+    pub(crate) fn set_dormant(&self) {
+        self.usage.store(DORMANT, Ordering::Relaxed);
+    }
+
+    /// Makes the view have `count` partitions; those that exist keep their state.
+    pub(crate) fn resize(&self, count: usize, id: TopicId, shared: &Arc<Shared>) -> Arc<View> {
+        let old = self.view();
+        let mut all = old.partitions.clone();
+        all.extend(old.retired.iter().cloned());
+        let missing = all.len()..count.max(all.len());
+        all.extend(missing.map(|i| Partition::new(self.name.clone(), i as i32, shared.clone())));
+        let retired = all.split_off(count);
+        let infos = old.infos.clone();
+        let available = old
+            .available
+            .iter()
+            .copied()
+            .filter(|i| (*i as usize) < count)
+            .collect();
+        self.set(View {
+            id,
+            partitions: all,
+            retired,
+            available,
+            infos,
+            denied: None,
+        })
+    }
+
+    /// Publishes which partitions have a leader now.
+    pub(crate) fn publish(&self, available: Vec<i32>, infos: Vec<PartitionInfo>) {
+        let view = View {
+            available,
+            infos,
+            ..(*self.view()).clone()
+        };
+        self.set(view);
+    }
+
+    pub(crate) fn deny(&self, error: Option<Error>) {
+        let view = View {
+            denied: error,
+            ..(*self.view()).clone()
+        };
+        self.set(view);
+    }
+
+    fn set(&self, view: View) -> Arc<View> {
+        let view = Arc::new(view);
+        let _old = std::mem::replace(&mut *self.view.lock(), view.clone());
+        view
+    }
+}
+
+impl View {
+    /// Every partition that may hold batches.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.partitions.iter().chain(&self.retired)
+    }
+}

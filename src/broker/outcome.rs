@@ -1,0 +1,160 @@
+//! What an attempt's end means for its batch: pure, values in and a verdict out.
+
+use std::time::{Duration, Instant};
+
+use crate::delivery::Acknowledged;
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::time::{self, Backoff};
+use crate::wire::codes::Code;
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// The broker answered.
+    Answered { code: Code, message: Option<String> },
+    /// No answer came; bytes may have reached the broker.
+    Lost(Error),
+    /// Nothing was written.
+    NotSent(Error),
+}
+
+/// What is known of the batch, the attempt included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) attempts: u32,
+    pub(crate) created: Instant,
+    pub(crate) may_be_written: bool,
+    pub(crate) acks_all: bool,
+}
+
+/// The settings that decide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) retries: u32,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) backoff: Backoff,
+}
+
+/// What is to be done with the batch.
+#[derive(Clone, Debug)]
+pub(crate) enum Decision {
+    /// It is in the log, or with acks=0 on its way there.
+    Deliver,
+    /// Send it again, not before `at`.
+    Again {
+        at: Option<Instant>,
+        refresh: bool,
+        may_be_written: bool,
+        error: Error,
+    },
+    /// Its records have failed.
+    Fail { refresh: bool, error: Error },
+}
+
+/// Decides. `place` names the partition and the broker, for the error's text; `jitter` is a random number in 0..1.
+pub(crate) fn decide(
+    end: &End,
+    facts: &Facts,
+    policy: &Policy,
+    (now, jitter): (Instant, f64),
+    place: &dyn Fn() -> String,
+) -> Decision {
+    let (error, may_be_written, is_retriable, refresh) = match end {
+        End::Answered { code, .. } if code.is_ok() || *code == Code::DUPLICATE_SEQUENCE_NUMBER => {
+            return Decision::Deliver;
+        }
+        End::Answered { code, message } => {
+            let unknown = facts.may_be_written || leaves_unknown(*code, facts.acks_all);
+            let error = refusal(*code, message.as_deref(), &place());
+            (
+                error,
+                unknown,
+                code.is_retriable(),
+                code.refreshes_metadata(),
+            )
+        }
+        End::Lost(error) => (error.clone().context(place()), true, true, true),
+        End::NotSent(error) => {
+            let error = error.clone().context(place());
+            let (may_be_written, refresh) = (facts.may_be_written, true);
+            return Decision::Again {
+                at: None,
+                refresh,
+                may_be_written,
+                error,
+            };
+        }
+    };
+    let pause = policy.backoff.delay(facts.attempts, jitter);
+    let deadline = time::after(facts.created, policy.delivery_timeout);
+    let in_time = deadline.is_none_or(|deadline| now < deadline);
+    if is_retriable && in_time && facts.attempts <= policy.retries {
+        let at = time::after(now, pause);
+        return Decision::Again {
+            at,
+            refresh,
+            may_be_written,
+            error,
+        };
+    }
+    let outcome = if may_be_written {
+        Outcome::Unknown
+    } else {
+        Outcome::NotWritten
+    };
+    let error = error.with_outcome(outcome);
+    let error = match (is_retriable, policy.retries) {
+        (false, _) => error,
+        (true, 0) => error.context("not sent again because retries is 0"),
+        (true, retries) => error.context(format!(
+            "given up after {} attempts (retries is {retries})",
+            facts.attempts
+        )),
+    };
+    Decision::Fail { refresh, error }
+}
+
+/// True for the codes that do not tell whether the batch was appended: some come after the append, and a leader that
+/// is deposed while it waits for its replicas answers NOT_LEADER (KAFKA-13574).
+fn leaves_unknown(code: Code, acks_all: bool) -> bool {
+    match code {
+        Code::REQUEST_TIMED_OUT
+        | Code::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        | Code::KAFKA_STORAGE_ERROR
+        | Code::REPLICA_NOT_AVAILABLE
+        | Code::UNKNOWN_SERVER_ERROR => true,
+        Code::NOT_LEADER_OR_FOLLOWER | Code::UNKNOWN_TOPIC_OR_PARTITION => acks_all,
+        code => code.name() == "UNKNOWN_CODE",
+    }
+}
+
+/// The error of a batch that a broker refused.
+fn refusal(code: Code, message: Option<&str>, place: &str) -> Error {
+    let kind = match code {
+        Code::UNKNOWN_TOPIC_OR_PARTITION => ErrorKind::UnknownTopic,
+        Code::INVALID_TOPIC_EXCEPTION => ErrorKind::InvalidTopic,
+        Code::MESSAGE_TOO_LARGE | Code::RECORD_LIST_TOO_LARGE => ErrorKind::RecordTooLarge,
+        Code::TOPIC_AUTHORIZATION_FAILED | Code::CLUSTER_AUTHORIZATION_FAILED => {
+            ErrorKind::Authorization
+        }
+        Code::UNSUPPORTED_VERSION => ErrorKind::UnsupportedVersion,
+        _ => ErrorKind::Broker,
+    };
+    let text = match message.map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) => format!(
+            "{place}: {code}: {} (the broker says: {text:?})",
+            code.meaning()
+        ),
+        None => format!("{place}: {code}: {}", code.meaning()),
+    };
+    Error::new(kind, text).with_code(code.0)
+}
+
+/// The result of records that were delivered.
+pub(crate) fn acknowledged(base_offset: i64, log_append_time_ms: i64) -> Acknowledged {
+    let known = |number: i64| (number >= 0).then_some(number);
+    Acknowledged {
+        base_offset: known(base_offset),
+        log_append_time_ms: known(log_append_time_ms),
+    }
+}

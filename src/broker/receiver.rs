@@ -1,0 +1,204 @@
+//! The receiver thread of a connection: reads the answers and settles the batches.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::settle::Settle;
+use super::window::{InFlight, Window};
+use super::{Broker, Core};
+use crate::accumulator::batch::Batch;
+use crate::conn::{Address, ReadHalf};
+use crate::error::{Error, ErrorKind};
+use crate::sync::{Arc, Mutex};
+use crate::time;
+use crate::wire::decode_response;
+use crate::wire::produce::{ProducePartitionResponse, ProduceRequest, ProduceResponse};
+
+/// What a sender and the receiver of its connection share.
+pub(crate) struct Line {
+    pub(crate) window: Window,
+    pub(crate) state: Mutex<LineState>,
+}
+
+#[derive(Default)]
+pub(crate) struct LineState {
+    /// The broker asked us to send nothing until then.
+    pub(crate) throttled_until: Option<std::time::Instant>,
+    /// A request was answered on this connection.
+    pub(crate) is_proven: bool,
+}
+
+/// Reads the answers of one connection.
+pub(crate) struct Receiver {
+    core: Arc<Core>,
+    broker: Arc<Broker>,
+    settle: Settle,
+    line: Arc<Line>,
+    read: ReadHalf,
+}
+
+impl Receiver {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        broker: Arc<Broker>,
+        line: Arc<Line>,
+        read: ReadHalf,
+    ) -> Self {
+        let settle = Settle::new(core.clone(), broker.clone());
+        Self {
+            core,
+            broker,
+            settle,
+            line,
+            read,
+        }
+    }
+
+    /// Runs until the sender has closed the window and everything in it is answered or given back.
+    pub(crate) fn run(mut self) {
+        let error = loop {
+            let Some(deadline) = self.line.window.next_announced() else {
+                return;
+            };
+            let answer = self.read.read_frame(deadline).map(<[u8]>::to_vec);
+            match answer {
+                Err(error) => break error,
+                Ok(frame) => {
+                    let Some(in_flight) = self.line.window.take() else {
+                        return;
+                    };
+                    if let Err(error) = self.answer(&frame, in_flight) {
+                        break error;
+                    }
+                    self.line.window.finish();
+                }
+            }
+        };
+        self.line.window.die(error.clone());
+        self.read.shutdown();
+        // The sender may be between announcing and depositing: go on until it closes the window.
+        while let Some(in_flight) = self.line.window.take() {
+            for batch in in_flight.batches {
+                self.settle.lost(batch, &error);
+            }
+            self.line.window.finish();
+        }
+    }
+
+    /// Settles the batches of the request that `frame` answers; an error means that the connection is of no more use.
+    fn answer(&mut self, frame: &[u8], in_flight: InFlight) -> Result<(), Error> {
+        let decoded = decode_response::<ProduceRequest>(frame, in_flight.version);
+        let response = match decoded {
+            Ok((id, response)) if id == in_flight.correlation_id => response,
+            other => {
+                let error = match other {
+                    Ok((id, _)) => format!(
+                        "answered request {id} where {} was due: the connection is closed",
+                        in_flight.correlation_id
+                    ),
+                    Err(malformed) => {
+                        format!("sent a Produce answer that cannot be read: {malformed}")
+                    }
+                };
+                let error = Error::new(ErrorKind::Protocol, error);
+                in_flight
+                    .batches
+                    .into_iter()
+                    .for_each(|batch| self.settle.lost(batch, &error));
+                return Err(error);
+            }
+        };
+        self.note(response.throttle_time_ms);
+        self.follow_hints(&response, in_flight);
+        Ok(())
+    }
+
+    fn note(&self, throttle_time_ms: i32) {
+        let mut state = self.line.state.lock();
+        state.is_proven = true;
+        if let Ok(ms @ 1..) = u64::try_from(throttle_time_ms) {
+            state.throttled_until = time::after(time::now(), Duration::from_millis(ms));
+            drop(state);
+            self.core.metrics.throttle_ms.add(ms);
+        }
+    }
+
+    /// Settles each batch by its own answer, and moves partitions whose new leader the broker named (KIP-951).
+    fn follow_hints(&self, response: &ProduceResponse, in_flight: InFlight) {
+        let mut answers: HashMap<(&[u8], i32), &ProducePartitionResponse> = HashMap::new();
+        for topic in &response.topics {
+            let name = if in_flight.version >= 13 {
+                &topic.id[..]
+            } else {
+                topic.name.as_bytes()
+            };
+            for partition in &topic.partitions {
+                answers.entry((name, partition.index)).or_insert(partition);
+            }
+        }
+        for batch in in_flight.batches {
+            let partition = batch.partition.clone();
+            let topic_id = batch.topic_id;
+            let name = match in_flight.version {
+                13.. => &topic_id[..],
+                _ => partition.topic().as_bytes(),
+            };
+            match answers.get(&(name, partition.index())) {
+                Some(answer) => {
+                    self.settle.answered(batch, answer);
+                    self.follow(&partition, answer, response);
+                }
+                None => self.lacks(batch),
+            }
+        }
+    }
+
+    fn lacks(&self, batch: Batch) {
+        let error = Error::new(
+            ErrorKind::Protocol,
+            "the Produce answer lacks this partition",
+        );
+        self.settle.lost(batch, &error);
+    }
+
+    fn follow(
+        &self,
+        partition: &Arc<crate::accumulator::partition::Partition>,
+        answer: &ProducePartitionResponse,
+        response: &ProduceResponse,
+    ) {
+        let Some(leader) = &answer.current_leader else {
+            return;
+        };
+        if answer.error.is_ok() || leader.leader_id < 0 || leader.leader_id == self.broker.id() {
+            return;
+        }
+        let endpoint = response
+            .node_endpoints
+            .iter()
+            .find(|node| node.node_id == leader.leader_id);
+        let Some((endpoint, port)) = endpoint.and_then(|node| Some((node, port(node.port)?)))
+        else {
+            return;
+        };
+        let address = Address {
+            host: endpoint.host.clone(),
+            port,
+        };
+        match self
+            .core
+            .brokers
+            .broker(&self.core, leader.leader_id, address)
+        {
+            Ok(broker) => {
+                partition.follow_hint(broker.queue.clone(), leader.leader_epoch);
+            }
+            Err(error) => log::debug!("the new leader of {partition} is not followed: {error}"),
+        }
+    }
+}
+
+/// A port that can be connected to.
+pub(crate) fn port(port: i32) -> Option<u16> {
+    u16::try_from(port).ok().filter(|port| *port != 0)
+}

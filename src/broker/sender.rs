@@ -1,0 +1,393 @@
+//! The sender thread of a broker: connects, takes the batches that are due, and writes them.
+
+use std::collections::VecDeque;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::receiver::{Line, Receiver};
+use super::settle::Settle;
+use super::window::{InFlight, Window};
+use super::{Broker, Core};
+use crate::accumulator::batch::Batch;
+use crate::accumulator::ready::{Token, Woken};
+use crate::accumulator::state::Take;
+use crate::config::Acks;
+use crate::conn::{Address, Connection, WriteHalf};
+use crate::error::{Error, ErrorKind};
+use crate::sync::{Arc, Mutex};
+use crate::time::{self, Backoff, Deadline};
+use crate::wire::produce::{self, FramedTopic, ProduceRequest};
+use crate::wire::{HeaderFacts, TopicId};
+
+/// A connection that was not used for so long is looked at before it is used again: the broker may have hung up.
+const LOOK_AFTER: Duration = Duration::from_millis(10);
+
+/// A session that ends (KIP-368) is replaced so long before its end.
+const SESSION_MARGIN: Duration = Duration::from_secs(2);
+
+/// The newest Produce version that names topics; 13 has their ids.
+const BY_NAME: i16 = 12;
+
+pub(crate) struct Sender {
+    core: Arc<Core>,
+    broker: Arc<Broker>,
+    settle: Settle,
+    pending: VecDeque<Token>,
+    link: Option<Link>,
+    /// Connections in a row that failed, or that died before they answered anything.
+    failures: u32,
+}
+
+/// An open connection with its receiver.
+struct Link {
+    address: Address,
+    write: WriteHalf,
+    version: i16,
+    line: Arc<Line>,
+    receiver: JoinHandle<()>,
+    used: Instant,
+    expires: Option<Instant>,
+}
+
+impl Sender {
+    pub(crate) fn new(core: Arc<Core>, broker: Arc<Broker>) -> Self {
+        let settle = Settle::new(core.clone(), broker.clone());
+        Self {
+            core,
+            broker,
+            settle,
+            pending: VecDeque::new(),
+            link: None,
+            failures: 0,
+        }
+    }
+
+    /// Runs until the queue is closed.
+    pub(crate) fn run(mut self) {
+        while self.gather() {
+            if self.pending.is_empty() || !self.ensure_link() {
+                continue;
+            }
+            let batches = self.collect();
+            if !batches.is_empty() {
+                self.send(batches);
+            }
+        }
+        self.unlink();
+    }
+
+    /// Waits for something to send; false once the queue is closed.
+    fn gather(&mut self) -> bool {
+        if self.pending.is_empty() {
+            match self.broker.queue.wait(self.idle_until()) {
+                Woken::Closed => return false,
+                Woken::TimedOut => self.retire(),
+                Woken::Due => {}
+            }
+        }
+        self.drain();
+        !self.broker.queue.is_closed()
+    }
+
+    fn drain(&mut self) {
+        self.broker.queue.drain(time::now(), &mut self.pending);
+        let id = self.broker.id();
+        self.pending
+            .retain(|token| token.partition.is_valid(token.ticket, id));
+    }
+
+    fn idle_until(&self) -> Option<Instant> {
+        let link = self.link.as_ref()?;
+        time::after(link.used, self.core.config.connections_max_idle?)
+    }
+
+    /// Sees to an open connection with a free slot; false if there is none now, after the pause that this asks for.
+    fn ensure_link(&mut self) -> bool {
+        self.drop_unfit_link();
+        if self.link.is_none() && !self.connect() {
+            return false;
+        }
+        let Some(link) = &self.link else { return false };
+        if let Err(error) = link.line.window.wait_for_slot() {
+            self.broken(error);
+            return false;
+        }
+        let throttled = link.line.state.lock().throttled_until;
+        if let Some(until) = throttled.filter(|until| *until > time::now()) {
+            self.broker.queue.pause(until);
+        }
+        // Time has passed: more may be due, and some of it may have gone elsewhere.
+        self.drain();
+        true
+    }
+
+    fn drop_unfit_link(&mut self) {
+        let now = time::now();
+        let Some(link) = &mut self.link else { return };
+        if let Some(error) = link.line.window.death() {
+            return self.broken(error);
+        }
+        let is_ending = link.expires.is_some_and(|end| end <= now + SESSION_MARGIN);
+        if is_ending || link.address != self.broker.address() {
+            return self.retire();
+        }
+        let answers = self.core.config.acks != Acks::None;
+        let is_rested = now.saturating_duration_since(link.used) > LOOK_AFTER;
+        if (is_rested || !answers) && link.line.window.is_idle() && link.write.has_hung_up() {
+            log::debug!("{} has hung up an idle connection", self.broker);
+            self.retire();
+        }
+    }
+
+    /// Closes the connection once everything on it is answered.
+    fn retire(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.line.window.close();
+            join(link.receiver);
+            link.write.shutdown();
+        }
+    }
+
+    /// Closes the connection at once; what is on it is given back by the receiver.
+    fn unlink(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.line.window.close();
+            link.write.shutdown();
+            join(link.receiver);
+        }
+    }
+
+    /// The connection died of `error`.
+    fn broken(&mut self, error: Error) {
+        let is_proven = self
+            .link
+            .as_ref()
+            .is_some_and(|link| link.line.state.lock().is_proven);
+        self.unlink();
+        log::debug!("{}: connection lost: {error}", self.broker);
+        self.core.wishes.refresh();
+        self.failures = if is_proven { 0 } else { self.failures + 1 };
+        self.broker
+            .queue
+            .set_trouble(Some(error.context(&self.broker)));
+        if self.failures > 0 {
+            self.rest();
+        }
+    }
+
+    /// The pause between attempts to connect; it ends early when the producer closes.
+    fn rest(&self) {
+        let config = &self.core.config;
+        let backoff = Backoff {
+            base: config.reconnect_backoff,
+            max: config.reconnect_backoff_max,
+        };
+        let pause = backoff.delay(self.failures, time::jitter());
+        if let Some(until) = time::after(time::now(), pause) {
+            self.broker.queue.pause(until);
+        }
+    }
+
+    fn connect(&mut self) -> bool {
+        let address = self.broker.address();
+        match self.open(&address) {
+            Ok(link) => {
+                self.core.metrics.connects.add(1);
+                self.broker.queue.set_trouble(None);
+                self.link = Some(link);
+                true
+            }
+            Err(error) => {
+                self.failures += 1;
+                self.core.metrics.connect_failures.add(1);
+                let error = error.context(&self.broker);
+                log::debug!("cannot connect (failure {}): {error}", self.failures);
+                self.broker.queue.set_trouble(Some(error.clone()));
+                self.core.wishes.refresh();
+                if error.is_lasting() {
+                    self.fail_pending(&error);
+                }
+                self.rest();
+                false
+            }
+        }
+    }
+
+    fn open(&self, address: &Address) -> Result<Link, Error> {
+        let deadline = Deadline::within(self.setup_timeout());
+        let connection: Connection =
+            self.core
+                .connector
+                .open(address, &self.broker.interrupt, deadline)?;
+        let version = connection.version::<ProduceRequest>()?;
+        let expires = connection.expires_at();
+        let (write, read) = connection.split();
+        let window = Window::new(self.core.config.max_in_flight);
+        let line = Arc::new(Line {
+            window,
+            state: Mutex::default(),
+        });
+        let receiver = Receiver::new(self.core.clone(), self.broker.clone(), line.clone(), read);
+        let name = format!("milena-recv-{}", self.broker.id());
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || receiver.run());
+        let receiver = thread.map_err(|error| {
+            let message = format!("cannot start a receiver thread: {error}");
+            Error::new(ErrorKind::Connection, message)
+        })?;
+        let used = time::now();
+        Ok(Link {
+            address: address.clone(),
+            write,
+            version,
+            line,
+            receiver,
+            used,
+            expires,
+        })
+    }
+
+    /// The time for opening a connection; it doubles with every failure (KIP-601).
+    fn setup_timeout(&self) -> Duration {
+        let config = &self.core.config;
+        let (base, max) = (
+            config.connection_setup_timeout,
+            config.connection_setup_timeout_max,
+        );
+        Backoff { base, max }.delay(self.failures.saturating_add(1), 0.5)
+    }
+
+    /// Fails what waits for a broker that refuses us for a reason that waiting does not mend.
+    fn fail_pending(&mut self, error: &Error) {
+        while !self.pending.is_empty() {
+            for batch in self.collect() {
+                self.settle.refused(batch, error);
+            }
+            self.drain();
+        }
+    }
+
+    /// Takes one batch of each partition that is due, up to `max.request.size`.
+    fn collect(&mut self) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        let (mut room, now) = (self.core.config.max_request_size, time::now());
+        while let Some(token) = self.pending.pop_front() {
+            let most = if batches.is_empty() { usize::MAX } else { room };
+            match token
+                .partition
+                .take(token.ticket, self.broker.id(), now, most)
+            {
+                Take::Batch(batch) => {
+                    room = room.saturating_sub(batch.bytes.len());
+                    batches.push(batch);
+                }
+                Take::NoRoom => {
+                    self.pending.push_front(token);
+                    break;
+                }
+                Take::Nothing => {}
+            }
+        }
+        batches
+    }
+
+    fn send(&mut self, mut batches: Vec<Batch>) {
+        let Some(link) = &mut self.link else { return };
+        let config = &self.core.config;
+        let answers = config.acks != Acks::None;
+        for batch in &mut batches {
+            batch.stamp();
+            batch.attempts += 1;
+        }
+        batches.sort_by(|a, b| a.partition.topic().cmp(b.partition.topic()));
+        let has_ids = batches
+            .iter()
+            .all(|batch| batch.topic_id != TopicId::default());
+        let version = if has_ids {
+            link.version
+        } else {
+            link.version.min(BY_NAME)
+        };
+        let correlation_id = link.write.next_correlation_id();
+        let framing = produce::framing(
+            HeaderFacts {
+                correlation_id,
+                client_id: &config.client_id,
+            },
+            version,
+            acks_on_wire(config.acks),
+            i32::try_from(config.request_timeout.as_millis()).unwrap_or(i32::MAX),
+            None,
+            &framed_topics(&batches),
+        );
+        let bodies = batches.iter().map(|batch| &batch.bytes[..]);
+        let parts: Vec<&[u8]> = framing.slices(bodies).collect();
+        let deadline = Deadline::within(config.request_timeout);
+        if answers {
+            link.line.window.announce(deadline);
+        }
+        let written = link.write.write(&parts, deadline);
+        link.used = time::now();
+        match written {
+            Ok(()) => {
+                self.core.metrics.requests.add(1);
+                self.core.metrics.batches.add(batches.len() as u64);
+                let bytes: usize = parts.iter().map(|part| part.len()).sum();
+                self.core.metrics.request_bytes.add(bytes as u64);
+                if answers {
+                    link.line.window.deposit(InFlight {
+                        correlation_id,
+                        version,
+                        batches,
+                    });
+                } else {
+                    batches
+                        .into_iter()
+                        .for_each(|batch| self.settle.written(batch));
+                }
+            }
+            Err(failed) => {
+                link.line.window.die(failed.error.clone());
+                for mut batch in batches {
+                    match failed.started {
+                        true => self.settle.lost(batch, &failed.error),
+                        false => {
+                            batch.attempts -= 1;
+                            self.settle.not_sent(batch, &failed.error);
+                        }
+                    }
+                }
+                self.broken(failed.error);
+            }
+        }
+    }
+}
+
+/// The batches by topic, as the request lists them; `batches` is sorted by topic.
+fn framed_topics(batches: &[Batch]) -> Vec<FramedTopic<'_>> {
+    let same = |a: &Batch, b: &Batch| a.partition.topic() == b.partition.topic();
+    let topics = batches.chunk_by(same).map(|batches| FramedTopic {
+        name: batches[0].partition.topic(),
+        id: batches[0].topic_id,
+        partitions: batches
+            .iter()
+            .map(|b| (b.partition.index(), b.bytes.len()))
+            .collect(),
+    });
+    topics.collect()
+}
+
+fn acks_on_wire(acks: Acks) -> i16 {
+    match acks {
+        Acks::None => 0,
+        Acks::Leader => 1,
+        Acks::All => -1,
+    }
+}
+
+fn join(receiver: JoinHandle<()>) {
+    if receiver.join().is_err() {
+        log::error!("a receiver thread panicked; the batches that it held have failed");
+    }
+}

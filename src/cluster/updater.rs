@@ -1,0 +1,411 @@
+//! The cluster thread: fetches metadata when it is wished for or too old, and routes partitions to their leaders.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::view;
+use super::{Due, News, PartitionInfo};
+use crate::accumulator::partition::Partition;
+use crate::accumulator::state::Route;
+use crate::accumulator::topic::Topic;
+use crate::broker::{Core, port};
+use crate::conn::{Address, Connection, Interrupt};
+use crate::error::{Error, ErrorKind};
+use crate::sync::Arc;
+use crate::time::{self, Backoff, Deadline};
+use crate::wire::codes::Code;
+use crate::wire::metadata::{MetadataRequest, MetadataResponse, MetadataTopic};
+
+pub(crate) struct Updater {
+    core: Arc<Core>,
+    interrupt: Arc<Interrupt>,
+    connection: Option<(Connection, Instant)>,
+    /// The brokers of the last answer.
+    known: Vec<Address>,
+    /// Attempts in a row that left somebody waiting.
+    in_vain: u32,
+    last_attempt: Option<Instant>,
+    last_success: Option<Instant>,
+    /// When somebody was last seen to send to a topic.
+    used: HashMap<Arc<str>, Instant>,
+    /// Where in the list of addresses the next attempt starts.
+    turn: usize,
+}
+
+impl Updater {
+    pub(crate) fn new(core: Arc<Core>, interrupt: Arc<Interrupt>) -> Self {
+        let turn = (time::jitter() * 1024.0) as usize;
+        Self {
+            core,
+            interrupt,
+            connection: None,
+            known: Vec::new(),
+            in_vain: 0,
+            last_attempt: None,
+            last_success: None,
+            used: HashMap::new(),
+            turn,
+        }
+    }
+
+    /// Runs until the wishes are closed.
+    pub(crate) fn run(mut self) {
+        loop {
+            let idle = self.idle_until();
+            let due = self
+                .core
+                .wishes
+                .next([self.age_until(), idle].into_iter().flatten().min());
+            match due {
+                Due::Closed => return,
+                Due::TimedOut if idle.is_some_and(|idle| idle <= time::now()) => {
+                    self.connection = None;
+                }
+                Due::TimedOut => {}
+                Due::Refresh if !self.rest() => return,
+                Due::Refresh => {}
+            }
+            let is_aged = self.age_until().is_some_and(|age| age <= time::now());
+            if due == Due::Refresh || is_aged {
+                self.refresh();
+            }
+        }
+    }
+
+    fn idle_until(&self) -> Option<Instant> {
+        let (_, used) = self.connection.as_ref()?;
+        time::after(*used, self.core.config.connections_max_idle?)
+    }
+
+    /// When the metadata of topics in use is too old.
+    fn age_until(&self) -> Option<Instant> {
+        let has_topics = self
+            .core
+            .accumulator
+            .topics()
+            .iter()
+            .any(|topic| !topic.is_dormant());
+        let last = self.last_success.filter(|_| has_topics)?;
+        let age = time::after(last, self.core.config.metadata_max_age)?;
+        match self.last_attempt {
+            // An attempt that failed when it was due is followed by the back-off, not by the next loop.
+            Some(attempt) if attempt > last => Some(age.max(attempt + self.pause())),
+            _ => Some(age),
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let config = &self.core.config;
+        let backoff = Backoff {
+            base: config.retry_backoff,
+            max: config.retry_backoff_max,
+        };
+        backoff.delay(self.in_vain.max(1), time::jitter())
+    }
+
+    /// Keeps the distance between requests; false if the producer was closed meanwhile.
+    fn rest(&self) -> bool {
+        let Some(last) = self.last_attempt else {
+            return true;
+        };
+        let shortest = self.core.config.retry_backoff;
+        let urgent_from = if self.in_vain == 0 {
+            last
+        } else {
+            last + shortest
+        };
+        self.core.wishes.rest(last + self.pause(), urgent_from)
+    }
+
+    fn refresh(&mut self) {
+        let mut topics = self.core.wishes.begin();
+        let wanted = topics.len();
+        for topic in self.core.accumulator.topics() {
+            let name = topic.name();
+            if self.is_in_use(&topic) && !topics[..wanted].iter().any(|known| **known == **name) {
+                topics.push(name.to_string());
+            }
+        }
+        if topics.is_empty() {
+            return;
+        }
+        self.last_attempt = Some(time::now());
+        match self.fetch(topics) {
+            Ok(response) => {
+                self.core.metrics.metadata_requests.add(1);
+                self.last_success = Some(time::now());
+                self.apply(&response);
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// False once nobody has sent to the topic for `metadata.max.idle.ms` (KIP-526).
+    fn is_in_use(&mut self, topic: &Topic) -> bool {
+        let now = time::now();
+        let used = self.used.entry(topic.name().clone()).or_insert(now);
+        if topic.take_used() || topic.view().all().any(|partition| partition.has_batches()) {
+            *used = now;
+        } else if now.saturating_duration_since(*used) >= self.core.config.metadata_max_idle {
+            topic.set_dormant();
+        }
+        !topic.is_dormant()
+    }
+
+    /// Nobody could be asked.
+    fn failed(&mut self, error: &Error) {
+        log::debug!("no metadata: {error}");
+        self.in_vain = self.in_vain.saturating_add(1);
+        let is_lasting = error.is_lasting();
+        self.core.wishes.publish(|_| {
+            Some(match is_lasting {
+                true => News::Denied(error.clone()),
+                false => News::NotYet(error.clone()),
+            })
+        });
+        let mut has_demand = self.core.wishes.has_waiting();
+        for topic in self.core.accumulator.topics() {
+            for partition in topic
+                .view()
+                .all()
+                .filter(|partition| partition.has_batches())
+            {
+                has_demand = true;
+                if !partition.has_leader() {
+                    partition.set_trouble(error.clone());
+                }
+            }
+        }
+        // With nobody waiting there is no hurry: the next send, or the age, asks again.
+        if has_demand {
+            self.core.wishes.refresh();
+        } else {
+            self.core
+                .accumulator
+                .topics()
+                .iter()
+                .for_each(|topic| topic.set_dormant());
+        }
+    }
+
+    /// Asks the brokers that are known, then the bootstrap servers, until one answers.
+    fn fetch(&mut self, topics: Vec<String>) -> Result<MetadataResponse, Error> {
+        let request = MetadataRequest {
+            topics: Some(topics),
+            allow_auto_topic_creation: self.core.config.allow_auto_create_topics,
+        };
+        let mut errors: Vec<Error> = Vec::new();
+        if let Some((mut connection, _)) = self.connection.take() {
+            if !connection.has_hung_up() {
+                match self.ask(&mut connection, &request) {
+                    Ok(response) => return Ok(self.keep(connection, response)),
+                    Err(error) => errors.push(error.context(connection.address())),
+                }
+            }
+        }
+        for address in self.candidates() {
+            let config = &self.core.config;
+            let setup = Deadline::within(config.connection_setup_timeout);
+            let opened = self.core.connector.open(&address, &self.interrupt, setup);
+            let answered = opened.and_then(|mut connection| {
+                let response = self.ask(&mut connection, &request)?;
+                Ok((connection, response))
+            });
+            match answered {
+                Ok((connection, response)) => return Ok(self.keep(connection, response)),
+                Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
+                Err(error) => errors.push(error),
+            }
+        }
+        Err(unreachable_brokers(errors))
+    }
+
+    fn ask(
+        &self,
+        connection: &mut Connection,
+        request: &MetadataRequest,
+    ) -> Result<MetadataResponse, Error> {
+        let deadline = Deadline::within(self.core.config.request_timeout);
+        let response = connection.call(request, deadline)?;
+        match response.error {
+            code if code.is_ok() => Ok(response),
+            code => Err(
+                Error::new(ErrorKind::Broker, format!("{code}: {}", code.meaning()))
+                    .with_code(code.0)
+                    .context(format!("metadata from {}", connection.address())),
+            ),
+        }
+    }
+
+    fn keep(&mut self, connection: Connection, response: MetadataResponse) -> MetadataResponse {
+        self.connection = Some((connection, time::now()));
+        response
+    }
+
+    /// Every address once, those of the last answer first, each round starting at the next.
+    fn candidates(&mut self) -> Vec<Address> {
+        self.turn = self.turn.wrapping_add(1);
+        let mut all = self.known.clone();
+        let mut bootstrap = self.core.config.bootstrap_servers.clone();
+        for list in [&mut all, &mut bootstrap] {
+            if !list.is_empty() {
+                let start = self.turn % list.len();
+                list.rotate_left(start);
+            }
+        }
+        for address in bootstrap {
+            if !all.contains(&address) {
+                all.push(address);
+            }
+        }
+        all
+    }
+
+    /// Routes every partition, and tells those who wait.
+    fn apply(&mut self, response: &MetadataResponse) {
+        let brokers: HashMap<i32, Address> = response
+            .brokers
+            .iter()
+            .filter(|broker| !broker.host.is_empty() && broker.host.len() <= 255)
+            .filter_map(|b| {
+                Some((
+                    b.node_id,
+                    Address {
+                        host: b.host.clone(),
+                        port: port(b.port)?,
+                    },
+                ))
+            })
+            .collect();
+        if !brokers.is_empty() {
+            self.known = brokers.values().cloned().collect();
+        }
+        let mut news: HashMap<&str, News> = HashMap::new();
+        let mut is_complete = true;
+        for topic in &response.topics {
+            let Some(name) = topic.name.as_deref() else {
+                continue;
+            };
+            let told = self.apply_topic(name, topic, &brokers);
+            is_complete &= matches!(told, News::Known);
+            news.insert(name, told);
+        }
+        let known = self.core.accumulator.topics();
+        let has_stuck = known.iter().any(|topic| {
+            topic
+                .view()
+                .all()
+                .any(|partition| !partition.has_leader() && partition.has_batches())
+        });
+        let told = std::cell::RefCell::new(news);
+        self.core.wishes.publish(|topic| {
+            let missing = || News::NotYet(view::missing(topic));
+            Some(told.borrow_mut().remove(topic).unwrap_or_else(missing))
+        });
+        if has_stuck || self.core.wishes.has_waiting() && !is_complete {
+            self.in_vain = self.in_vain.saturating_add(1);
+            self.core.wishes.refresh();
+        } else {
+            self.in_vain = 0;
+        }
+    }
+
+    fn apply_topic(
+        &self,
+        name: &str,
+        metadata: &MetadataTopic,
+        brokers: &HashMap<i32, Address>,
+    ) -> News {
+        let accumulator = &self.core.accumulator;
+        let known = accumulator.topic(name);
+        if let Some(error) = view::topic_error(name, metadata) {
+            let is_denied = matches!(
+                error.kind(),
+                ErrorKind::Authorization | ErrorKind::InvalidTopic
+            );
+            if let Some(topic) = known {
+                topic.deny(is_denied.then(|| error.clone()));
+                for partition in topic.view().all() {
+                    partition.set_trouble(error.clone());
+                    partition.confirm_route();
+                }
+            }
+            return if is_denied {
+                News::Denied(error)
+            } else {
+                News::NotYet(error)
+            };
+        }
+        let topic = known.unwrap_or_else(|| {
+            let first = (time::jitter() * f64::from(u32::MAX)) as u32;
+            accumulator.insert_topic(Arc::new(Topic::new(name.into(), first)))
+        });
+        let count = metadata.partitions.len();
+        let view = topic.resize(count, metadata.id, accumulator.shared());
+        let mut available = Vec::with_capacity(count);
+        let mut infos: Vec<PartitionInfo> = Vec::with_capacity(count);
+        for partition in &metadata.partitions {
+            let Some(ours) = usize::try_from(partition.index)
+                .ok()
+                .and_then(|i| view.partitions.get(i))
+            else {
+                continue;
+            };
+            match self.route(ours, partition, metadata, brokers) {
+                Ok(()) => available.push(partition.index),
+                Err(error) => ours.set_trouble(error),
+            }
+            infos.push(PartitionInfo::new(partition));
+        }
+        available.sort_unstable();
+        infos.sort_unstable_by_key(PartitionInfo::partition);
+        topic.publish(available, infos);
+        News::Known
+    }
+
+    /// Sends a partition's batches to its leader; the error says why it has none.
+    fn route(
+        &self,
+        partition: &Arc<Partition>,
+        metadata: &crate::wire::metadata::MetadataPartition,
+        topic: &MetadataTopic,
+        brokers: &HashMap<i32, Address>,
+    ) -> Result<(), Error> {
+        let leader = brokers.get(&metadata.leader_id);
+        let found = match leader {
+            Some(address) => {
+                self.core
+                    .brokers
+                    .broker(&self.core, metadata.leader_id, address.clone())
+            }
+            None => Err(view::leaderless(partition, metadata)),
+        };
+        let route = found.as_ref().ok().map(|broker| Route {
+            queue: broker.queue.clone(),
+            leader_epoch: metadata.leader_epoch,
+            topic_id: topic.id,
+        });
+        partition.reroute(route);
+        found.map(|_| ())
+    }
+}
+
+/// The error of an attempt in which no address answered: each address with its cause.
+fn unreachable_brokers(mut errors: Vec<Error>) -> Error {
+    let lasting = errors
+        .iter()
+        .find(|error| error.is_lasting())
+        .map(Error::kind);
+    if errors.len() == 1 {
+        return errors.remove(0);
+    }
+    let kind = lasting.unwrap_or(ErrorKind::Connection);
+    let all: Vec<String> = errors.iter().map(Error::to_string).collect();
+    let code = errors.iter().find_map(Error::code).unwrap_or(Code::NONE.0);
+    let error = Error::new(kind, format!("no broker answered: {}", all.join("; ")));
+    if code == 0 {
+        error
+    } else {
+        error.with_code(code)
+    }
+}

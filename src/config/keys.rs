@@ -1,0 +1,290 @@
+//! Every key of Java's ProducerConfig, and what this producer does with it.
+
+use std::time::Duration;
+
+use crate::config::security_keys::SECURITY_KEYS;
+use crate::config::value::{INT_MAX, Setting};
+use crate::config::{Acks, Config, foreign, suggest};
+use crate::error::{Error, ErrorKind};
+use crate::partitioner::PartitionerChoice;
+
+/// Java's least `metadata.max.idle.ms`.
+pub(super) const METADATA_IDLE_MIN: Duration = Duration::from_secs(5);
+
+pub(super) const NO_IDEMPOTENCE: &str = "this version cannot keep duplicates out; leave it \
+     out or set it to false, and keep retries=0 if duplicates do harm";
+
+/// What happens to the value of a key.
+#[derive(Clone, Copy)]
+pub(super) enum Treatment {
+    /// It is read into a field of [`Config`].
+    Read(fn(&mut Config, &Setting<'_>) -> Result<(), Error>),
+    /// It is not used, with a warning unless the value is one of `fine`: what happens anyway.
+    Ignored {
+        fine: &'static [&'static str],
+        why: &'static str,
+    },
+    /// It is an error unless the value is one of `fine`: going without what it asks for would harm.
+    Refused {
+        fine: &'static [&'static str],
+        why: &'static str,
+    },
+}
+
+use Treatment::{Ignored, Read, Refused};
+
+pub(super) type Key = (&'static str, Treatment);
+
+/// Reads one setting into `config`.
+pub(super) fn apply(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    let among = |fine: &[&str]| fine.iter().any(|value| setting.is(value));
+    match find(setting.key) {
+        Some(Read(read)) => read(config, setting)?,
+        Some(Ignored { fine, why }) if !among(fine) => {
+            config.warn(format!("{} has no effect: {why}", setting.key));
+        }
+        Some(Refused { fine, why }) if !among(fine) => return Err(setting.refused(why)),
+        Some(_) => {}
+        None => return Err(unknown(setting)),
+    }
+    Ok(())
+}
+
+pub(super) fn find(key: &str) -> Option<Treatment> {
+    let mut exact = KEYS.iter().chain(SECURITY_KEYS);
+    let mut families = FAMILIES.iter();
+    exact
+        .find(|(name, _)| *name == key)
+        .or_else(|| families.find(|(prefix, _)| key.starts_with(prefix)))
+        .map(|(_, treatment)| *treatment)
+}
+
+fn unknown(setting: &Setting<'_>) -> Error {
+    let key = setting.key;
+    let wrong = |message: String| Error::new(ErrorKind::Config, message);
+    if let Some(advice) = foreign::advice(key) {
+        return wrong(format!("{key}: {advice}"));
+    }
+    // A value that lost the backslash of the line before it stands where a key does; it may be a
+    // secret.
+    let like_a_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let broken_off = setting.value.is_empty() && !key.contains(['.', '_', '-']);
+    if key.is_empty() || key.len() > 60 || !key.chars().all(like_a_key) || broken_off {
+        return wrong(
+            "this is not the name of a setting; if it belongs to the value before it, the line \
+             before must end in a backslash"
+                .to_owned(),
+        );
+    }
+    let known = KEYS.iter().chain(SECURITY_KEYS).map(|(name, _)| *name);
+    match suggest::nearest(key, known) {
+        Some(near) => wrong(format!("unknown setting {key:?}: did you mean {near}?")),
+        None => wrong(format!(
+            "unknown setting {key:?}: Kafka's producer has none of this name"
+        )),
+    }
+}
+
+/// Reads a value into a field.
+macro_rules! read {
+    ($field:ident, $setting:ident => $value:expr) => {
+        Read(|config, $setting| {
+            config.$field = $value;
+            Ok(())
+        })
+    };
+}
+
+/// As `read!`, and remembers that the user chose it.
+macro_rules! choose {
+    ($field:ident, $setting:ident => $value:expr) => {
+        Read(|config, $setting| {
+            config.$field = $value;
+            config.chosen.$field = true;
+            Ok(())
+        })
+    };
+}
+
+pub(super) const fn ignored(why: &'static str) -> Treatment {
+    Ignored { fine: &[], why }
+}
+
+const NO_COMPRESSION_LEVEL: Treatment = ignored("this version does not compress");
+const NO_SAMPLES: Treatment = ignored("metrics here are counters and are not sampled");
+
+/// Everything but `ssl.*` and `sasl.*`.
+#[rustfmt::skip] // one key, one line, as far as it goes
+pub(super) static KEYS: &[Key] = &[
+    ("bootstrap.servers", Read(|config, setting| config.set_bootstrap_servers(setting.value))),
+    ("client.dns.lookup", Ignored {
+        fine: &["use_all_dns_ips"],
+        why: "every address of a name is tried, and names are not replaced by canonical ones",
+    }),
+    ("buffer.memory", read!(buffer_memory, s => s.size(0..=i64::MAX)?)),
+    ("buffer.memory.allocation.strategy", Ignored {
+        fine: &["incremental"],
+        why: "batches always grow as records come",
+    }),
+    ("retries", read!(retries, s => s.integer(0..=INT_MAX)?.unsigned_abs() as u32)),
+    ("acks", Read(read_acks)),
+    ("compression.type", Refused {
+        fine: &["none"],
+        why: "this version does not compress; leave it out or set it to none",
+    }),
+    ("compression.gzip.level", NO_COMPRESSION_LEVEL),
+    ("compression.lz4.level", NO_COMPRESSION_LEVEL),
+    ("compression.zstd.level", NO_COMPRESSION_LEVEL),
+    ("batch.size", read!(batch_size, s => s.size(0..=INT_MAX)?)),
+    ("partitioner.adaptive.partitioning.enable", Ignored {
+        fine: &["false"],
+        why: "records without a key go to all partitions in turn",
+    }),
+    ("partitioner.availability.timeout.ms", Ignored {
+        fine: &["0"],
+        why: "records without a key go in turn to all partitions that have a leader",
+    }),
+    ("partitioner.ignore.keys", Refused {
+        fine: &["false"],
+        why: "this partitioner does not ignore keys; \
+              partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner does",
+    }),
+    ("partitioner.rack.aware", Ignored {
+        fine: &["false"],
+        why: "partitions are not chosen by rack",
+    }),
+    ("linger.ms", read!(linger, s => s.millis(i64::MAX)?)),
+    ("delivery.timeout.ms", choose!(delivery_timeout, s => s.millis(INT_MAX)?)),
+    ("client.id", choose!(client_id, s => s.value.to_owned())),
+    ("client.rack", Ignored { fine: &[""], why: "partitions are not chosen by rack" }),
+    ("send.buffer.bytes", read!(send_buffer_bytes, s => s.socket_buffer()?)),
+    ("receive.buffer.bytes", read!(receive_buffer_bytes, s => s.socket_buffer()?)),
+    ("max.request.size", read!(max_request_size, s => s.size(0..=INT_MAX)?)),
+    ("reconnect.backoff.ms", choose!(reconnect_backoff, s => s.millis(i64::MAX)?)),
+    ("reconnect.backoff.max.ms", choose!(reconnect_backoff_max, s => s.millis(i64::MAX)?)),
+    ("retry.backoff.ms", read!(retry_backoff, s => s.millis(i64::MAX)?)),
+    ("retry.backoff.max.ms", read!(retry_backoff_max, s => s.millis(i64::MAX)?)),
+    ("bootstrap.resolve.timeout.ms", ignored(
+        "names are resolved when a connection is opened, not before the producer is made",
+    )),
+    ("enable.metrics.push", Ignored { fine: &["false"], why: "no metrics are sent to brokers" }),
+    ("max.block.ms", read!(max_block, s => s.millis(i64::MAX)?)),
+    ("request.timeout.ms", read!(request_timeout, s => s.millis(INT_MAX)?)),
+    ("metadata.max.age.ms", read!(metadata_max_age, s => s.millis(i64::MAX)?)),
+    ("metadata.max.idle.ms", read!(metadata_max_idle, s => {
+        Duration::from_millis(s.integer(5000..=i64::MAX)?.unsigned_abs())
+    })),
+    ("metrics.sample.window.ms", NO_SAMPLES),
+    ("metrics.num.samples", NO_SAMPLES),
+    ("metrics.recording.level", NO_SAMPLES),
+    ("metric.reporters", Ignored { fine: &[""], why: "reporters are classes of Java" }),
+    ("max.in.flight.requests.per.connection", read!(max_in_flight, s => s.size(1..=INT_MAX)?)),
+    ("key.serializer", Read(read_serializer)),
+    ("value.serializer", Read(read_serializer)),
+    ("socket.connection.setup.timeout.ms", read!(connection_setup_timeout, s => {
+        s.millis(i64::MAX)?
+    })),
+    ("socket.connection.setup.timeout.max.ms", read!(connection_setup_timeout_max, s => {
+        s.millis(i64::MAX)?
+    })),
+    ("connections.max.idle.ms", read!(connections_max_idle, s => {
+        u64::try_from(s.integer(i64::MIN..=i64::MAX)?).ok().map(Duration::from_millis)
+    })),
+    ("partitioner.class", Read(read_partitioner)),
+    ("interceptor.classes", Refused {
+        fine: &[""],
+        why: "interceptors are classes of Java, which this producer cannot run",
+    }),
+    ("security.protocol", Read(Config::read_security_protocol)),
+    ("security.providers", Refused {
+        fine: &[""],
+        why: "providers are classes of Java, which this producer cannot run",
+    }),
+    ("enable.idempotence", Read(read_idempotence)),
+    ("transaction.timeout.ms", ignored("this version has no transactions")),
+    ("transactional.id", Refused { fine: &[], why: "this version has no transactions" }),
+    ("transaction.two.phase.commit.enable", Refused {
+        fine: &["false"],
+        why: "this version has no transactions",
+    }),
+    ("metadata.recovery.strategy", Ignored {
+        fine: &["rebootstrap"],
+        why: "the bootstrap servers are always asked again when no other broker answers",
+    }),
+    ("metadata.recovery.rebootstrap.trigger.ms", ignored(
+        "the bootstrap servers are asked again as soon as no other broker answers",
+    )),
+    ("metadata.cluster.check.enable", Ignored {
+        fine: &["false"],
+        why: "brokers are not asked whether they belong to the cluster known so far",
+    }),
+    ("config.providers", Refused {
+        fine: &[""],
+        why: "providers are classes of Java; put the values themselves in place of ${...}",
+    }),
+    // Java's producer always allows it; this is librdkafka's name.
+    ("allow.auto.create.topics", read!(allow_auto_create_topics, s => s.boolean()?)),
+];
+
+/// Prefixes behind which the user chooses the name.
+static FAMILIES: &[Key] = &[
+    (
+        "config.providers.",
+        Refused {
+            fine: &[],
+            why: "providers are classes of Java; put the values themselves in place of ${...}",
+        },
+    ),
+    (
+        "metrics.context.",
+        ignored("it is for metrics reporters, which are classes of Java"),
+    ),
+];
+
+fn read_acks(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    config.acks = match setting.value {
+        "0" => Acks::None,
+        "1" => Acks::Leader,
+        "-1" => Acks::All,
+        _ if setting.is("all") => Acks::All,
+        _ => return Err(setting.wrong("is not one of 0, 1, all, -1")),
+    };
+    Ok(())
+}
+
+fn read_idempotence(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    if setting.boolean()? {
+        return Err(setting.refused(NO_IDEMPOTENCE));
+    }
+    config.idempotence = false;
+    Ok(())
+}
+
+fn read_serializer(_: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    match class_name(setting.value) {
+        "ByteArraySerializer" | "StringSerializer" => Ok(()),
+        _ => Err(setting.wrong(
+            "is a class of Java, which this producer cannot run: records take bytes and strings, \
+             and Producer::typed takes serializers in Rust",
+        )),
+    }
+}
+
+fn read_partitioner(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    config.partitioner = match class_name(setting.value) {
+        "" | "DefaultPartitioner" => PartitionerChoice::Default,
+        "RoundRobinPartitioner" => PartitionerChoice::RoundRobin,
+        _ => {
+            return Err(setting.wrong(
+                "is a class of Java, which this producer cannot run: leave it out for murmur2 of \
+                 the key, or set org.apache.kafka.clients.producer.RoundRobinPartitioner",
+            ));
+        }
+    };
+    Ok(())
+}
+
+/// A class's name without its package.
+fn class_name(class: &str) -> &str {
+    class.rsplit('.').next().unwrap_or(class)
+}

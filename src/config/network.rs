@@ -1,0 +1,212 @@
+//! The typed setters of metadata, connections and security.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{Config, PemSource, SaslConfig, Secret, SecurityProtocol, TlsVersion};
+
+/// Metadata and connections.
+impl Config {
+    /// The name under which brokers count, throttle and log this producer.
+    ///
+    /// Defaults to `producer-1`, `producer-2` and so on in the order that a process makes its
+    /// producers, as in Java. A name that tells the service helps whoever reads the broker's
+    /// metrics.
+    ///
+    /// Java's name: `client.id`.
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = id.into();
+        self.chosen.client_id = true;
+        self
+    }
+
+    /// After what time topics and leaders are asked for again although nothing failed.
+    ///
+    /// Shorter sees new partitions sooner, at one request each time.
+    ///
+    /// Defaults to 5 min, as in Java.
+    ///
+    /// Java's name: `metadata.max.age.ms`.
+    pub fn metadata_max_age(mut self, age: Duration) -> Self {
+        self.metadata_max_age = age;
+        self
+    }
+
+    /// After what time without a `send` a topic is forgotten, and no longer asked for; at least 5
+    /// s.
+    ///
+    /// Defaults to 5 min, as in Java.
+    ///
+    /// Java's name: `metadata.max.idle.ms`.
+    pub fn metadata_max_idle(mut self, idle: Duration) -> Self {
+        self.metadata_max_idle = idle;
+        self
+    }
+
+    /// Whether asking for a topic that does not exist may create it, where brokers have
+    /// `auto.create.topics.enable`.
+    ///
+    /// `false` keeps a misspelt name from becoming a topic.
+    ///
+    /// Defaults to `true`, which is what Java's producer always does.
+    ///
+    /// librdkafka's name, taken by [`set`](Self::set) too: `allow.auto.create.topics`.
+    pub fn allow_auto_create_topics(mut self, allow: bool) -> Self {
+        self.allow_auto_create_topics = allow;
+        self
+    }
+
+    /// After what time without a request a connection is closed; `None` is never.
+    ///
+    /// Keep it below the broker's own `connections.max.idle.ms` (10 min), or the broker closes
+    /// first and the next request finds out.
+    ///
+    /// Defaults to 9 min, as in Java.
+    ///
+    /// Java's name: `connections.max.idle.ms`, where a negative number is never.
+    pub fn connections_max_idle(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.connections_max_idle = idle.into();
+        self
+    }
+
+    /// How long one attempt to connect may take; it doubles with each failure, give or take 20 %.
+    ///
+    /// Defaults to 10 s, as in Java.
+    ///
+    /// Java's name: `socket.connection.setup.timeout.ms`.
+    pub fn connection_setup_timeout(mut self, timeout: Duration) -> Self {
+        self.connection_setup_timeout = timeout;
+        self
+    }
+
+    /// The longest that one attempt to connect may take. If it is below the first, every attempt
+    /// has this long.
+    ///
+    /// Defaults to 30 s, as in Java.
+    ///
+    /// Java's name: `socket.connection.setup.timeout.max.ms`.
+    pub fn connection_setup_timeout_max(mut self, timeout: Duration) -> Self {
+        self.connection_setup_timeout_max = timeout;
+        self
+    }
+
+    /// The size of a socket's send buffer; `None` is the system's choice. Needs the feature
+    /// `socket-buffers`.
+    ///
+    /// Defaults to `None`, other than in Java (128 KiB): a fixed size caps throughput to distant
+    /// brokers, and Linux turns off the tuning by which it finds a better one.
+    ///
+    /// Java's name: `send.buffer.bytes`, where -1 is the system's choice.
+    pub fn send_buffer_bytes(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.send_buffer_bytes = bytes.into();
+        self
+    }
+
+    /// The size of a socket's receive buffer; `None` is the system's choice. Needs the feature
+    /// `socket-buffers`.
+    ///
+    /// Defaults to `None`, other than in Java (32 KiB), for the reason of
+    /// [`send_buffer_bytes`](Self::send_buffer_bytes).
+    ///
+    /// Java's name: `receive.buffer.bytes`, where -1 is the system's choice.
+    pub fn receive_buffer_bytes(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.receive_buffer_bytes = bytes.into();
+        self
+    }
+}
+
+/// Security.
+impl Config {
+    /// Whether connections are encrypted, and whether the producer names itself.
+    ///
+    /// [`sasl_plain`](Self::sasl_plain) does not change it: say [`SecurityProtocol::SaslSsl`] as
+    /// well.
+    ///
+    /// Defaults to [`SecurityProtocol::Plaintext`], as in Java.
+    ///
+    /// Java's name: `security.protocol`.
+    ///
+    /// ```
+    /// use milena::{Config, SecurityProtocol};
+    ///
+    /// let config = Config::new("kafka-1:9093")
+    ///     .security_protocol(SecurityProtocol::SaslSsl)
+    ///     .ssl_truststore_file("/etc/kafka/ca.pem")
+    ///     .sasl_plain("alice", "secret");
+    /// ```
+    pub fn security_protocol(mut self, protocol: SecurityProtocol) -> Self {
+        self.security_protocol = protocol;
+        self
+    }
+
+    /// A PEM file with the certificates that brokers' certificates must lead to. Replaces
+    /// [`ssl_truststore_pem`](Self::ssl_truststore_pem).
+    ///
+    /// Defaults to the web's certificate authorities as Mozilla lists them, for brokers with public
+    /// certificates; Java's default is the list of its virtual machine.
+    ///
+    /// Java's name: `ssl.truststore.location`, where `ssl.truststore.type` is `PEM` (Java's own
+    /// formats are not read).
+    pub fn ssl_truststore_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.tls.truststore = Some(PemSource::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// The certificates themselves, as PEM text. Replaces
+    /// [`ssl_truststore_file`](Self::ssl_truststore_file), whose default applies.
+    ///
+    /// Java's name: `ssl.truststore.certificates`.
+    pub fn ssl_truststore_pem(mut self, pem: impl Into<String>) -> Self {
+        self.tls.truststore = Some(PemSource::Inline(pem.into()));
+        self
+    }
+
+    /// The versions of TLS that may be spoken.
+    ///
+    /// Defaults to both, as in Java; the newer one is chosen where the broker has it.
+    ///
+    /// Java's names: `ssl.enabled.protocols` is the list; `ssl.protocol=TLSv1.2` leaves out TLS
+    /// 1.3, whatever the list says.
+    ///
+    /// ```
+    /// use milena::{Config, TlsVersion};
+    ///
+    /// let config = Config::new("kafka-1:9093").ssl_versions(&[TlsVersion::V1_3]);
+    /// ```
+    pub fn ssl_versions(mut self, versions: &[TlsVersion]) -> Self {
+        self.chosen.tls_enabled = versions.iter().copied().collect();
+        self.chosen.tls_1_2_only = false;
+        self.settle_tls_versions();
+        self
+    }
+
+    /// Whether a broker's certificate must be for the host name, or address, that was connected to.
+    ///
+    /// Without it, everyone who has any trusted certificate can pose as a broker. Java names a
+    /// broker so by `ssl.endpoint.identification.algorithm`: `https` is `true`, empty is `false`.
+    ///
+    /// Defaults to `true`, as in Java.
+    pub fn ssl_verify_host_name(mut self, verify: bool) -> Self {
+        self.tls.verify_host_name = verify;
+        self
+    }
+
+    /// Name and password for the SASL mechanism PLAIN, the only one of this version.
+    ///
+    /// Takes effect with [`SecurityProtocol::SaslSsl`] or, the password readable on the wire,
+    /// [`SecurityProtocol::SaslPlaintext`]. `Debug` and errors do not show the password.
+    ///
+    /// Defaults to no credentials.
+    ///
+    /// Java's names: `sasl.mechanism=PLAIN` and
+    /// `sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required
+    /// username="..." password="...";`
+    pub fn sasl_plain(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
+        self.chosen.sasl_mechanism = true;
+        self.sasl = Some(SaslConfig::Plain {
+            username: username.into(),
+            password: Secret::new(password),
+        });
+        self
+    }
+}

@@ -1,0 +1,183 @@
+//! The values of `security.protocol`, `ssl.*` and `sasl.*`, read from text.
+
+use crate::config::jaas::Jaas;
+use crate::config::value::Setting;
+use crate::config::{Config, PemSource, SaslConfig, SecurityProtocol, TlsVersion, TlsVersions};
+use crate::error::Error;
+
+impl Config {
+    pub(super) fn read_security_protocol(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        self.security_protocol = SecurityProtocol::named(setting.value).ok_or_else(|| {
+            setting.wrong("is not one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL")
+        })?;
+        Ok(())
+    }
+
+    /// `ssl.protocol`: as Java's documentation has it, `TLSv1.2` keeps TLS 1.3 out whatever
+    /// `ssl.enabled.protocols` lists; the others leave the choice to that list.
+    pub(super) fn read_ssl_protocol(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        self.chosen.tls_1_2_only = if setting.is("TLS") {
+            false
+        } else {
+            tls_version(setting, setting.value)? == TlsVersion::V1_2
+        };
+        self.settle_tls_versions();
+        Ok(())
+    }
+
+    pub(super) fn read_ssl_enabled_protocols(
+        &mut self,
+        setting: &Setting<'_>,
+    ) -> Result<(), Error> {
+        let versions = setting.list().map(|name| tls_version(setting, name));
+        let enabled = versions.collect::<Result<TlsVersions, Error>>()?;
+        if enabled.is_empty() {
+            return Err(setting.wrong("names no version: TLSv1.2 and TLSv1.3 are known"));
+        }
+        self.chosen.tls_enabled = enabled;
+        self.settle_tls_versions();
+        Ok(())
+    }
+
+    pub(super) fn settle_tls_versions(&mut self) {
+        let enabled = self.chosen.tls_enabled;
+        self.tls.versions = TlsVersions {
+            v1_2: enabled.v1_2,
+            v1_3: enabled.v1_3 && !self.chosen.tls_1_2_only,
+        };
+    }
+
+    pub(super) fn read_endpoint_identification(
+        &mut self,
+        setting: &Setting<'_>,
+    ) -> Result<(), Error> {
+        if setting.value.is_empty() {
+            self.tls.verify_host_name = false;
+            self.warn(format!(
+                "{} is empty: any broker with a trusted certificate passes, whatever its name",
+                setting.key
+            ));
+        } else if setting.is("https") {
+            self.tls.verify_host_name = true;
+        } else {
+            return Err(setting.wrong(
+                "is neither https (a certificate must be for the broker's name) nor empty (it need \
+                 not)",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_truststore_type(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        if setting.is("PEM") {
+            Ok(())
+        } else if setting.is("JKS") || setting.is("PKCS12") {
+            Err(setting.wrong(&format!(
+                "is a format of Java's, and this producer reads PEM: {}",
+                PemSource::how_to_convert("truststore")
+            )))
+        } else {
+            Err(setting.wrong("is not PEM"))
+        }
+    }
+
+    pub(super) fn read_truststore_location(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        if setting.value.is_empty() {
+            return Err(setting.wrong("is no file"));
+        }
+        if matches!(self.tls.truststore, Some(PemSource::Inline(_))) {
+            return Err(setting.refused("ssl.truststore.certificates is set too; keep one of them"));
+        }
+        self.tls.truststore = Some(PemSource::File(setting.value.into()));
+        Ok(())
+    }
+
+    pub(super) fn read_truststore_pem(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        if !setting.value.contains("-----BEGIN") {
+            return Err(setting.wrong(
+                "is not PEM, -----BEGIN CERTIFICATE-----; for a file use ssl.truststore.location",
+            ));
+        }
+        if matches!(self.tls.truststore, Some(PemSource::File(_))) {
+            return Err(setting.refused("ssl.truststore.location is set too; keep one of them"));
+        }
+        self.tls.truststore = Some(PemSource::Inline(setting.value.to_owned()));
+        Ok(())
+    }
+
+    pub(super) fn read_mechanism(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        const OTHERS: [&str; 4] = ["GSSAPI", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
+        if setting.is("PLAIN") {
+            self.chosen.sasl_mechanism = true;
+            Ok(())
+        } else if OTHERS.iter().any(|known| setting.is(known)) {
+            Err(setting.wrong("is not supported by this version, which speaks PLAIN only"))
+        } else {
+            Err(setting.wrong("is no mechanism that this version knows; it speaks PLAIN only"))
+        }
+    }
+
+    pub(super) fn read_jaas(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        let jaas = Jaas::parse(setting.value).map_err(|malformed| {
+            let what = malformed.what;
+            setting.refused(&format!(
+                "at character {} of the value: {what}",
+                malformed.at
+            ))
+        })?;
+        match jaas.module.as_str() {
+            "PlainLoginModule" => {}
+            "ScramLoginModule" => return Err(other_module(setting, "ScramLoginModule (SCRAM)")),
+            "OAuthBearerLoginModule" => {
+                return Err(other_module(
+                    setting,
+                    "OAuthBearerLoginModule (OAUTHBEARER)",
+                ));
+            }
+            "Krb5LoginModule" => return Err(other_module(setting, "Krb5LoginModule (GSSAPI)")),
+            _ => {
+                return Err(other_module(
+                    setting,
+                    "a login module that is not known here",
+                ));
+            }
+        }
+        let needs = |name| {
+            let missing = format!("PlainLoginModule needs the option {name}=\"...\"");
+            jaas.option(name).ok_or_else(|| setting.refused(&missing))
+        };
+        let username = needs("username")?.expose().to_owned();
+        let password = needs("password")?.clone();
+        let known = |name: &str| name == "username" || name == "password";
+        if jaas.options.iter().any(|(name, _)| !known(name)) {
+            self.warn(format!(
+                "{}: PlainLoginModule has no options but username and password, others are ignored",
+                setting.key
+            ));
+        }
+        self.sasl = Some(SaslConfig::Plain { username, password });
+        Ok(())
+    }
+}
+
+fn tls_version(setting: &Setting<'_>, name: &str) -> Result<TlsVersion, Error> {
+    const OLD: [&str; 6] = ["SSL", "SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"];
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    if is("TLSv1.2") {
+        Ok(TlsVersion::V1_2)
+    } else if is("TLSv1.3") {
+        Ok(TlsVersion::V1_3)
+    } else if OLD.into_iter().any(is) {
+        Err(setting
+            .wrong("asks for a version that is broken and not built in: use TLSv1.2 or TLSv1.3"))
+    } else {
+        Err(setting.wrong("asks for an unknown version: TLSv1.2 and TLSv1.3 are known"))
+    }
+}
+
+fn other_module(setting: &Setting<'_>, module: &str) -> Error {
+    setting.refused(&format!(
+        "it names {module}, but this version speaks PLAIN only: \
+         org.apache.kafka.common.security.plain.PlainLoginModule"
+    ))
+}

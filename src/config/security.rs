@@ -1,0 +1,182 @@
+//! Settings of TLS and SASL.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Whether connections are encrypted, and whether the client names itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SecurityProtocol {
+    /// Neither encryption nor authentication.
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// SASL authentication over an unencrypted connection: PLAIN sends the password readable.
+    SaslPlaintext,
+    /// SASL authentication over TLS.
+    SaslSsl,
+}
+
+impl SecurityProtocol {
+    const ALL: [Self; 4] = [
+        Self::Plaintext,
+        Self::Ssl,
+        Self::SaslPlaintext,
+        Self::SaslSsl,
+    ];
+
+    /// The protocol of that name, in any case.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|protocol| protocol.name().eq_ignore_ascii_case(name))
+    }
+
+    pub(super) fn has_tls(self) -> bool {
+        matches!(self, Self::Ssl | Self::SaslSsl)
+    }
+
+    pub(super) fn has_sasl(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plaintext => "PLAINTEXT",
+            Self::Ssl => "SSL",
+            Self::SaslPlaintext => "SASL_PLAINTEXT",
+            Self::SaslSsl => "SASL_SSL",
+        }
+    }
+}
+
+impl fmt::Display for SecurityProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.2, `TLSv1.2`.
+    V1_2,
+    /// TLS 1.3, `TLSv1.3`.
+    V1_3,
+}
+
+/// What `ssl.*` says.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsConfig {
+    /// Trusted certificates; `None` is the built-in web roots.
+    pub(crate) truststore: Option<PemSource>,
+    pub(crate) versions: TlsVersions,
+    /// False if `ssl.endpoint.identification.algorithm` is empty.
+    pub(crate) verify_host_name: bool,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            truststore: None,
+            versions: TlsVersions::default(),
+            verify_host_name: true,
+        }
+    }
+}
+
+/// Where PEM text comes from.
+#[derive(Clone)]
+pub(crate) enum PemSource {
+    /// `ssl.truststore.location`
+    File(PathBuf),
+    /// `ssl.truststore.certificates`
+    Inline(String),
+}
+
+impl PemSource {
+    /// How to make a PEM file of a Java key store, for errors about one.
+    pub(crate) fn how_to_convert(path: &str) -> String {
+        format!(
+            "convert it with `keytool -list -rfc -keystore {path} > {path}.pem` \
+             (or, for PKCS12, `openssl pkcs12 -in {path} -nokeys -out {path}.pem`) \
+             and set ssl.truststore.type=PEM, ssl.truststore.location={path}.pem"
+        )
+    }
+}
+
+impl fmt::Debug for PemSource {
+    /// Certificates are no secret, but a private key may have been pasted along with them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Inline(_) => f.write_str("Inline([hidden])"),
+        }
+    }
+}
+
+/// `ssl.enabled.protocols`, less what `ssl.protocol` excludes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TlsVersions {
+    pub(crate) v1_2: bool,
+    pub(crate) v1_3: bool,
+}
+
+impl TlsVersions {
+    const NONE: Self = Self {
+        v1_2: false,
+        v1_3: false,
+    };
+
+    pub(super) fn is_empty(self) -> bool {
+        self == Self::NONE
+    }
+
+    fn with(mut self, version: TlsVersion) -> Self {
+        match version {
+            TlsVersion::V1_2 => self.v1_2 = true,
+            TlsVersion::V1_3 => self.v1_3 = true,
+        }
+        self
+    }
+}
+
+impl Default for TlsVersions {
+    fn default() -> Self {
+        Self {
+            v1_2: true,
+            v1_3: true,
+        }
+    }
+}
+
+impl FromIterator<TlsVersion> for TlsVersions {
+    fn from_iter<I: IntoIterator<Item = TlsVersion>>(versions: I) -> Self {
+        versions.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+/// `sasl.*`, the mechanism with its credentials.
+#[derive(Clone, Debug)]
+pub(crate) enum SaslConfig {
+    Plain { username: String, password: Secret },
+}
+
+/// Text that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}

@@ -1,0 +1,255 @@
+//! The typed setters of delivery, batches and pauses, each with its default and what it trades.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Acks, Config};
+use crate::partitioner::{Partitioner, PartitionerChoice};
+
+/// Delivery: what counts as delivered, and how long that may take.
+impl Config {
+    /// How many replicas must have a record before it counts as delivered.
+    ///
+    /// [`Acks::Leader`] loses records if the leader dies right after its answer; [`Acks::All`] does
+    /// not while `min.insync.replicas` replicas live, and takes one more hop. With [`Acks::None`]
+    /// no offset is known and nothing that goes wrong at the broker is ever told.
+    ///
+    /// Defaults to [`Acks::Leader`] because this producer is specified so; Java's default is `all`
+    /// since version 3.
+    ///
+    /// Java's name: `acks`.
+    pub fn acks(mut self, acks: Acks) -> Self {
+        self.acks = acks;
+        self
+    }
+
+    /// How often a batch is sent again after a failure that may pass.
+    ///
+    /// A retry whose first attempt did arrive makes a duplicate. Retries end with
+    /// [`delivery_timeout`](Self::delivery_timeout) in any case, so `u32::MAX` means until then.
+    ///
+    /// Defaults to 0 because this producer is specified so, which never makes a duplicate by
+    /// itself; Java retries until the delivery time-out, with idempotence against duplicates.
+    ///
+    /// Java's name: `retries`.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Whether brokers drop the duplicates that retries make. Not in this version: `true` makes
+    /// `Producer::new` fail.
+    ///
+    /// Defaults to `false`, other than in Java, because [`retries`](Self::retries) defaults to 0.
+    ///
+    /// Java's name: `enable.idempotence`.
+    pub fn idempotence(mut self, idempotence: bool) -> Self {
+        self.idempotence = idempotence;
+        self
+    }
+
+    /// How long `send` and `partitions_for` may block, on a full buffer and on a topic not yet
+    /// known taken together.
+    ///
+    /// Zero never blocks: what cannot be done at once is an error.
+    ///
+    /// Defaults to 60 s, as in Java.
+    ///
+    /// Java's name: `max.block.ms`.
+    pub fn max_block(mut self, max_block: Duration) -> Self {
+        self.max_block = max_block;
+        self
+    }
+
+    /// How many requests may be unanswered on one connection.
+    ///
+    /// More keep a distant broker busy. With [`retries`](Self::retries) and more than one in
+    /// flight, records can change their order when a batch fails and the next one does not; 1 keeps
+    /// order always. More than 1000 count as 1000.
+    ///
+    /// Defaults to 5, as in Java.
+    ///
+    /// Java's name: `max.in.flight.requests.per.connection`.
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.max_in_flight = requests;
+        self
+    }
+
+    /// How long a broker may take to answer one request.
+    ///
+    /// When it passes, the connection is closed and the fate of its records is unknown: shorter
+    /// finds dead brokers sooner, and gives up on slow ones that would have answered.
+    ///
+    /// Defaults to 30 s, as in Java.
+    ///
+    /// Java's name: `request.timeout.ms`.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long a record may take from `send` to its result, with lingering, all attempts and
+    /// pauses.
+    ///
+    /// Must not be shorter than [`linger`](Self::linger) and
+    /// [`request_timeout`](Self::request_timeout) together; if it is not set, it grows to that.
+    ///
+    /// Defaults to 120 s, as in Java.
+    ///
+    /// Java's name: `delivery.timeout.ms`.
+    pub fn delivery_timeout(mut self, timeout: Duration) -> Self {
+        self.delivery_timeout = timeout;
+        self.chosen.delivery_timeout = true;
+        self
+    }
+
+    /// How long `Drop` waits for records that are not delivered yet, and `close` unless it is told
+    /// otherwise.
+    ///
+    /// What is left after it fails with an error.
+    ///
+    /// Defaults to 30 s: long enough for a broker to restart, short enough for a service that is
+    /// told to stop. Java has no such setting.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+}
+
+/// Batches and memory.
+impl Config {
+    /// How long a batch waits for more records before it is sent.
+    ///
+    /// Batches also form by themselves while earlier requests are on their way, so waiting pays
+    /// only where fewer requests matter more than latency. A thread that waits for a delivery never
+    /// pays it: its batch leaves at once.
+    ///
+    /// Defaults to zero, as in Java before version 4 (which waits 5 ms).
+    ///
+    /// Java's name: `linger.ms`.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// How many bytes a batch may grow to; 0 makes a batch of every record.
+    ///
+    /// A larger record travels alone. Larger batches cost the broker less. Batches grow as records
+    /// come, so a higher limit takes no memory by itself; more than
+    /// [`max_request_size`](Self::max_request_size) has no effect.
+    ///
+    /// Defaults to 65536, four times Java's, because Java reserves the memory and this producer
+    /// does not.
+    ///
+    /// Java's name: `batch.size`.
+    pub fn batch_size(mut self, bytes: usize) -> Self {
+        self.batch_size = bytes;
+        self
+    }
+
+    /// How many bytes all records may take that have no result yet.
+    ///
+    /// When it is full, `send` blocks for up to [`max_block`](Self::max_block). Once reached, more
+    /// throughput needs faster brokers, not more memory.
+    ///
+    /// Defaults to 33554432 (32 MiB), as in Java.
+    ///
+    /// Java's name: `buffer.memory`.
+    pub fn buffer_memory(mut self, bytes: usize) -> Self {
+        self.buffer_memory = bytes;
+        self
+    }
+
+    /// How many bytes a record, and the batches of one request together, may take.
+    ///
+    /// Brokers have limits of their own (`message.max.bytes`, a topic's `max.message.bytes`); raise
+    /// those first.
+    ///
+    /// Defaults to 1048576 (1 MiB), as in Java and as brokers take it.
+    ///
+    /// Java's name: `max.request.size`.
+    pub fn max_request_size(mut self, bytes: usize) -> Self {
+        self.max_request_size = bytes;
+        self
+    }
+}
+
+/// Partitions.
+impl Config {
+    /// Lets the application choose the partition of every record that does not name one.
+    ///
+    /// Defaults to murmur2 of the key over all partitions, as in Java, so that both put a key into
+    /// the same partition; records without a key go in turn to the partitions that have a leader.
+    ///
+    /// Java's name: `partitioner.class`, which takes `RoundRobinPartitioner` here and no other
+    /// class.
+    pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
+        self.partitioner = PartitionerChoice::Custom(Arc::new(partitioner));
+        self
+    }
+
+    /// Puts all records into the partitions in turn, whatever their keys.
+    ///
+    /// It spreads load evenly when few keys have most records, and gives up the order of the
+    /// records of one key.
+    ///
+    /// Java's name: `partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner`.
+    pub fn round_robin(mut self) -> Self {
+        self.partitioner = PartitionerChoice::RoundRobin;
+        self
+    }
+}
+
+/// Pauses after failures.
+impl Config {
+    /// The first pause before a request is sent again; it doubles with each failure, give or take
+    /// 20 %.
+    ///
+    /// Shorter hides short failures better and weighs on brokers that are in trouble.
+    ///
+    /// Defaults to 100 ms, as in Java.
+    ///
+    /// Java's name: `retry.backoff.ms`.
+    pub fn retry_backoff(mut self, pause: Duration) -> Self {
+        self.retry_backoff = pause;
+        self
+    }
+
+    /// The longest pause before a request is sent again. If it is below the first, every pause has
+    /// this length.
+    ///
+    /// Defaults to 1 s, as in Java.
+    ///
+    /// Java's name: `retry.backoff.max.ms`.
+    pub fn retry_backoff_max(mut self, pause: Duration) -> Self {
+        self.retry_backoff_max = pause;
+        self
+    }
+
+    /// The first pause before a broker is connected to again; it doubles with each failure, give or
+    /// take 20 %.
+    ///
+    /// As in Java, setting it without [`reconnect_backoff_max`](Self::reconnect_backoff_max) makes
+    /// every pause this long.
+    ///
+    /// Defaults to 50 ms, as in Java.
+    ///
+    /// Java's name: `reconnect.backoff.ms`.
+    pub fn reconnect_backoff(mut self, pause: Duration) -> Self {
+        self.reconnect_backoff = pause;
+        self.chosen.reconnect_backoff = true;
+        self
+    }
+
+    /// The longest pause before a broker is connected to again. If it is below the first, every
+    /// pause has this length.
+    ///
+    /// Defaults to 1 s, as in Java.
+    ///
+    /// Java's name: `reconnect.backoff.max.ms`.
+    pub fn reconnect_backoff_max(mut self, pause: Duration) -> Self {
+        self.reconnect_backoff_max = pause;
+        self.chosen.reconnect_backoff_max = true;
+        self
+    }
+}

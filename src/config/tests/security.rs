@@ -1,0 +1,314 @@
+//! TLS and SASL, and that no secret is ever shown.
+
+use super::*;
+
+const JAAS: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required \
+     username=\"alice\" password=\"wonder\";";
+
+fn versions(settings: &[(&str, &str)]) -> (bool, bool) {
+    let versions = all(settings).tls.versions;
+    (versions.v1_2, versions.v1_3)
+}
+
+fn all(settings: &[(&str, &str)]) -> Config {
+    settings.iter().fold(config(), |config, (key, value)| {
+        config
+            .set(key, value)
+            .unwrap_or_else(|error| panic!("{error}"))
+    })
+}
+
+fn complaint(settings: &[(&str, &str)]) -> String {
+    all(settings).validate().unwrap_err().to_string()
+}
+
+#[test]
+fn security_protocols_are_read_in_any_case() {
+    for (text, expected) in [
+        ("PLAINTEXT", SecurityProtocol::Plaintext),
+        ("ssl", SecurityProtocol::Ssl),
+        ("Sasl_Plaintext", SecurityProtocol::SaslPlaintext),
+        ("SASL_SSL", SecurityProtocol::SaslSsl),
+    ] {
+        assert_eq!(with("security.protocol", text).security_protocol, expected);
+        assert_eq!(expected.to_string(), text.to_uppercase());
+    }
+    assert_eq!(
+        refusal("security.protocol", "TLS"),
+        r#"security.protocol: "TLS" is not one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"#
+    );
+}
+
+#[test]
+fn tls_versions_are_the_list_less_what_the_protocol_excludes() {
+    let protocol = |value| ("ssl.protocol", value);
+    let enabled = |value| ("ssl.enabled.protocols", value);
+    assert_eq!(versions(&[protocol("TLSv1.2")]), (true, false));
+    assert_eq!(versions(&[protocol("TLSv1.3")]), (true, true));
+    assert_eq!(versions(&[protocol("tls")]), (true, true));
+    assert_eq!(versions(&[enabled("TLSv1.3")]), (false, true));
+    assert_eq!(versions(&[enabled(" TLSv1.2 , tlsv1.3,")]), (true, true));
+    assert_eq!(
+        versions(&[enabled("TLSv1.2,TLSv1.3"), protocol("TLSv1.2")]),
+        (true, false)
+    );
+    assert_eq!(
+        versions(&[protocol("TLSv1.2"), enabled("TLSv1.2,TLSv1.3")]),
+        (true, false)
+    );
+    assert_eq!(
+        versions(&[protocol("TLSv1.2"), protocol("TLSv1.3")]),
+        (true, true)
+    );
+    assert_eq!(
+        complaint(&[protocol("TLSv1.2"), enabled("TLSv1.3")]),
+        "ssl.enabled.protocols and ssl.protocol leave no version of TLS"
+    );
+    let typed = with("ssl.protocol", "TLSv1.2").ssl_versions(&[TlsVersion::V1_3]);
+    assert!(typed.tls.versions.v1_3 && !typed.tls.versions.v1_2);
+    assert!(config().ssl_versions(&[]).validate().is_err());
+}
+
+#[test]
+fn broken_and_unknown_tls_versions_are_refused() {
+    for (key, value, expected) in [
+        (
+            "ssl.protocol",
+            "TLSv1.1",
+            "asks for a version that is broken and not built in",
+        ),
+        (
+            "ssl.protocol",
+            "SSLv3",
+            "asks for a version that is broken and not built in",
+        ),
+        (
+            "ssl.enabled.protocols",
+            "TLSv1.2,TLSv1",
+            "asks for a version that is broken",
+        ),
+        (
+            "ssl.enabled.protocols",
+            "TLSv1.4",
+            "asks for an unknown version",
+        ),
+        ("ssl.enabled.protocols", " , ", "names no version"),
+    ] {
+        let error = refusal(key, value);
+        let shown = value.trim();
+        assert!(
+            error.starts_with(&format!("{key}: {shown:?} {expected}")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn host_names_are_verified_unless_the_algorithm_is_empty() {
+    let key = "ssl.endpoint.identification.algorithm";
+    assert!(with(key, "HTTPS").tls.verify_host_name);
+    let off = with(key, "");
+    assert!(!off.tls.verify_host_name);
+    assert!(off.warnings()[0].starts_with(&format!("{key} is empty: any broker")));
+    assert!(refusal(key, "none").starts_with(&format!("{key}: \"none\" is neither https")));
+}
+
+#[test]
+fn truststores_are_pem_and_javas_formats_are_told_how_to_become_it() {
+    let file = with("ssl.truststore.location", "/etc/ca.pem")
+        .tls
+        .truststore;
+    assert!(matches!(file, Some(PemSource::File(path)) if path.to_str() == Some("/etc/ca.pem")));
+    let pem = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----";
+    let inline = with("ssl.truststore.certificates", pem).tls.truststore;
+    assert!(matches!(inline, Some(PemSource::Inline(text)) if text == pem));
+    assert!(with("ssl.truststore.type", "pem").warnings().is_empty());
+    for java in ["JKS", "pkcs12"] {
+        let error = refusal("ssl.truststore.type", java);
+        assert!(
+            error.contains("keytool -list -rfc") && error.contains("openssl pkcs12"),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        refusal("ssl.truststore.type", "DER"),
+        r#"ssl.truststore.type: "DER" is not PEM"#
+    );
+    assert!(refusal("ssl.truststore.location", "").contains("is no file"));
+    let error = refusal("ssl.truststore.certificates", "/etc/ca.pem");
+    assert!(!error.contains("/etc/ca.pem"), "{error}");
+    assert!(
+        error.contains("for a file use ssl.truststore.location"),
+        "{error}"
+    );
+}
+
+#[test]
+fn two_truststores_are_one_too_many_as_keys_and_the_last_one_holds_as_setters() {
+    let pem = "-----BEGIN CERTIFICATE-----";
+    let file = with("ssl.truststore.location", "ca.pem");
+    let error = file
+        .set("ssl.truststore.certificates", pem)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("ssl.truststore.location is set too"),
+        "{error}"
+    );
+    let inline = with("ssl.truststore.certificates", pem);
+    let error = inline
+        .set("ssl.truststore.location", "ca.pem")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("ssl.truststore.certificates is set too"),
+        "{error}"
+    );
+    let typed = config()
+        .ssl_truststore_file("ca.pem")
+        .ssl_truststore_pem(pem);
+    assert!(matches!(typed.tls.truststore, Some(PemSource::Inline(_))));
+}
+
+#[test]
+fn mechanism_and_jaas_are_set_in_any_order() {
+    let protocol = ("security.protocol", "SASL_SSL");
+    let mechanism = ("sasl.mechanism", "PLAIN");
+    let jaas = ("sasl.jaas.config", JAAS);
+    for settings in [[protocol, mechanism, jaas], [jaas, mechanism, protocol]] {
+        let config = all(&settings).validate().unwrap();
+        assert!(config.sasl.is_some() && config.warnings().is_empty());
+    }
+}
+
+#[test]
+fn other_mechanisms_are_refused() {
+    for mechanism in ["GSSAPI", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] {
+        assert_eq!(
+            refusal("sasl.mechanism", mechanism),
+            format!(
+                "sasl.mechanism: {mechanism:?} is not supported by this version, which speaks \
+                PLAIN only"
+            )
+        );
+    }
+    assert!(refusal("sasl.mechanism", "MAGIC").contains("no mechanism that this version knows"));
+}
+
+#[test]
+fn sasl_needs_mechanism_and_credentials() {
+    let protocol = ("security.protocol", "sasl_ssl");
+    let missing = "security.protocol is SASL_SSL, but there are no credentials: set \
+        sasl.mechanism=PLAIN and sasl.jaas.config=org.apache.kafka.common.security.plain.\
+        PlainLoginModule required username=\"...\" password=\"...\"; or use Config::sasl_plain";
+    assert_eq!(complaint(&[protocol]), missing);
+    assert_eq!(complaint(&[protocol, ("sasl.mechanism", "PLAIN")]), missing);
+    assert_eq!(
+        complaint(&[protocol, ("sasl.jaas.config", JAAS)]),
+        "sasl.mechanism is missing (its default is GSSAPI, Kerberos): set it to PLAIN"
+    );
+    let plain = |username: &str, password: &str| {
+        let config = config().sasl_plain(username, password);
+        let config = config.security_protocol(SecurityProtocol::SaslPlaintext);
+        config.validate().map_err(|error| error.to_string())
+    };
+    assert!(plain("alice", "").is_ok());
+    assert_eq!(
+        plain("", "x").unwrap_err(),
+        "sasl.jaas.config: the user name is empty"
+    );
+    for (username, password) in [("a\0", "hush"), ("a", "hush\0")] {
+        let error = plain(username, password).unwrap_err();
+        assert!(
+            error.contains("zero character") && !error.contains("hush"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn settings_of_a_protocol_that_is_not_spoken_are_warned_about() {
+    for (settings, key) in [
+        (
+            vec![("ssl.truststore.location", "ca.pem")],
+            "ssl.truststore.location (or .certificates)",
+        ),
+        (
+            vec![("ssl.protocol", "TLSv1.2")],
+            "ssl.enabled.protocols (or ssl.protocol)",
+        ),
+        (
+            vec![("sasl.mechanism", "PLAIN")],
+            "sasl.mechanism and sasl.jaas.config",
+        ),
+        (
+            vec![("sasl.jaas.config", JAAS), ("sasl.mechanism", "PLAIN")],
+            "sasl.mechanism and sasl.jaas.config",
+        ),
+    ] {
+        let config = all(&settings).validate().unwrap();
+        let [warning] = config.warnings() else {
+            panic!("{:?}", config.warnings());
+        };
+        let expected = format!("{key} has no effect: security.protocol is PLAINTEXT");
+        assert!(
+            warning.starts_with(&expected.replace("config has", "config have")),
+            "{warning}"
+        );
+    }
+    let quiet = config().ssl_verify_host_name(false).validate().unwrap();
+    assert!(quiet.warnings()[0].starts_with("ssl.endpoint.identification.algorithm has no effect"));
+    let spoken = quiet.security_protocol(SecurityProtocol::Ssl);
+    assert_eq!(spoken.validate().unwrap().warnings().len(), 1);
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let config = with("sasl.jaas.config", JAAS)
+        .ssl_truststore_pem("-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----");
+    let shown = format!("{config:?} {config:#?}");
+    assert!(
+        shown.contains("alice") && shown.contains("[hidden]"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains("wonder") && !shown.contains("hush"),
+        "{shown}"
+    );
+    let typed = format!("{:?}", super::config().sasl_plain("alice", "wonder"));
+    assert!(
+        typed.contains("alice") && !typed.contains("wonder"),
+        "{typed}"
+    );
+}
+
+#[test]
+fn a_broken_file_never_shows_the_password_in_it() {
+    let good = format!("bootstrap.servers=a:1\nsasl.jaas.config={JAAS}\n");
+    for (from, to) in [
+        ("sasl.jaas.config=", "sasl.jaas.confg="),
+        ("sasl.jaas.config=", "sasl.jaas.config"),
+        ("sasl.jaas.config=", "sasl.mechanism="),
+        ("sasl.jaas.config=", ""),
+        ("sasl.jaas.config=", "password="),
+        ("required username", "required\nusername"),
+        ("password=\"wonder\"", "\npassword=\"wonder\""),
+        ("password=\"wonder\"", "password \"wonder\""),
+        ("password=\"wonder\"", "password=\"\\u12wonder\""),
+        ("wonder\";", "wonder;"),
+        ("wonder\";", "wonder\""),
+        ("wonder\";", "wonder\"; wonder"),
+        ("\"wonder\"", "wonder!"),
+        ("\"wonder\"", "\nwonder"),
+        ("PlainLoginModule", "Plain"),
+    ] {
+        let broken = good.replace(from, to);
+        assert_ne!(broken, good);
+        let error = Config::from_properties(&broken).unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("wonder"),
+            "{from} -> {to}: {error}"
+        );
+    }
+    assert!(Config::from_properties(&good).is_ok());
+}

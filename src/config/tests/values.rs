@@ -1,0 +1,237 @@
+//! Values of settings that are not about security.
+
+use super::*;
+
+#[test]
+fn numbers_and_times_are_read_in_javas_units() {
+    let ms = Duration::from_millis;
+    assert_eq!(with("linger.ms", " 5 ").linger, ms(5));
+    assert_eq!(with(" linger.ms ", "+5").linger, ms(5));
+    assert_eq!(
+        with("max.block.ms", "9223372036854775807").max_block,
+        ms(i64::MAX as u64)
+    );
+    assert_eq!(
+        with("request.timeout.ms", "2147483647").request_timeout,
+        ms(2_147_483_647)
+    );
+    assert_eq!(
+        with("delivery.timeout.ms", "31000").delivery_timeout,
+        ms(31_000)
+    );
+    assert_eq!(with("retries", "2147483647").retries, 2_147_483_647);
+    assert_eq!(with("batch.size", "0").batch_size, 0);
+    assert_eq!(with("buffer.memory", "1").buffer_memory, 1);
+    assert_eq!(with("max.request.size", "2").max_request_size, 2);
+    assert_eq!(
+        with("max.in.flight.requests.per.connection", "1").max_in_flight,
+        1
+    );
+    assert_eq!(with("retry.backoff.ms", "3").retry_backoff, ms(3));
+    assert_eq!(with("retry.backoff.max.ms", "4").retry_backoff_max, ms(4));
+    assert_eq!(with("reconnect.backoff.ms", "5").reconnect_backoff, ms(5));
+    assert_eq!(
+        with("reconnect.backoff.max.ms", "6").reconnect_backoff_max,
+        ms(6)
+    );
+    assert_eq!(with("metadata.max.age.ms", "7").metadata_max_age, ms(7));
+    assert_eq!(
+        with("metadata.max.idle.ms", "5000").metadata_max_idle,
+        ms(5000)
+    );
+    assert_eq!(
+        with("connections.max.idle.ms", "8").connections_max_idle,
+        Some(ms(8))
+    );
+    assert_eq!(
+        with("connections.max.idle.ms", "-1").connections_max_idle,
+        None
+    );
+    assert_eq!(
+        with("socket.connection.setup.timeout.ms", "9").connection_setup_timeout,
+        ms(9)
+    );
+    assert_eq!(
+        with("socket.connection.setup.timeout.max.ms", "10").connection_setup_timeout_max,
+        ms(10)
+    );
+    assert_eq!(with("send.buffer.bytes", "11").send_buffer_bytes, Some(11));
+    assert_eq!(with("send.buffer.bytes", "-1").send_buffer_bytes, None);
+    assert_eq!(
+        with("receive.buffer.bytes", "12").receive_buffer_bytes,
+        Some(12)
+    );
+    assert_eq!(with("client.id", "a b").client_id, "a b");
+    assert!(!with("allow.auto.create.topics", "False").allow_auto_create_topics);
+}
+
+#[test]
+fn acks_has_javas_four_spellings() {
+    for (text, expected) in [
+        ("0", Acks::None),
+        ("1", Acks::Leader),
+        ("all", Acks::All),
+        ("ALL", Acks::All),
+        ("-1", Acks::All),
+    ] {
+        assert_eq!(with("acks", text).acks, expected);
+    }
+    assert_eq!(
+        refusal("acks", "2"),
+        r#"acks: "2" is not one of 0, 1, all, -1"#
+    );
+    let shown = [Acks::None, Acks::Leader, Acks::All].map(|acks| acks.to_string());
+    assert_eq!(shown, ["0", "1", "all"]);
+}
+
+#[test]
+fn wrong_numbers_are_told_with_what_would_be_right() {
+    for (key, value, expected) in [
+        (
+            "linger.ms",
+            "-1",
+            r#"linger.ms: "-1" is out of range: 0 to 9223372036854775807"#,
+        ),
+        ("linger.ms", "", r#"linger.ms: "" is not a whole number"#),
+        (
+            "linger.ms",
+            "1.5",
+            r#"linger.ms: "1.5" is not a whole number"#,
+        ),
+        (
+            "linger.ms",
+            "5 parsecs",
+            r#"linger.ms: "5 parsecs" is not a whole number"#,
+        ),
+        (
+            "linger.ms",
+            "5s",
+            r#"linger.ms: "5s" is not a whole number: write 5000, without a unit"#,
+        ),
+        (
+            "delivery.timeout.ms",
+            "2 MIN",
+            r#"delivery.timeout.ms: "2 MIN" is not a whole number: write 120000, without a unit"#,
+        ),
+        (
+            "batch.size",
+            "64k",
+            r#"batch.size: "64k" is not a whole number: write 65536, without a unit"#,
+        ),
+        (
+            "buffer.memory",
+            "32 MiB",
+            r#"buffer.memory: "32 MiB" is not a whole number: write 33554432, without a unit"#,
+        ),
+        (
+            "buffer.memory",
+            "9999999999999999g",
+            r#"buffer.memory: "9999999999999999g" is not a whole number"#,
+        ),
+        ("retries", "5s", r#"retries: "5s" is not a whole number"#),
+        (
+            "retries",
+            "2147483648",
+            r#"retries: "2147483648" is out of range: 0 to 2147483647"#,
+        ),
+        (
+            "retries",
+            "99999999999999999999999",
+            r#"retries: "99999999999999999999999" is out of range: 0 to 2147483647"#,
+        ),
+        (
+            "request.timeout.ms",
+            "2147483648",
+            r#"request.timeout.ms: "2147483648" is out of range: 0 to 2147483647"#,
+        ),
+        (
+            "max.in.flight.requests.per.connection",
+            "0",
+            r#"max.in.flight.requests.per.connection: "0" is out of range: 1 to 2147483647"#,
+        ),
+        (
+            "metadata.max.idle.ms",
+            "4999",
+            r#"metadata.max.idle.ms: "4999" is out of range: 5000 to 9223372036854775807"#,
+        ),
+        (
+            "send.buffer.bytes",
+            "-2",
+            r#"send.buffer.bytes: "-2" is out of range: -1 to 2147483647"#,
+        ),
+        (
+            "receive.buffer.bytes",
+            "0",
+            r#"receive.buffer.bytes: "0" is no size for a buffer: -1 is the system's choice"#,
+        ),
+        (
+            "allow.auto.create.topics",
+            "yes",
+            r#"allow.auto.create.topics: "yes" is neither true nor false"#,
+        ),
+        (
+            "enable.idempotence",
+            "on",
+            r#"enable.idempotence: "on" is neither true nor false"#,
+        ),
+    ] {
+        assert_eq!(refusal(key, value), expected);
+    }
+}
+
+#[test]
+fn every_number_takes_its_edges_without_a_panic() {
+    for (key, treatment) in super::super::keys::KEYS {
+        if !matches!(treatment, super::super::keys::Treatment::Read(_)) {
+            continue;
+        }
+        for value in [
+            "0",
+            "1",
+            "-1",
+            "2147483647",
+            "9223372036854775807",
+            "",
+            "\u{0}",
+            "é",
+        ] {
+            if let Ok(config) = config().set(key, value) {
+                let _ = config.validate();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_value_is_cut_where_it_is_shown() {
+    let error = refusal("acks", &"é".repeat(5000));
+    assert!(error.len() < 300 && error.contains("..."), "{error}");
+}
+
+#[test]
+fn serializers_of_bytes_and_strings_pass_and_others_name_the_typed_producer() {
+    for class in ["ByteArraySerializer", "StringSerializer"] {
+        let class = format!("org.apache.kafka.common.serialization.{class}");
+        assert!(with("key.serializer", &class).warnings().is_empty());
+        assert!(with("value.serializer", &class).warnings().is_empty());
+    }
+    let error = refusal("value.serializer", "io.confluent.KafkaAvroSerializer");
+    assert!(
+        error.contains("io.confluent.KafkaAvroSerializer") && error.contains("Producer::typed")
+    );
+}
+
+#[test]
+fn partitioners_of_java_that_exist_here_pass() {
+    let package = "org.apache.kafka.clients.producer";
+    let class = |value: &str| with("partitioner.class", value).partitioner;
+    assert!(matches!(class(""), PartitionerChoice::Default));
+    let default = format!("{package}.internals.DefaultPartitioner");
+    assert!(matches!(class(&default), PartitionerChoice::Default));
+    let round_robin = format!("{package}.RoundRobinPartitioner");
+    assert!(matches!(class(&round_robin), PartitionerChoice::RoundRobin));
+    let typed = config().round_robin().partitioner;
+    assert!(matches!(typed, PartitionerChoice::RoundRobin));
+    let error = refusal("partitioner.class", "com.example.Mine");
+    assert!(error.contains("com.example.Mine") && error.contains("RoundRobinPartitioner"));
+}

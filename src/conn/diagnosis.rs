@@ -1,0 +1,267 @@
+//! What a broken connection means: from what the socket said and the peer sent to a sentence for a person.
+
+use std::fmt;
+use std::io;
+
+use crate::config::SecurityProtocol;
+use crate::error::{Error, ErrorKind};
+use crate::time::{Deadline, human, now};
+
+use super::Address;
+
+/// The largest frame that a broker may send.
+pub(super) const FRAME_BYTES_MAX: usize = 64 << 20;
+
+/// What the connection was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Resolve,
+    Connect,
+    TlsHandshake,
+    ApiVersions,
+    SaslHandshake,
+    SaslAuthentication,
+    /// The first request behind the set-up, by name: the first that a broker refuses for lack of SASL.
+    FirstRequest(&'static str),
+    Request(&'static str),
+    Read,
+    Write,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::TlsHandshake => "TLS handshake",
+            Self::ApiVersions => "ApiVersions",
+            Self::SaslHandshake => "SASL handshake",
+            Self::SaslAuthentication => "SASL authentication",
+            Self::FirstRequest(name) | Self::Request(name) => name,
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The deadline passed.
+    Late,
+    /// The peer ended the stream, in a frame or between two.
+    Closed {
+        inside_frame: bool,
+    },
+    /// The stream ended without TLS having closed: by a crash, or by somebody between us and the peer.
+    Cut,
+    /// An earlier failure left the stream at an unknown place.
+    GivenUp,
+    Io(io::Error),
+    /// The first bytes of what cannot be a frame, its length included.
+    NotAFrame(Vec<u8>),
+    /// The TLS layer says why.
+    Tls(ErrorKind, String),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        match error.kind() {
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Self::Closed {
+                inside_frame: false,
+            },
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl Broken {
+    pub(super) fn tls(text: String) -> Self {
+        Self::Tls(ErrorKind::Tls, text)
+    }
+
+    /// True if the peer ended the connection, with or without manners.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed { .. } | Self::Cut)
+    }
+
+    /// The error for users.
+    pub(super) fn explain(
+        self,
+        address: &Address,
+        security: SecurityProtocol,
+        stage: Stage,
+        deadline: Deadline,
+    ) -> Error {
+        let (kind, text) = match self {
+            Self::Late => (ErrorKind::TimedOut, late(stage, deadline)),
+            Self::Closed { inside_frame: true } => (
+                ErrorKind::Connection,
+                "the connection ended inside an answer".into(),
+            ),
+            Self::Closed {
+                inside_frame: false,
+            } => (ErrorKind::Connection, closed(security, stage)),
+            Self::Cut => (
+                ErrorKind::Connection,
+                "the connection was cut: it ended without a TLS close".into(),
+            ),
+            Self::GivenUp => (
+                ErrorKind::Connection,
+                "the connection was given up after an earlier failure".into(),
+            ),
+            Self::Io(error) => (ErrorKind::Connection, io_text(&error)),
+            Self::NotAFrame(bytes) => (ErrorKind::Protocol, not_a_frame(security, &bytes)),
+            Self::Tls(kind, text) => (kind, text),
+        };
+        at(address, stage, Error::new(kind, text))
+    }
+}
+
+/// Says where an error happened.
+pub(super) fn at(address: &Address, stage: Stage, error: Error) -> Error {
+    error.context(format_args!("broker {address}: {stage}"))
+}
+
+/// The error of everything behind `Interrupt::fire`.
+pub(super) fn interrupted(address: &Address, stage: Stage) -> Error {
+    let error = Error::new(
+        ErrorKind::Closed,
+        "interrupted, the connection is being closed",
+    );
+    at(address, stage, error)
+}
+
+/// The name of a security protocol as configurations spell it.
+pub(super) fn protocol_name(security: SecurityProtocol) -> &'static str {
+    match security {
+        SecurityProtocol::Plaintext => "PLAINTEXT",
+        SecurityProtocol::Ssl => "SSL",
+        SecurityProtocol::SaslPlaintext => "SASL_PLAINTEXT",
+        SecurityProtocol::SaslSsl => "SASL_SSL",
+    }
+}
+
+pub(super) fn uses_tls(security: SecurityProtocol) -> bool {
+    matches!(security, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
+}
+
+pub(super) fn uses_sasl(security: SecurityProtocol) -> bool {
+    matches!(
+        security,
+        SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
+    )
+}
+
+/// An I/O error in our form: lower case, without the number where the words say it all.
+pub(super) fn io_text(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        io::ErrorKind::HostUnreachable => "no route to the host".into(),
+        io::ErrorKind::NetworkUnreachable => "the network is unreachable".into(),
+        io::ErrorKind::TimedOut => "no answer".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Text of a peer, for a message: one line, no control characters, and an end.
+pub(super) fn peer_text(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    let mut shown: String = text
+        .chars()
+        .take(CHARS_MAX)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(CHARS_MAX).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+fn late(stage: Stage, deadline: Deadline) -> String {
+    let limit = human(deadline.limit());
+    let elapsed = human(deadline.elapsed(now()));
+    match stage {
+        Stage::Write => format!("not all bytes were taken within {limit} ({elapsed} passed)"),
+        Stage::Resolve | Stage::Connect => format!("no connection within {limit}"),
+        _ => format!("no answer within {limit} ({elapsed} passed)"),
+    }
+}
+
+/// The stream ended where no frame had begun. The stage tells what the peer may not have liked.
+fn closed(security: SecurityProtocol, stage: Stage) -> String {
+    let name = protocol_name(security);
+    match stage {
+        Stage::TlsHandshake => format!(
+            "the peer closed the connection during the TLS handshake: is this a plain-text \
+             listener? security.protocol is {name}"
+        ),
+        Stage::ApiVersions if !uses_tls(security) => format!(
+            "the peer closed the connection instead of answering: is this a TLS listener? \
+             security.protocol is {name}; {}",
+            use_tls(security)
+        ),
+        Stage::FirstRequest(_) if !uses_sasl(security) => format!(
+            "the broker closed the connection instead of answering the first request: does this \
+             listener ask for SASL? security.protocol is {name}"
+        ),
+        Stage::SaslAuthentication => "the broker closed the connection instead of answering; \
+            brokers before Apache Kafka 1.0 do so if the credentials are wrong"
+            .into(),
+        _ => "the broker closed the connection".into(),
+    }
+}
+
+fn not_a_frame(security: SecurityProtocol, bytes: &[u8]) -> String {
+    let name = protocol_name(security);
+    match bytes {
+        [0x15 | 0x16, 0x03, ..] if !uses_tls(security) => {
+            let what = if bytes.first() == Some(&0x15) {
+                "alert"
+            } else {
+                "handshake"
+            };
+            format!(
+                "the peer answered with a TLS {what}: this is a TLS port, but security.protocol \
+                 is {name}; {}",
+                use_tls(security)
+            )
+        }
+        _ => match foreign_protocol(bytes) {
+            Some(other) => format!("the peer speaks {other}, not the Kafka protocol"),
+            None => not_a_length(bytes),
+        },
+    }
+}
+
+/// The protocol that speaks like this, if it is one that is met on wrong ports.
+pub(super) fn foreign_protocol(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [b'H', b'T', b'T', b'P', ..] => Some("HTTP"),
+        [b'S', b'S', b'H', b'-', ..] => Some("SSH"),
+        [b'2', b'2', b'0', b' ' | b'-', ..] => Some("SMTP or FTP"),
+        [b'-', b'E', b'R', b'R', ..] => Some("Redis"),
+        _ => None,
+    }
+}
+
+fn not_a_length(bytes: &[u8]) -> String {
+    let length = bytes
+        .first_chunk()
+        .map_or(0, |&length| i32::from_be_bytes(length));
+    if (0..4).contains(&length) {
+        return format!("the peer sent a frame of {length} bytes, too short for an answer");
+    }
+    format!(
+        "the peer sent a frame length of {length}, the limit is {FRAME_BYTES_MAX}: is this the \
+         port of a Kafka broker?"
+    )
+}
+
+fn use_tls(security: SecurityProtocol) -> &'static str {
+    match security {
+        SecurityProtocol::SaslPlaintext => "use SASL_SSL",
+        _ => "use SSL or SASL_SSL",
+    }
+}

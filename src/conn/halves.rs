@@ -1,0 +1,107 @@
+//! A connection in two halves: one thread writes requests, another reads answers.
+
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::sync::Arc;
+use crate::time::Deadline;
+use crate::wire::Request;
+
+use super::diagnosis::Stage;
+use super::link::{Incoming, Link, Outgoing};
+use super::versions::Versions;
+use super::{ANSWER_BYTES_MIN, Address};
+
+/// The half that writes.
+#[derive(Debug)]
+pub(crate) struct WriteHalf {
+    pub(super) link: Arc<Link>,
+    pub(super) outgoing: Outgoing,
+    pub(super) versions: Arc<Versions>,
+    pub(super) next_correlation_id: i32,
+    pub(super) expires_at: Option<Instant>,
+}
+
+/// A request that was not written whole.
+#[derive(Debug)]
+pub(crate) struct WriteFailed {
+    /// False if certainly no byte of it left.
+    pub(crate) started: bool,
+    pub(crate) error: Error,
+}
+
+impl WriteHalf {
+    /// Writes all parts, one behind the other. After a failure the connection is shut down: the peer could not tell
+    /// where the next request begins.
+    pub(crate) fn write(&mut self, parts: &[&[u8]], deadline: Deadline) -> Result<(), WriteFailed> {
+        self.outgoing.write(parts, deadline).map_err(|unwritten| {
+            self.link.shutdown();
+            WriteFailed {
+                started: unwritten.started,
+                error: self.link.error(Stage::Write, unwritten.broken, deadline),
+            }
+        })
+    }
+
+    /// A number for the next request.
+    pub(crate) fn next_correlation_id(&mut self) -> i32 {
+        let id = self.next_correlation_id;
+        self.next_correlation_id = id.wrapping_add(1);
+        id
+    }
+
+    /// To ask while no answer is due: true if the broker closed, or sent what nobody asked for.
+    pub(crate) fn has_hung_up(&mut self) -> bool {
+        self.link.has_hung_up()
+    }
+
+    /// The highest version of a request that the broker and this client both speak.
+    pub(crate) fn version<R: Request>(&self) -> Result<i16, Error> {
+        self.versions.common::<R>(&self.link.address)
+    }
+
+    /// The level of a feature of the cluster, 0 if it has none.
+    pub(crate) fn finalized_feature(&self, name: &str) -> i16 {
+        self.versions.finalized_feature(name)
+    }
+
+    /// When a new connection should take over; see `Connection::expires_at`.
+    pub(crate) fn expires_at(&self) -> Option<Instant> {
+        self.expires_at
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.link.address
+    }
+
+    /// Ends the connection, and a read that waits in the other half with it.
+    pub(crate) fn shutdown(&self) {
+        self.link.shutdown();
+    }
+}
+
+/// The half that reads.
+#[derive(Debug)]
+pub(crate) struct ReadHalf {
+    pub(super) link: Arc<Link>,
+    pub(super) incoming: Incoming,
+}
+
+impl ReadHalf {
+    /// The next frame without its length. After a failure there is no next frame.
+    pub(crate) fn read_frame(&mut self, deadline: Deadline) -> Result<&[u8], Error> {
+        let link = &self.link;
+        self.incoming
+            .read_frame(ANSWER_BYTES_MIN, deadline)
+            .map_err(|broken| link.error(Stage::Read, broken, deadline))
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.link.address
+    }
+
+    /// Ends the connection, and a write that waits in the other half with it.
+    pub(crate) fn shutdown(&self) {
+        self.link.shutdown();
+    }
+}

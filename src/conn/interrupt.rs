@@ -1,0 +1,47 @@
+//! Ending blocked socket calls of one owner's connections from another thread.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::Weak;
+
+use crate::sync::{Arc, Mutex};
+
+/// Ends what a connection does, from any thread.
+///
+/// [`fire`](Self::fire) shuts the sockets down, so that reads, writes and handshakes that wait on them return at
+/// once. Looking up a name and establishing a TCP connection cannot be ended early with `std`: those last until the
+/// operating system or the deadline of the call ends them, and fail right after. Clones are the same interrupt.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interrupt(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    has_fired: bool,
+    sockets: Vec<Weak<TcpStream>>,
+}
+
+impl Interrupt {
+    /// Ends everything that goes on, and makes everything that follows fail with `ErrorKind::Closed`.
+    pub(crate) fn fire(&self) {
+        let sockets = {
+            let mut state = self.0.lock();
+            state.has_fired = true;
+            std::mem::take(&mut state.sockets)
+        };
+        for socket in sockets.iter().filter_map(Weak::upgrade) {
+            // It fails only where the peer was faster, and then nobody waits on the socket either.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn has_fired(&self) -> bool {
+        self.0.lock().has_fired
+    }
+
+    /// Adds a socket to those that `fire` shuts down; false if it has fired already.
+    pub(super) fn covers(&self, socket: &Arc<TcpStream>) -> bool {
+        let mut state = self.0.lock();
+        state.sockets.retain(|socket| socket.strong_count() > 0);
+        state.sockets.push(Arc::downgrade(socket));
+        !state.has_fired
+    }
+}

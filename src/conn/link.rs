@@ -1,0 +1,230 @@
+//! The two directions of one connection: bytes in plain text or TLS, frames, deadlines.
+
+use std::io::IoSlice;
+use std::net::{Shutdown, TcpStream};
+
+use crate::config::SecurityProtocol;
+use crate::error::Error;
+use crate::sync::Arc;
+use crate::time::{Deadline, now};
+
+use super::buffer::Buffer;
+use super::diagnosis::{Broken, FRAME_BYTES_MAX, Stage, interrupted};
+use super::tcp::{self, Timeout};
+use super::tls::Session;
+use super::{Address, Interrupt};
+
+/// What the two directions share.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) address: Address,
+    pub(super) security: SecurityProtocol,
+    pub(super) socket: Arc<TcpStream>,
+    pub(super) session: Option<Session>,
+    pub(super) interrupt: Interrupt,
+}
+
+impl Link {
+    /// Ends the connection; a thread that waits on it returns.
+    pub(super) fn shutdown(&self) {
+        // It fails only if the connection is gone already.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// For idle connections: true if the peer closed, or sent what nobody asked for. With TLS any bytes count, since
+    /// those that an idle broker sends are a close or an alert.
+    pub(super) fn has_hung_up(&self) -> bool {
+        self.interrupt.has_fired() || tcp::has_hung_up(&self.socket)
+    }
+
+    pub(super) fn error(&self, stage: Stage, broken: Broken, deadline: Deadline) -> Error {
+        if self.interrupt.has_fired() {
+            return interrupted(&self.address, stage);
+        }
+        broken.explain(&self.address, self.security, stage, deadline)
+    }
+}
+
+/// The writing direction.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    link: Arc<Link>,
+    timeout: Timeout,
+    /// TLS records on their way; kept for its memory.
+    records: Vec<u8>,
+    has_failed: bool,
+}
+
+/// A write that failed, and how far it came.
+#[derive(Debug)]
+pub(super) struct Unwritten {
+    /// A byte may have left.
+    pub(super) started: bool,
+    pub(super) broken: Broken,
+}
+
+impl Outgoing {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Self {
+            link,
+            timeout: Timeout::default(),
+            records: Vec::new(),
+            has_failed: false,
+        }
+    }
+
+    /// Writes all parts as one. After a failure the peer cannot tell where the next frame begins, so all later
+    /// writes fail too.
+    pub(super) fn write(&mut self, parts: &[&[u8]], deadline: Deadline) -> Result<(), Unwritten> {
+        let mut written = 0;
+        let result = match self.has_failed || self.link.interrupt.has_fired() {
+            true => Err(Broken::GivenUp),
+            false => self.write_all(parts, deadline, &mut written),
+        };
+        result.map_err(|broken| {
+            self.has_failed = true;
+            Unwritten {
+                started: written > 0,
+                broken,
+            }
+        })
+    }
+
+    fn write_all(
+        &mut self,
+        parts: &[&[u8]],
+        deadline: Deadline,
+        written: &mut usize,
+    ) -> Result<(), Broken> {
+        let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let socket = &self.link.socket;
+        let Some(session) = &self.link.session else {
+            return tcp::write_all(socket, &mut self.timeout, &mut slices, deadline, written);
+        };
+        let mut rest = slices.as_mut_slice();
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            if deadline.has_passed(now()) {
+                return Err(Broken::Late);
+            }
+            self.records.clear();
+            let taken = session.encrypt(rest, &mut self.records)?;
+            IoSlice::advance_slices(&mut rest, taken);
+            let mut records = [IoSlice::new(&self.records)];
+            tcp::write_all(socket, &mut self.timeout, &mut records, deadline, written)?;
+        }
+        Ok(())
+    }
+}
+
+/// The reading direction.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    link: Arc<Link>,
+    timeout: Timeout,
+    /// TLS records as they come from the socket.
+    records: Vec<u8>,
+    buffer: Buffer,
+    /// Length of the frame that the caller looks at.
+    lent: usize,
+    /// The peer has closed behind what arrived.
+    is_at_end: bool,
+    has_failed: bool,
+}
+
+impl Incoming {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        /// One TLS record of the largest size, and a bit.
+        const RECORDS_ROOM: usize = 17 << 10;
+        let records = match link.session {
+            Some(_) => vec![0; RECORDS_ROOM],
+            None => Vec::new(),
+        };
+        Self {
+            link,
+            timeout: Timeout::default(),
+            records,
+            buffer: Buffer::default(),
+            lent: 0,
+            is_at_end: false,
+            has_failed: false,
+        }
+    }
+
+    /// The next frame without its length. `bytes_min` is the least that makes sense.
+    pub(super) fn read_frame(
+        &mut self,
+        bytes_min: usize,
+        deadline: Deadline,
+    ) -> Result<&[u8], Broken> {
+        self.buffer.consume(std::mem::take(&mut self.lent));
+        let end = match self.has_failed || self.link.interrupt.has_fired() {
+            true => Err(Broken::GivenUp),
+            false => self.await_frame(bytes_min, deadline),
+        };
+        let end = end.inspect_err(|_| self.has_failed = true)?;
+        self.lent = end;
+        Ok(self.buffer.filled().get(4..end).unwrap_or_default())
+    }
+
+    /// True if bytes, or the end, have arrived that no call has read.
+    pub(super) fn holds_more(&self) -> bool {
+        self.is_at_end || self.buffer.filled().len() > self.lent
+    }
+
+    /// Free room, for tests of what a peer can make us allocate.
+    #[cfg(test)]
+    pub(super) fn room(&mut self) -> usize {
+        self.buffer.room().len()
+    }
+
+    /// Waits until a whole frame is there, and says where it ends.
+    fn await_frame(&mut self, bytes_min: usize, deadline: Deadline) -> Result<usize, Broken> {
+        loop {
+            let filled = self.buffer.filled();
+            let end = frame_end(filled, bytes_min)?;
+            if let Some(end) = end.filter(|end| *end <= filled.len()) {
+                return Ok(end);
+            }
+            self.fill(deadline)?;
+        }
+    }
+
+    /// Waits for more bytes. What came in front of the end is still to be read; behind it there is nothing to wait for.
+    fn fill(&mut self, deadline: Deadline) -> Result<(), Broken> {
+        if self.is_at_end {
+            let inside_frame = !self.buffer.filled().is_empty();
+            return Err(Broken::Closed { inside_frame });
+        }
+        let socket = &self.link.socket;
+        let Some(session) = &self.link.session else {
+            let room = self.buffer.room();
+            let count = tcp::read(socket, &mut self.timeout, room, deadline)?;
+            self.buffer.arrived(count);
+            self.is_at_end = count == 0;
+            return Ok(());
+        };
+        let count = tcp::read(socket, &mut self.timeout, &mut self.records, deadline)?;
+        if count == 0 {
+            return Err(Broken::Cut);
+        }
+        let records = self.records.get(..count).unwrap_or_default();
+        self.is_at_end = !session.decrypt(records, &mut self.buffer)?;
+        Ok(())
+    }
+}
+
+/// Where the first frame ends, if its length is there.
+fn frame_end(filled: &[u8], bytes_min: usize) -> Result<Option<usize>, Broken> {
+    const BYTES_SHOWN: usize = 16;
+    let Some(&length) = filled.first_chunk() else {
+        return Ok(None);
+    };
+    match usize::try_from(i32::from_be_bytes(length)) {
+        Ok(length) if (bytes_min..=FRAME_BYTES_MAX).contains(&length) => Ok(Some(4 + length)),
+        _ => {
+            let first = filled.get(..BYTES_SHOWN).unwrap_or(filled);
+            Err(Broken::NotAFrame(first.to_vec()))
+        }
+    }
+}

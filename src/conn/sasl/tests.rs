@@ -1,0 +1,198 @@
+//! SASL against a scripted broker.
+
+use std::io::{Read, Write};
+
+use super::super::tests::*;
+use super::*;
+use crate::config::Secret;
+use crate::conn::Address;
+use crate::wire::Request;
+use crate::wire::api_versions::ApiRange;
+
+const PASSWORD: &str = "s3cret-pa55";
+
+fn credentials() -> SaslConfig {
+    SaslConfig::Plain {
+        username: "anna".into(),
+        password: Secret::new(PASSWORD),
+    }
+}
+
+fn open_with_sasl(address: &Address) -> Result<Connection, Error> {
+    let connector = connector(SecurityProtocol::SaslPlaintext, Some(&credentials()));
+    let opened = open(&connector, address);
+    let shown = format!("{connector:?} {opened:?}");
+    assert!(!shown.contains(PASSWORD), "{shown}");
+    opened
+}
+
+fn agree(stream: &mut (impl Read + Write)) {
+    serve::<SaslHandshakeRequest>(stream, |request| {
+        assert_eq!(request.mechanism, "PLAIN");
+        SaslHandshakeResponse::default()
+    });
+}
+
+fn refused(response: SaslAuthenticateResponse) -> Error {
+    let (address, thread) = peer(move |mut socket| {
+        serve_versions(&mut socket);
+        agree(&mut socket);
+        serve::<SaslAuthenticateRequest>(&mut socket, |_| response);
+        assert_eq!(drain(&mut socket), 0);
+    });
+    let error = open_with_sasl(&address).unwrap_err();
+    thread.join().unwrap();
+    error
+}
+
+#[test]
+fn plain_sends_user_and_password_and_keeps_the_end_of_the_session() {
+    for (lifetime_ms, ends) in [(0, false), (-1, false), (60_000, true)] {
+        let (address, thread) = peer(move |mut socket| {
+            serve_versions(&mut socket);
+            agree(&mut socket);
+            serve::<SaslAuthenticateRequest>(&mut socket, |request| {
+                assert_eq!(
+                    request.auth_bytes,
+                    format!("\0anna\0{PASSWORD}").into_bytes()
+                );
+                SaslAuthenticateResponse {
+                    session_lifetime_ms: lifetime_ms,
+                    ..SaslAuthenticateResponse::default()
+                }
+            })
+        });
+        let connection = open_with_sasl(&address).unwrap();
+        assert_eq!(connection.expires_at().is_some(), ends);
+        assert_eq!(thread.join().unwrap().api_version, 2);
+    }
+}
+
+#[test]
+fn a_session_is_replaced_ahead_of_its_end() {
+    let start = now();
+    let at = |ms, jitter| replace_at(start, ms, jitter).map(|at| (at - start).as_millis());
+    assert_eq!([at(1000, 0.0), at(1000, 1.0)], [Some(850), Some(950)]);
+    assert_eq!([at(0, 0.5), at(-5, 0.5)], [None, None]);
+    // What the clock cannot tell is never, and no panic.
+    let _ = at(i64::MAX, 1.0);
+}
+
+#[test]
+fn a_wrong_password_gives_the_words_of_the_broker_and_the_user_and_no_password() {
+    let error = refused(SaslAuthenticateResponse {
+        error: Code::SASL_AUTHENTICATION_FAILED,
+        error_message: Some("Authentication failed: Invalid username or password".into()),
+        ..SaslAuthenticateResponse::default()
+    });
+    assert_eq!(error.kind(), ErrorKind::Authentication);
+    assert_eq!(error.code(), Some(Code::SASL_AUTHENTICATION_FAILED.0));
+    let text = error.to_string();
+    assert!(
+        text.ends_with(
+            "SASL authentication: the broker refused user \"anna\" (PLAIN): Authentication \
+             failed: Invalid username or password"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_a_broker_says_is_bounded_and_cannot_carry_the_password_or_control_characters() {
+    let say = |said: String| {
+        let error = refused(SaslAuthenticateResponse {
+            error: Code::SASL_AUTHENTICATION_FAILED,
+            error_message: Some(said),
+            ..SaslAuthenticateResponse::default()
+        });
+        error.to_string()
+    };
+    let echoed = say(format!("user anna with {PASSWORD}"));
+    assert!(
+        !echoed.contains(PASSWORD) && echoed.contains("hidden"),
+        "{echoed}"
+    );
+    let long = say("\x1b[31m\n".repeat(5000));
+    assert!(
+        long.len() < 600 && !long.contains(char::is_control),
+        "{long}"
+    );
+}
+
+#[test]
+fn a_mechanism_that_is_not_offered_lists_those_that_are() {
+    let table = [
+        (
+            Code::UNSUPPORTED_SASL_MECHANISM,
+            "sasl.mechanism is PLAIN, which this listener does not offer; it offers \
+             SCRAM-SHA-256, OAUTHBEARER",
+        ),
+        (
+            Code::ILLEGAL_SASL_STATE,
+            "this listener does not use SASL: security.protocol should be PLAINTEXT or SSL",
+        ),
+    ];
+    for (code, says) in table {
+        let (address, thread) = peer(move |mut socket| {
+            serve_versions(&mut socket);
+            serve::<SaslHandshakeRequest>(&mut socket, |_| SaslHandshakeResponse {
+                error: code,
+                mechanisms: vec!["SCRAM-SHA-256".into(), "OAUTHBEARER".into()],
+            });
+            assert_eq!(drain(&mut socket), 0);
+        });
+        let error = open_with_sasl(&address).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Authentication);
+        assert_eq!(error.code(), Some(code.0));
+        let text = error.to_string();
+        assert!(
+            text.contains("SASL handshake: ") && text.ends_with(says),
+            "{text}"
+        );
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_broker_of_0_11_gets_the_token_without_a_header() {
+    for accepts in [true, false] {
+        let (address, thread) = peer(move |mut socket| {
+            let old = ApiRange {
+                key: SaslHandshakeRequest::KEY,
+                min: 0,
+                max: 0,
+            };
+            serve_these_versions(&mut socket, vec![old]);
+            agree(&mut socket);
+            let token = format!("\0anna\0{PASSWORD}").into_bytes();
+            let mut bytes = vec![0; 4 + token.len()];
+            socket.read_exact(&mut bytes).unwrap();
+            assert_eq!(bytes[..4], (token.len() as u32).to_be_bytes());
+            assert_eq!(bytes[4..], token);
+            if accepts {
+                socket.write_all(&[0; 4]).unwrap();
+            }
+        });
+        let opened = open_with_sasl(&address);
+        thread.join().unwrap();
+        let Err(error) = opened else {
+            assert!(accepts);
+            continue;
+        };
+        assert!(!accepts);
+        assert_eq!(error.kind(), ErrorKind::Connection);
+        let text = error.to_string();
+        assert!(
+            text.contains("brokers before Apache Kafka 1.0 do so if"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn sasl_without_credentials_is_a_matter_of_the_settings() {
+    let dialer = crate::conn::tcp::Dialer::default();
+    let security = SecurityProtocol::SaslPlaintext;
+    let error = crate::conn::Connector::with("tester", security, dialer, &no_tls(), None);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Config);
+}

@@ -1,0 +1,181 @@
+//! What a TLS failure means, for a person.
+
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+
+use crate::error::ErrorKind;
+
+use super::super::diagnosis::{Broken, foreign_protocol, peer_text};
+
+/// The failure in words. `first` is how the peer began, if that is known and the handshake goes on.
+pub(super) fn broken(error: &Error, first: &[u8]) -> Broken {
+    let (kind, text) = match error {
+        Error::InvalidMessage(_) if !first.is_empty() && !is_tls(first) => {
+            (ErrorKind::Tls, not_tls(first))
+        }
+        Error::AlertReceived(alert) => of_alert(*alert),
+        Error::InvalidCertificate(why) => (
+            ErrorKind::Tls,
+            format!(
+                "the broker's certificate is refused: {}",
+                of_certificate(why)
+            ),
+        ),
+        Error::PeerIncompatible(why) => (ErrorKind::Tls, incompatible(why)),
+        Error::DecryptError => (
+            ErrorKind::Tls,
+            "a TLS record was damaged or forged on the way".into(),
+        ),
+        other => (ErrorKind::Tls, peer_text(&other.to_string())),
+    };
+    Broken::Tls(kind, text)
+}
+
+fn is_tls(first: &[u8]) -> bool {
+    matches!(first, [0x14..=0x17, 0x03, ..])
+}
+
+fn not_tls(first: &[u8]) -> String {
+    match foreign_protocol(first) {
+        Some(other) => format!("the peer speaks {other}, not TLS"),
+        None => "the peer did not answer with TLS: is this a plain-text listener?".into(),
+    }
+}
+
+/// What the broker refuses us for. We present no certificate, so none of ours can be bad: it is missing.
+fn of_alert(alert: AlertDescription) -> (ErrorKind, String) {
+    use AlertDescription as Alert;
+    let name = format!("TLS alert {} ({alert:?})", u8::from(alert));
+    match alert {
+        Alert::CertificateRequired | Alert::BadCertificate | Alert::NoCertificate => (
+            ErrorKind::Authentication,
+            format!(
+                "the broker asks for a client certificate (ssl.client.auth=required), and this \
+                 client has none: {name}"
+            ),
+        ),
+        Alert::HandshakeFailure => (
+            ErrorKind::Tls,
+            format!(
+                "the broker has no TLS cipher in common with this client, or asks for a client \
+                 certificate: {name}"
+            ),
+        ),
+        Alert::ProtocolVersion => (
+            ErrorKind::Tls,
+            format!("the broker speaks none of the versions of ssl.enabled.protocols: {name}"),
+        ),
+        Alert::UnrecognisedName => (
+            ErrorKind::Tls,
+            format!("the broker does not know the host name it was called by: {name}"),
+        ),
+        _ => (ErrorKind::Tls, format!("the broker refused: {name}")),
+    }
+}
+
+fn of_certificate(error: &CertificateError) -> String {
+    match error {
+        CertificateError::ExpiredContext { time, not_after } => {
+            format!("it expired on {}, now is {}", date(not_after), date(time))
+        }
+        CertificateError::NotValidYetContext { time, not_before } => format!(
+            "it is valid from {} on, now is {}: is a clock wrong?",
+            date(not_before),
+            date(time)
+        ),
+        CertificateError::NotValidForNameContext {
+            expected,
+            presented,
+        } => {
+            let presented = match presented.is_empty() {
+                true => "none (a common name does not count)".into(),
+                false => {
+                    let names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
+                    peer_text(&names.join(", "))
+                }
+            };
+            format!(
+                "it is not for {}; its names are {presented}; the name asked for is the host that \
+                 bootstrap.servers or the broker's advertised.listeners say",
+                expected.to_str()
+            )
+        }
+        CertificateError::Other(other) => match other.0.to_string().as_str() {
+            "CaUsedAsEndEntity" => "it is that of an authority, and not itself in \
+                ssl.truststore.location"
+                .into(),
+            text => text.into(),
+        },
+        other => peer_text(&other.to_string()),
+    }
+}
+
+/// `kafka-1` from rustls's `DnsName("kafka-1")`.
+fn bare_name(shown: &str) -> &str {
+    let inner = shown.split_once('(').map_or(shown, |(_, inner)| inner);
+    inner.trim_end_matches(')').trim_matches('"')
+}
+
+fn incompatible(error: &PeerIncompatible) -> String {
+    match error {
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
+        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => {
+            "the broker speaks none of the versions of ssl.enabled.protocols".into()
+        }
+        other => format!("the broker's TLS and ours have too little in common: {other:?}"),
+    }
+}
+
+/// `2026-11-24 04:01 UTC`.
+fn date(time: &UnixTime) -> String {
+    let minutes = time.as_secs() / 60;
+    let days = minutes / (24 * 60);
+    // Years begin in March here, so that the leap day is their last; 719468 days lie between 0000-03-01 and 1970.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, shown) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (951_868_800, "2000-03-01 00:00 UTC"),
+            (1_735_689_599, "2024-12-31 23:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00 UTC"),
+        ] {
+            let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            assert_eq!(date(&time), shown);
+        }
+    }
+
+    #[test]
+    fn a_missing_client_certificate_is_a_matter_of_authentication() {
+        for alert in [
+            AlertDescription::BadCertificate,
+            AlertDescription::CertificateRequired,
+        ] {
+            let Broken::Tls(kind, text) = broken(&Error::AlertReceived(alert), &[]) else {
+                panic!("not a TLS failure");
+            };
+            assert_eq!(kind, ErrorKind::Authentication);
+            assert!(text.contains("asks for a client certificate"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! TLS by rustls: settings, the handshake, and records in both directions at once.
+
+mod explain;
+mod roots;
+mod verifier;
+mod x509;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{IoSlice, Read, Write};
+use std::net::TcpStream;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
+
+use crate::config::{TlsConfig, TlsVersions};
+use crate::error::{Error, ErrorKind};
+use crate::sync::{Arc, Mutex};
+use crate::time::Deadline;
+
+use super::buffer::Buffer;
+use super::diagnosis::Broken;
+use super::tcp::{self, Timeout};
+
+/// The settings of all TLS connections of a producer.
+#[derive(Debug)]
+pub(super) struct Tls(Arc<ClientConfig>);
+
+impl Tls {
+    pub(super) fn new(config: &TlsConfig) -> Result<Self, Error> {
+        let provider = provider()?;
+        let trust = roots::load(config.truststore.as_ref())?;
+        let verifier = verifier::Verifier::new(
+            trust,
+            config.verify_host_name,
+            provider.signature_verification_algorithms,
+        );
+        let versions = versions(config.versions)?;
+        let settings = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&versions)
+            .map_err(|error| config_error(format!("TLS cannot be set up: {error}")))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self(Arc::new(settings)))
+    }
+
+    /// Shakes hands with the broker at the other end, which has to prove that it is `host`.
+    pub(super) fn handshake(
+        &self,
+        socket: &TcpStream,
+        host: &str,
+        deadline: Deadline,
+    ) -> Result<Session, Broken> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| Broken::tls(format!("{host:?} cannot be the name in a certificate")))?;
+        let mut connection = ClientConnection::new(self.0.clone(), name)
+            .map_err(|error| explain::broken(&error, &[]))?;
+        // Writers hand over no more than fits in memory at a time.
+        connection.set_buffer_limit(None);
+        shake_hands(&mut connection, socket, deadline)?;
+        Ok(Session(Mutex::new(connection)))
+    }
+}
+
+/// An established TLS connection, which one thread writes and another reads.
+///
+/// The lock is held while bytes are encrypted or decrypted, never while a socket is waited for, so neither direction
+/// holds up the other. Only the writer takes records out, which keeps them in the order of their sequence numbers;
+/// what the reader causes (the answer to a key update) goes out in front of the next write, as RFC 8446, 4.6.3 wants.
+#[derive(Debug)]
+pub(super) struct Session(Mutex<ClientConnection>);
+
+impl Session {
+    /// Encrypts a first part of `slices` into `records`, and says how many bytes those were.
+    pub(super) fn encrypt(
+        &self,
+        slices: &[IoSlice<'_>],
+        records: &mut Vec<u8>,
+    ) -> Result<usize, Broken> {
+        let first = first_bytes(slices);
+        let mut connection = self.0.lock();
+        let taken = connection.writer().write_vectored(&first)?;
+        while connection.wants_write() {
+            connection.write_tls(records)?;
+        }
+        match taken {
+            0 => Err(Broken::tls("no bytes can be sent any more".into())),
+            _ => Ok(taken),
+        }
+    }
+
+    /// Decrypts what arrived; false if the peer has closed behind it.
+    pub(super) fn decrypt(&self, mut records: &[u8], into: &mut Buffer) -> Result<bool, Broken> {
+        let mut connection = self.0.lock();
+        loop {
+            let state = connection
+                .process_new_packets()
+                .map_err(|error| explain::broken(&error, &[]))?;
+            let mut left = state.plaintext_bytes_to_read();
+            while left > 0 {
+                let count = connection.reader().read(into.room())?;
+                into.arrived(count);
+                left = left.saturating_sub(count.max(1));
+            }
+            if state.peer_has_closed() {
+                return Ok(false);
+            }
+            if records.is_empty() {
+                return Ok(true);
+            }
+            connection.read_tls(&mut records)?;
+        }
+    }
+}
+
+/// The first bytes of all, as many as go through the lock at a time.
+fn first_bytes<'a>(slices: &'a [IoSlice<'a>]) -> Vec<IoSlice<'a>> {
+    const BYTES_MAX: usize = 64 << 10;
+    let mut left = BYTES_MAX;
+    let mut first = Vec::new();
+    for slice in slices {
+        let part = slice.get(..left).unwrap_or(slice);
+        left -= part.len();
+        first.push(IoSlice::new(part));
+        if left == 0 {
+            break;
+        }
+    }
+    first
+}
+
+fn shake_hands(
+    connection: &mut ClientConnection,
+    socket: &TcpStream,
+    deadline: Deadline,
+) -> Result<(), Broken> {
+    const FIRST_BYTES: usize = 16;
+    let (mut read_timeout, mut write_timeout) = (Timeout::default(), Timeout::default());
+    let mut room = [0; 4 << 10];
+    // How the peer began, which says what it is if it does not speak TLS.
+    let mut first = Vec::new();
+    loop {
+        flush(connection, socket, &mut write_timeout, deadline)?;
+        if !connection.is_handshaking() {
+            return Ok(());
+        }
+        let count = tcp::read(socket, &mut read_timeout, &mut room, deadline)?;
+        if count == 0 {
+            return Err(Broken::Closed {
+                inside_frame: false,
+            });
+        }
+        let mut arrived = room.get(..count).unwrap_or_default();
+        let wanted = FIRST_BYTES.saturating_sub(first.len()).min(count);
+        first.extend_from_slice(arrived.get(..wanted).unwrap_or_default());
+        while !arrived.is_empty() {
+            if connection.read_tls(&mut arrived)? == 0 {
+                return Err(Broken::Closed {
+                    inside_frame: false,
+                });
+            }
+            if let Err(error) = connection.process_new_packets() {
+                // The alert tells the broker's log why; whether it gets there changes nothing here.
+                let _ = flush(connection, socket, &mut write_timeout, deadline);
+                return Err(explain::broken(&error, &first));
+            }
+        }
+    }
+}
+
+fn flush(
+    connection: &mut ClientConnection,
+    socket: &TcpStream,
+    timeout: &mut Timeout,
+    deadline: Deadline,
+) -> Result<(), Broken> {
+    let mut records = Vec::new();
+    while connection.wants_write() {
+        connection.write_tls(&mut records)?;
+    }
+    let mut slices = [IoSlice::new(&records)];
+    tcp::write_all(socket, timeout, &mut slices, deadline, &mut 0)
+}
+
+/// The cryptography: that of the process, else what the features of this crate bring.
+fn provider() -> Result<Arc<CryptoProvider>, Error> {
+    if let Some(provider) = CryptoProvider::get_default() {
+        return Ok(provider.clone());
+    }
+    #[cfg(feature = "tls-graviola")]
+    {
+        let missing = missing_cpu_features();
+        if missing.is_empty() {
+            return Ok(Arc::new(rustls_graviola::default_provider()));
+        }
+        if cfg!(not(feature = "tls-ring")) {
+            return Err(config_error(format!(
+                "this CPU lacks {}, which the TLS cryptography of the cargo feature \
+                 \"tls-graviola\" needs: build with the feature \"tls-ring\"",
+                missing.join(", ")
+            )));
+        }
+    }
+    #[cfg(feature = "tls-ring")]
+    return Ok(Arc::new(rustls::crypto::ring::default_provider()));
+    #[cfg(not(feature = "tls-ring"))]
+    Err(config_error(
+        "TLS has no cryptography: build with the cargo feature \"tls-graviola\" or \"tls-ring\", \
+         or install a rustls CryptoProvider for the process first"
+            .into(),
+    ))
+}
+
+/// What graviola would panic about at its first use.
+#[cfg(feature = "tls-graviola")]
+fn missing_cpu_features() -> Vec<&'static str> {
+    macro_rules! missing {
+        ($detected:ident: $($name:tt)*) => {
+            [$(($name, std::arch::$detected!($name))),*]
+        };
+    }
+    #[cfg(target_arch = "x86_64")]
+    let features = missing!(is_x86_feature_detected:
+        "aes" "pclmulqdq" "bmi1" "bmi2" "adx" "avx" "avx2");
+    #[cfg(target_arch = "aarch64")]
+    let features = missing!(is_aarch64_feature_detected: "neon" "aes" "pmull" "sha2");
+    features
+        .into_iter()
+        .filter(|(_, is_there)| !is_there)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+fn versions(asked: TlsVersions) -> Result<Vec<&'static SupportedProtocolVersion>, Error> {
+    let mut versions = Vec::new();
+    if asked.v1_3 {
+        versions.push(&rustls::version::TLS13);
+    }
+    if asked.v1_2 {
+        versions.push(&rustls::version::TLS12);
+    }
+    if versions.is_empty() {
+        let text = "ssl.enabled.protocols holds neither TLSv1.2 nor TLSv1.3";
+        return Err(config_error(text.into()));
+    }
+    Ok(versions)
+}
+
+fn config_error(text: String) -> Error {
+    Error::new(ErrorKind::Config, text)
+}

@@ -1,0 +1,159 @@
+//! The certificates that are trusted.
+
+use std::fs::File;
+use std::io::Read;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{PemObject, SectionKind};
+
+use crate::config::PemSource;
+use crate::error::{Error, ErrorKind};
+
+/// Far more than all public authorities of the world need.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// What vouches for brokers.
+#[derive(Debug)]
+pub(super) struct Trust {
+    pub(super) authorities: RootCertStore,
+    /// The same certificates as bytes; a broker may present one of them itself.
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+    /// Where they come from, for messages.
+    pub(super) origin: String,
+}
+
+/// Loads the certificates of the settings, or the built-in ones.
+pub(super) fn load(source: Option<&PemSource>) -> Result<Trust, Error> {
+    match source {
+        None => Ok(Trust {
+            authorities: RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            },
+            certificates: Vec::new(),
+            origin: "the public authorities that are built in (ssl.truststore.location is not set)"
+                .into(),
+        }),
+        Some(PemSource::Inline(pem)) => parse(pem.as_bytes(), "ssl.truststore.certificates".into()),
+        Some(PemSource::File(path)) => {
+            let origin = format!("ssl.truststore.location {}", path.display());
+            let mut pem = Vec::new();
+            File::open(path)
+                .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut pem))
+                .map_err(|error| wrong(&origin, &format!("cannot be read: {error}")))?;
+            if pem.len() as u64 > FILE_BYTES_MAX {
+                return Err(wrong(&origin, "is larger than 16 MiB"));
+            }
+            parse(&pem, origin)
+        }
+    }
+}
+
+fn parse(pem: &[u8], origin: String) -> Result<Trust, Error> {
+    let mut authorities = RootCertStore::empty();
+    let mut certificates = Vec::new();
+    let (mut found, mut has_key) = (0, false);
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
+        // The parser's own words may quote the file, and the file may hold a key.
+        match section.map_err(|_| wrong(&origin, "is damaged: it is not well-formed PEM"))? {
+            (SectionKind::Certificate, der) => {
+                found += 1;
+                let certificate = CertificateDer::from(der);
+                match authorities.add(certificate.clone()) {
+                    Ok(()) => certificates.push(certificate),
+                    Err(error) => {
+                        log::warn!("{origin}: certificate number {found} is left out: {error}");
+                    }
+                }
+            }
+            (
+                SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey,
+                _,
+            ) => {
+                has_key = true;
+            }
+            _ => {}
+        }
+    }
+    if certificates.is_empty() {
+        return Err(wrong(&origin, no_certificate(pem, found, has_key)));
+    }
+    Ok(Trust {
+        authorities,
+        certificates,
+        origin,
+    })
+}
+
+fn no_certificate(pem: &[u8], found: usize, has_key: bool) -> &'static str {
+    match pem {
+        _ if found > 0 => "holds no certificate that can be used",
+        _ if has_key => "holds a private key but no certificate; it should hold certificates only",
+        _ if pem.trim_ascii().is_empty() => "is empty",
+        [0xfe, 0xed, 0xfe, 0xed, ..] => {
+            "is a Java key store (JKS), not PEM: export its certificates with \
+             `keytool -exportcert -rfc`"
+        }
+        [0x30, 0x80..=0x84, ..] => {
+            "is a PKCS#12 or DER file, not PEM: convert it, for example with \
+             `openssl pkcs12 -nokeys` or `keytool -exportcert -rfc`"
+        }
+        _ => "holds no certificate (no line says BEGIN CERTIFICATE)",
+    }
+}
+
+fn wrong(origin: &str, what: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("{origin} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CA: &str = include_str!("../../../tests/pem/ca.pem");
+    const KEY: &str = include_str!("../../../tests/pem/good.key");
+
+    fn load_text(pem: &str) -> Result<Trust, Error> {
+        load(Some(&PemSource::Inline(pem.into())))
+    }
+
+    #[test]
+    fn a_truststore_that_cannot_work_is_named_and_never_quoted() {
+        let key_line = KEY.lines().nth(1).unwrap();
+        let half = &CA[..CA.len() / 2];
+        for (pem, says) in [
+            ("", "is empty"),
+            (" \r\n", "is empty"),
+            (KEY, "private key but no certificate"),
+            ("hello", "no line says BEGIN CERTIFICATE"),
+            (half, "damaged"),
+            (&CA.replace("MII", "M*I"), "damaged"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "no certificate that can be used",
+            ),
+        ] {
+            let error = load_text(pem).unwrap_err();
+            let text = error.to_string();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(text.contains("ssl.truststore.certificates"), "{text}");
+            assert!(text.contains(says) && !text.contains(key_line), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_by_setting_and_path() {
+        let missing = load(Some(&PemSource::File("/no/such/ca.pem".into()))).unwrap_err();
+        let text = missing.to_string();
+        assert!(text.starts_with("ssl.truststore.location /no/such/ca.pem cannot be read"));
+        let binary = parse(&[0x30, 0x82, 1, 2, 3], "it".into()).unwrap_err();
+        assert!(binary.to_string().contains("PKCS#12"));
+    }
+
+    #[test]
+    fn all_authorities_are_loaded_whatever_else_stands_between() {
+        let two = format!("subject=/CN=x\n{CA}\n{KEY}{CA}").replace('\n', "\r\n");
+        assert_eq!(load_text(&two).unwrap().authorities.len(), 2);
+        assert!(load(None).unwrap().authorities.len() > 50);
+    }
+}

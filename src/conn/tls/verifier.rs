@@ -1,0 +1,148 @@
+//! Whether a broker's certificate is good, and who issued it where it is not.
+
+use std::fmt;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+
+use crate::sync::Arc;
+
+use super::roots::Trust;
+use super::x509;
+
+/// Verifies as rustls does, with three differences: the name can be left out (an empty
+/// `ssl.endpoint.identification.algorithm`), a broker may present a certificate of the trust store itself, as it may
+/// to Java, and an unknown issuer is named.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    trust: Trust,
+    verifies_name: bool,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Verifier {
+    pub(super) fn new(
+        trust: Trust,
+        verifies_name: bool,
+        algorithms: WebPkiSupportedAlgorithms,
+    ) -> Self {
+        Self {
+            trust,
+            verifies_name,
+            algorithms,
+        }
+    }
+
+    fn verify_chain(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        parsed: &ParsedCertificate<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let result = verify_server_cert_signed_by_trust_anchor(
+            parsed,
+            &self.trust.authorities,
+            intermediates,
+            now,
+            self.algorithms.all,
+        );
+        match result {
+            Err(error) if is_authority(&error) && self.trust.certificates.contains(end_entity) => {
+                Ok(())
+            }
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                let unknown = UnknownIssuer {
+                    names: x509::names(end_entity),
+                    trusted: self.trust.origin.clone(),
+                };
+                let other = OtherError(Arc::new(unknown));
+                Err(Error::InvalidCertificate(CertificateError::Other(other)))
+            }
+            other => other,
+        }
+    }
+}
+
+/// True if all that is wrong is that the broker presents the certificate of an authority (`openssl req -x509` makes
+/// such). The verification has checked the dates by then; the test with an expired one holds that.
+fn is_authority(error: &Error) -> bool {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(other)) => {
+            other.0.to_string() == "CaUsedAsEndEntity"
+        }
+        _ => false,
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        self.verify_chain(end_entity, &parsed, intermediates, now)?;
+        if self.verifies_name {
+            verify_server_name(&parsed, server_name)?;
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Nobody whom we trust has signed.
+#[derive(Debug)]
+struct UnknownIssuer {
+    names: Option<x509::Names>,
+    trusted: String,
+}
+
+impl std::error::Error for UnknownIssuer {}
+
+impl fmt::Display for UnknownIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is not signed by an authority that is trusted: ")?;
+        match &self.names {
+            Some(names) if names.issuer == names.subject => {
+                write!(f, "{} signed itself", names.subject)?;
+            }
+            Some(names) => write!(f, "{} was issued by {}", names.subject, names.issuer)?,
+            None => f.write_str("its issuer cannot be read")?,
+        }
+        write!(
+            f,
+            "; trusted are those of {}; set ssl.truststore.location to a PEM file with the \
+             certificate of the issuer",
+            self.trusted
+        )
+    }
+}

@@ -1,0 +1,430 @@
+//! The future of a record: one completion per batch, and a handle per record that points into it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Weak;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::callbacks::CallbackQueue;
+use crate::error::Error;
+use crate::sync::{Arc, Condvar, Mutex};
+use crate::time;
+
+/// The future of one record that was sent.
+///
+/// It resolves exactly once, no later than `delivery.timeout.ms` after the send: with the record's metadata, or with an
+/// error that says whether the record may be in the log. Dropping it changes nothing: the record is sent all the same.
+///
+/// A thread that waits does not pay `linger.ms`: its batch leaves at once. A `Delivery` is also a
+/// [`Future`], so async code can await it.
+#[must_use = "a delivery that nobody looks at hides its error; wait for it, or send with a callback"]
+pub struct Delivery {
+    completion: Arc<Completion>,
+    slot: Slot,
+}
+
+/// What a broker's acknowledgement says of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordMetadata {
+    topic: Arc<str>,
+    partition: i32,
+    offset: Option<i64>,
+    timestamp_ms: i64,
+    key_size: Option<usize>,
+    value_size: Option<usize>,
+}
+
+/// What a record needs to read its result from its batch's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub(crate) index: u32,
+    pub(crate) timestamp_ms: i64,
+    /// Sizes in bytes; -1 is null.
+    pub(crate) key_size: i32,
+    pub(crate) value_size: i32,
+}
+
+impl Delivery {
+    pub(crate) fn new(completion: Arc<Completion>, slot: Slot) -> Self {
+        Self { completion, slot }
+    }
+
+    /// A delivery that failed before it had a batch.
+    pub(crate) fn failed(topic: &str, error: Error, callbacks: &Arc<CallbackQueue>) -> Self {
+        let hurry = Weak::<NoHurry>::new();
+        let completion = Arc::new(Completion::new(topic.into(), -1, hurry, callbacks));
+        completion.resolve(Err(Failure::from(error)));
+        let slot = Slot {
+            index: 0,
+            timestamp_ms: -1,
+            key_size: -1,
+            value_size: -1,
+        };
+        Self::new(completion, slot)
+    }
+
+    /// Blocks until the record is acknowledged or has failed. It does so within `delivery.timeout.ms`.
+    ///
+    /// # Errors
+    /// Why the record was not delivered; [`Error::outcome`] tells whether it may be in the log all the same.
+    pub fn wait(&self) -> Result<RecordMetadata, Error> {
+        loop {
+            if let Some(done) = self.completion.wait(None) {
+                return done.for_record(&self.completion, &self.slot);
+            }
+        }
+    }
+
+    /// Blocks for at most `limit`. `None` means that the record is still on its way.
+    pub fn wait_timeout(&self, limit: Duration) -> Option<Result<RecordMetadata, Error>> {
+        match time::after(time::now(), limit) {
+            None => Some(self.wait()),
+            until => {
+                let done = self.completion.wait(until)?;
+                Some(done.for_record(&self.completion, &self.slot))
+            }
+        }
+    }
+
+    /// The result if there is one already.
+    pub fn try_get(&self) -> Option<Result<RecordMetadata, Error>> {
+        self.completion
+            .result()
+            .map(|done| done.for_record(&self.completion, &self.slot))
+    }
+
+    /// True once the result is there.
+    pub fn is_done(&self) -> bool {
+        self.completion.result().is_some()
+    }
+
+    /// Calls `callback` with the result on the producer's callback thread, at once if it is there already.
+    pub fn on_done(self, callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) {
+        self.attach(Box::new(callback));
+    }
+
+    pub(crate) fn attach(self, run: CallbackFn) {
+        self.completion.add_callback(Callback {
+            slot: self.slot,
+            run,
+        });
+    }
+}
+
+/// The deliveries of several records, in the order in which they were sent.
+#[derive(Debug)]
+#[must_use = "deliveries that nobody looks at hide their errors"]
+pub struct Deliveries(Vec<Delivery>);
+
+impl Deliveries {
+    /// Waits for all; the results are in the order of the records, one entry a record.
+    pub fn wait_all(self) -> Vec<Result<RecordMetadata, Error>> {
+        self.0.iter().map(Delivery::wait).collect()
+    }
+
+    /// The number of records.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True if there was no record.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<Delivery> for Deliveries {
+    fn from_iter<I: IntoIterator<Item = Delivery>>(deliveries: I) -> Self {
+        Self(deliveries.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Deliveries {
+    type Item = Delivery;
+    type IntoIter = std::vec::IntoIter<Delivery>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("topic", &self.completion.topic)
+            .field("partition", &self.completion.partition)
+            .field("result", &self.try_get())
+            .finish()
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<RecordMetadata, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.completion.poll(context.waker()) {
+            Some(done) => Poll::Ready(done.for_record(&self.completion, &self.slot)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl RecordMetadata {
+    /// The topic that the record went to.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The partition that the record went to.
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// The offset in the partition. `None` with `acks=0`, where no broker tells, and where a broker recognised a
+    /// retry whose offset it no longer knew.
+    pub fn offset(&self) -> Option<i64> {
+        self.offset
+    }
+
+    /// The record's timestamp in milliseconds since 1970: the broker's where the topic says `LogAppendTime`, else the
+    /// record's own.
+    pub fn timestamp_ms(&self) -> i64 {
+        self.timestamp_ms
+    }
+
+    /// The key's size in bytes, `None` if it was null.
+    pub fn key_size(&self) -> Option<usize> {
+        self.key_size
+    }
+
+    /// The value's size in bytes, `None` if it was null.
+    pub fn value_size(&self) -> Option<usize> {
+        self.value_size
+    }
+}
+
+/// The result of a batch, shared by the deliveries of all its records.
+pub(crate) struct Completion {
+    topic: Arc<str>,
+    partition: i32,
+    hurry: Weak<dyn Hurry>,
+    callbacks: Arc<CallbackQueue>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Whoever can send a batch ahead of its linger.
+pub(crate) trait Hurry: Send + Sync {
+    /// Somebody waits for `completion`.
+    fn hurry(self: Arc<Self>, completion: &Completion);
+}
+
+/// For a completion that has no batch to hurry.
+pub(crate) struct NoHurry;
+
+impl Hurry for NoHurry {
+    fn hurry(self: Arc<Self>, _: &Completion) {}
+}
+
+pub(crate) type Resolution = Result<Acknowledged, Failure>;
+
+/// What the acknowledgement of a batch says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    pub(crate) base_offset: Option<i64>,
+    pub(crate) log_append_time_ms: Option<i64>,
+}
+
+/// Why a batch failed, and its records for reasons of their own (KIP-467).
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) records: Vec<(u32, Error)>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            records: Vec::new(),
+        }
+    }
+}
+
+/// A callback with what it needs to read its record's result.
+pub(crate) struct Callback {
+    pub(crate) slot: Slot,
+    pub(crate) run: CallbackFn,
+}
+
+pub(crate) type CallbackFn = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
+
+enum State {
+    Pending {
+        callbacks: Vec<Callback>,
+        wakers: Vec<Waker>,
+    },
+    Done {
+        result: Arc<Done>,
+        callbacks_left: bool,
+    },
+}
+
+/// A result, in the form that deliveries read.
+#[derive(Debug)]
+pub(crate) struct Done(Resolution);
+
+impl Done {
+    pub(crate) fn for_record(
+        &self,
+        completion: &Completion,
+        slot: &Slot,
+    ) -> Result<RecordMetadata, Error> {
+        match &self.0 {
+            Ok(acknowledged) => Ok(RecordMetadata {
+                topic: completion.topic.clone(),
+                partition: completion.partition,
+                offset: acknowledged
+                    .base_offset
+                    .map(|base| base.saturating_add(i64::from(slot.index))),
+                timestamp_ms: acknowledged.log_append_time_ms.unwrap_or(slot.timestamp_ms),
+                key_size: usize::try_from(slot.key_size).ok(),
+                value_size: usize::try_from(slot.value_size).ok(),
+            }),
+            Err(failure) => {
+                let own = failure
+                    .records
+                    .iter()
+                    .find(|(index, _)| *index == slot.index);
+                Err(own.map_or(&failure.error, |(_, error)| error).clone())
+            }
+        }
+    }
+}
+
+impl Completion {
+    pub(crate) fn new(
+        topic: Arc<str>,
+        partition: i32,
+        hurry: Weak<dyn Hurry>,
+        callbacks: &Arc<CallbackQueue>,
+    ) -> Self {
+        Self {
+            topic,
+            partition,
+            hurry,
+            callbacks: callbacks.clone(),
+            state: Mutex::new(State::Pending {
+                callbacks: Vec::new(),
+                wakers: Vec::new(),
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Gives all records of the batch their result. Only the first call counts; true if this was it.
+    pub(crate) fn resolve(self: &Arc<Self>, resolution: Resolution) -> bool {
+        let mut state = self.state.lock();
+        let State::Pending { callbacks, wakers } = &mut *state else {
+            return false;
+        };
+        let (callbacks, wakers) = (std::mem::take(callbacks), std::mem::take(wakers));
+        let result = Arc::new(Done(resolution));
+        *state = State::Done {
+            result,
+            callbacks_left: !callbacks.is_empty(),
+        };
+        drop(state);
+        self.changed.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+        if !callbacks.is_empty() {
+            self.callbacks.push(self.clone(), callbacks);
+        }
+        true
+    }
+
+    pub(crate) fn add_callback(self: &Arc<Self>, callback: Callback) {
+        let mut state = self.state.lock();
+        if let State::Pending { callbacks, .. } = &mut *state {
+            callbacks.push(callback);
+            return;
+        }
+        drop(state);
+        self.callbacks.push(self.clone(), vec![callback]);
+    }
+
+    /// The callbacks that were there when the result came have run.
+    pub(crate) fn callbacks_have_run(&self) {
+        if let State::Done { callbacks_left, .. } = &mut *self.state.lock() {
+            *callbacks_left = false;
+        }
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn result(&self) -> Option<Arc<Done>> {
+        match &*self.state.lock() {
+            State::Pending { .. } => None,
+            State::Done { result, .. } => Some(result.clone()),
+        }
+    }
+
+    /// Waits for the result, and for the callbacks that want it if asked. False if `until` passed first.
+    pub(crate) fn wait_end(&self, until: Option<Instant>, with_callbacks: bool) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            if let State::Done { callbacks_left, .. } = &*state
+                && !(with_callbacks && *callbacks_left)
+            {
+                return true;
+            }
+            if until.is_some_and(|until| until <= time::now()) {
+                return false;
+            }
+            state = self.changed.wait(state, until);
+        }
+    }
+
+    fn wait(&self, until: Option<Instant>) -> Option<Arc<Done>> {
+        if self.result().is_none() {
+            self.hurry_up();
+        }
+        let mut state = self.state.lock();
+        loop {
+            if let State::Done { result, .. } = &*state {
+                return Some(result.clone());
+            }
+            if until.is_some_and(|until| until <= time::now()) {
+                return None;
+            }
+            state = self.changed.wait(state, until);
+        }
+    }
+
+    fn poll(&self, waker: &Waker) -> Option<Arc<Done>> {
+        match &mut *self.state.lock() {
+            State::Done { result, .. } => return Some(result.clone()),
+            State::Pending { wakers, .. } => {
+                if !wakers.iter().any(|known| known.will_wake(waker)) {
+                    wakers.push(waker.clone());
+                }
+            }
+        }
+        self.hurry_up();
+        None
+    }
+
+    fn hurry_up(&self) {
+        if let Some(partition) = self.hurry.upgrade() {
+            partition.hurry(self);
+        }
+    }
+}
+
+impl fmt::Debug for Completion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let done = self.result();
+        write!(f, "Completion({}-{}: {done:?})", self.topic, self.partition)
+    }
+}

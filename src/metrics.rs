@@ -1,0 +1,84 @@
+//! Counters of a producer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the threads of a producer count, per batch and per request, never per record.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub(crate) delivered: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) unknown: Counter,
+    pub(crate) requests: Counter,
+    pub(crate) request_bytes: Counter,
+    pub(crate) batches: Counter,
+    pub(crate) retries: Counter,
+    pub(crate) connects: Counter,
+    pub(crate) connect_failures: Counter,
+    pub(crate) metadata_requests: Counter,
+    pub(crate) throttle_ms: Counter,
+}
+
+/// Totals since the producer was made, as [`Producer::metrics`](crate::Producer::metrics) gives them.
+///
+/// In brackets: the name that Java's producer gives to the same figure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetricsSnapshot {
+    /// Records that were acknowledged; with `acks=0`, written to a socket.
+    pub delivered: u64,
+    /// Records that failed and are not in the log.
+    pub failed: u64,
+    /// Records that failed and may be in the log all the same.
+    pub unknown: u64,
+    /// Bytes that unresolved records hold now (`buffer-total-bytes` less `buffer-available-bytes`).
+    pub buffered_bytes: u64,
+    /// Produce requests that were written (`request-total`).
+    pub requests: u64,
+    /// Bytes of those requests (`outgoing-byte-total`).
+    pub request_bytes: u64,
+    /// Batches in those requests, those sent again included.
+    pub batches: u64,
+    /// Batches that were put back to be sent again (`record-retry-total`, in batches).
+    pub retries: u64,
+    /// Connections for records that were opened (`connection-creation-total`).
+    pub connects: u64,
+    /// Attempts to connect that failed.
+    pub connect_failures: u64,
+    /// Metadata requests that were answered.
+    pub metadata_requests: u64,
+    /// Milliseconds for which brokers asked this client to pause (`produce-throttle-time`, in total).
+    pub throttle_ms: u64,
+}
+
+impl Metrics {
+    pub(crate) fn snapshot(&self, buffered_bytes: usize) -> MetricsSnapshot {
+        MetricsSnapshot {
+            delivered: self.delivered.total(),
+            failed: self.failed.total(),
+            unknown: self.unknown.total(),
+            buffered_bytes: buffered_bytes as u64,
+            requests: self.requests.total(),
+            request_bytes: self.request_bytes.total(),
+            batches: self.batches.total(),
+            retries: self.retries.total(),
+            connects: self.connects.total(),
+            connect_failures: self.connect_failures.total(),
+            metadata_requests: self.metadata_requests.total(),
+            throttle_ms: self.throttle_ms.total(),
+        }
+    }
+}
