@@ -52,15 +52,19 @@ public final class Tool {
     private static final Duration LIMIT = Duration.ofSeconds(30);
 
     private final String bootstrap;
-    private final Admin admin;
+    private Admin admin;
 
     private Tool(String bootstrap) {
         this.bootstrap = bootstrap;
+        admin = connect();
+    }
+
+    private Admin connect() {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", bootstrap);
         properties.put("request.timeout.ms", "5000");
-        properties.put("default.api.timeout.ms", String.valueOf(LIMIT.toMillis()));
-        admin = Admin.create(properties);
+        properties.put("default.api.timeout.ms", "10000");
+        return Admin.create(properties);
     }
 
     public static void main(String[] arguments) throws IOException {
@@ -141,7 +145,24 @@ public final class Tool {
         return List.of();
     }
 
+    /** A client that has taken to a node which does not answer, a paused one, does not always leave it by itself. */
     private List<TopicPartitionInfo> describe(String topic) throws Exception {
+        long start = System.nanoTime();
+        while (true) {
+            try {
+                return describeOnce(topic);
+            } catch (ExecutionException e) {
+                boolean timedOut = e.getCause() instanceof org.apache.kafka.common.errors.TimeoutException;
+                if (!timedOut || System.nanoTime() - start > LIMIT.toNanos()) {
+                    throw e;
+                }
+                admin.close(Duration.ZERO);
+                admin = connect();
+            }
+        }
+    }
+
+    private List<TopicPartitionInfo> describeOnce(String topic) throws Exception {
         return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions();
     }
 

@@ -26,7 +26,8 @@ pub(crate) enum Acl<'a> {
 }
 
 impl Cluster {
-    /// Creates a topic, with configs such as `("max.message.bytes", "2000")`; returns when each partition has a leader.
+    /// Creates a topic, with configs such as `("max.message.bytes", "2000")`; returns when each
+    /// partition has a leader.
     pub(crate) fn create_topic(
         &self,
         name: &str,
@@ -56,7 +57,8 @@ impl Cluster {
         number(&answer[0]).filter(|node| *node >= 0)
     }
 
-    /// The nodes that are in sync with the leader of a partition, itself included, in order of their ids.
+    /// The nodes that are in sync with the leader of a partition, itself included, in order of
+    /// their ids.
     pub(crate) fn in_sync(&self, topic: &str, partition: i32) -> Vec<i32> {
         let answer = self.ask(&["in-sync", topic, &partition.to_string()]);
         let mut nodes: Vec<_> = answer.iter().filter_map(|node| number(node)).collect();
@@ -77,7 +79,8 @@ impl Cluster {
         self.ask(&words);
     }
 
-    /// Lets a principal such as `User:alice` do an operation such as `WRITE`; needs [`super::Builder::authorizer`].
+    /// Lets a principal such as `User:alice` do an operation such as `WRITE`; needs the builder's
+    /// `authorizer`.
     pub(crate) fn allow(&self, principal: &str, operation: &str, resource: Acl<'_>) {
         let (kind, name) = match resource {
             Acl::Topic(name) => ("TOPIC", name),
@@ -88,8 +91,8 @@ impl Cluster {
         self.ask(&["allow", principal, operation, kind, name]);
     }
 
-    /// Sets a quota such as `producer_byte_rate`, or takes it away, for an entity such as `("client-id", "slow")` or
-    /// `("user", "alice")`; needs Kafka 2.6.
+    /// Sets a quota such as `producer_byte_rate`, or takes it away, for an entity such as
+    /// `("client-id", "slow")` or `("user", "alice")`; needs Kafka 2.6.
     pub(crate) fn set_quota(&self, entity: (&str, &str), quota: &str, value: Option<f64>) {
         let value = value.map(|value| value.to_string()).unwrap_or_default();
         self.ask(&["quota", entity.0, entity.1, quota, &value]);

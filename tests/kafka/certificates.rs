@@ -99,8 +99,8 @@ pub(crate) fn ca_pem() -> PathBuf {
     directory().join("ca.pem")
 }
 
-/// A PEM file with the key and the certificate chain of a client: `alice`, `mallory`, or `stranger`, whose CA the
-/// brokers do not know.
+/// A PEM file with the key and the certificate chain of a client: `alice`, `mallory`, or
+/// `stranger`, whose CA the brokers do not know.
 pub(crate) fn client_pem(name: &str) -> PathBuf {
     let file = directory().join(format!("{name}.pem"));
     assert!(file.exists(), "no client certificate for {name}");

@@ -44,7 +44,8 @@ impl Builder {
         self
     }
 
-    /// A broker property, which wins over the rig's own. `{node}` in the value stands for the node's id.
+    /// A broker property, which wins over the rig's own. `{node}` in the value stands for the
+    /// node's id.
     pub(crate) fn property(mut self, key: &str, value: &str) -> Self {
         self.properties.push((key.into(), value.into()));
         self
@@ -56,8 +57,8 @@ impl Builder {
         self
     }
 
-    /// The `host:port` that each node tells clients of this listener to connect to: proxies of the test, say. They
-    /// reach the broker at [`Cluster::address`].
+    /// The `host:port` that each node tells clients of this listener to connect to: proxies of the
+    /// test, say. They reach the broker at [`Cluster::address`].
     pub(crate) fn advertise(mut self, listener: Listener, addresses: &[String]) -> Self {
         self.advertised.insert(listener, addresses.to_vec());
         self
@@ -75,8 +76,8 @@ impl Builder {
         self
     }
 
-    /// Lets nobody do anything without [`Cluster::allow`], but for `User:ANONYMOUS`, who may do everything: that is who
-    /// comes through PLAINTEXT and SSL without a certificate. KRaft only.
+    /// Lets nobody do anything without [`Cluster::allow`], but for `User:ANONYMOUS`, who may do
+    /// everything: that is who comes through PLAINTEXT and SSL without a certificate. KRaft only.
     pub(crate) fn authorizer(mut self) -> Self {
         self.authorizer = true;
         self
@@ -96,17 +97,19 @@ impl Builder {
         panic!("no ports stayed free while Kafka {} started", self.version);
     }
 
+    pub(super) fn has_tls(&self) -> bool {
+        self.listeners.iter().any(|listener| listener.has_tls())
+    }
+
+    pub(super) fn has_sasl(&self) -> bool {
+        self.listeners.iter().any(|listener| listener.has_sasl())
+    }
+
     fn check(&self) {
         let kraft = self.version.is_kraft();
         assert!(
             kraft || !self.authorizer && self.features.is_empty(),
             "needs KRaft"
-        );
-        let sasl = self.listeners.iter().any(|listener| listener.has_sasl());
-        let knows_sasl = self.version != Version::V0_11_0_3;
-        assert!(
-            knows_sasl || !sasl,
-            "SASL settings per listener came after 0.11"
         );
         for addresses in self.advertised.values() {
             assert_eq!(
@@ -146,8 +149,8 @@ impl Cluster {
         }
     }
 
-    /// One node of the newest version with all listeners, for all tests of this process that only need a broker. It
-    /// ends with the process.
+    /// One node of the newest version with all listeners, for all tests of this process that only
+    /// need a broker. It ends with the process.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
             Cluster::of(Version::V4_3_1)
@@ -198,7 +201,8 @@ impl Cluster {
         self.node(node).terminate();
     }
 
-    /// Starts a node again with its ports and data, after killing it if it still runs; returns when it answers.
+    /// Starts a node again with its ports and data, after killing it if it still runs; returns when
+    /// it answers.
     pub(crate) fn restart(&self, node: i32) {
         let node = self.node(node);
         node.kill();
@@ -211,6 +215,29 @@ impl Cluster {
                 Err(failure) => panic!("did not restart: {failure}"),
             },
         );
+    }
+
+    /// Changes what the TLS listeners of a running cluster show to new connections; needs Kafka
+    /// 3.7.
+    pub(crate) fn show_certificate(&self, certificate: Certificate) {
+        let location = certificate.key_store().display().to_string();
+        for listener in self
+            .builder
+            .listeners
+            .iter()
+            .filter(|listener| listener.has_tls())
+        {
+            let name = listener.name().to_lowercase();
+            let key = format!("listener.name.{name}.ssl.keystore.location");
+            for node in 1..=i32::from(self.builder.nodes) {
+                self.ask(&[
+                    "alter",
+                    "BROKER",
+                    &node.to_string(),
+                    &format!("{key}={location}"),
+                ]);
+            }
+        }
     }
 
     /// `bootstrap.servers` of the listener that only the rig's tools use.
@@ -290,14 +317,10 @@ impl Cluster {
     }
 
     fn first(&self, id: i32, node: &Node) -> Result<(), Failure> {
-        let Builder {
-            features,
-            listeners,
-            ..
-        } = &self.builder;
+        let features = &self.builder.features;
         let zookeeper = self.zookeeper_port;
         let text = properties::node(&self.builder, id, &self.ports, zookeeper, &node.data());
-        let sasl = listeners.iter().any(|listener| listener.has_sasl());
+        let sasl = self.builder.has_sasl();
         node.prepare(&text, features, sasl);
         node.start()
     }

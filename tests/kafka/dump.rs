@@ -46,8 +46,8 @@ pub(crate) struct DumpedRecord {
 }
 
 impl Cluster {
-    /// All batches of a partition in the log of its leader. Meant for text: a value with line feeds in it may be taken
-    /// for another record.
+    /// All batches of a partition in the log of its leader. Meant for text: a value with line feeds
+    /// in it may be taken for another record.
     pub(crate) fn dump_log(&self, topic: &str, partition: i32) -> Vec<DumpedBatch> {
         let leader = self
             .leader_of(topic, partition)

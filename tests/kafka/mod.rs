@@ -1,4 +1,5 @@
-//! Starts real Apache Kafka for tests: brokers of several versions, certificates, admin calls, reading back.
+//! Starts real Apache Kafka for tests: brokers of several versions, certificates, admin calls,
+//! reading back.
 //!
 //! A test builds a [`Cluster`], which is up when `start` returns and gone when it is dropped:
 //!
@@ -14,9 +15,10 @@
 //! }
 //! ```
 //!
-//! Starting costs seconds, so tests that only need a broker share [`Cluster::shared`] and use topics of their own.
-//! Everything lives in `target/kafka`: jars, certificates, and under `run/PROCESS/TEST-NUMBER` the data and logs of a
-//! cluster, which stay there, until the next run, when the test panicked. A failure of the rig itself is a panic.
+//! Starting costs seconds, so tests that only need a broker share [`Cluster::shared`] and use
+//! topics of their own. Everything lives in `target/kafka`: jars, certificates, and under
+//! `run/PROCESS/TEST-NUMBER` the data and logs of a cluster, which stay there, until the next run,
+//! when the test panicked. A failure of the rig itself is a panic.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -36,8 +38,8 @@ mod version;
 
 pub(crate) use admin::Acl;
 pub(crate) use certificates::{Certificate, ca_pem, client_pem};
-pub(crate) use cluster::{Builder, Cluster};
-pub(crate) use dump::{DumpedBatch, DumpedRecord};
+pub(crate) use cluster::Cluster;
+pub(crate) use dump::DumpedBatch;
 pub(crate) use properties::{Listener, USERS};
 pub(crate) use read::{Consumed, Isolation};
 pub(crate) use version::Version;
@@ -71,7 +73,8 @@ fn source(name: &str) -> PathBuf {
 
 /// The directory `name`, filled by `make` unless an earlier run finished it by the same `recipe`.
 ///
-/// The marker is written last, so what was interrupted is made anew; a lock keeps other threads and processes out.
+/// The marker is written last, so what was interrupted is made anew; a lock keeps other threads and
+/// processes out.
 fn once(name: &str, recipe: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let directory = home().join(name);
     fs::create_dir_all(home()).expect("create target/kafka");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::ports::answers;
 use super::process::{Process, create, java, run, tail};
-use super::properties::USERS;
+use super::properties::{self, USERS};
 use super::{Version, until};
 
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -92,6 +92,14 @@ impl Node {
         let log = self.directory.join(format!("start-{number}.log"));
         let file = create(&log);
         let mut command = java(self.version, "INFO");
+        if self.version == Version::V0_11_0_3 {
+            let login = self.directory.join("login.conf");
+            fs::write(&login, properties::login_file()).expect("write login.conf");
+            command.arg(format!(
+                "-Djava.security.auth.login.config={}",
+                login.display()
+            ));
+        }
         command.arg("kafka.Kafka").arg(self.properties());
         command
             .stdout(file.try_clone().expect("share a log file"))

@@ -6,9 +6,9 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-/// Below 32768, where Linux takes the local ports of outgoing connections from. A broker's port that is down for a
-/// restart would else be taken by a client, or a client that keeps trying to connect to it would end up connected to
-/// itself.
+/// Below 32768, where Linux takes the local ports of outgoing connections from. A broker's port
+/// that is down for a restart would else be taken by a client, or a client that keeps trying to
+/// connect to it would end up connected to itself.
 const RANGE: std::ops::Range<u64> = 10_000..32_768;
 
 /// `count` ports that nobody listens on right now.
@@ -39,7 +39,8 @@ pub(super) fn listens(port: u16) -> bool {
 /// Whether the broker behind a PLAINTEXT port answers ApiVersions version 0, which each one knows.
 pub(super) fn answers(port: u16) -> bool {
     let ask = |mut stream: TcpStream| {
-        // Length, then header version 1: API key, API version, correlation id, a client id of null; no body.
+        // Length, then header version 1: API key, API version, correlation id, a client id of null;
+        // no body.
         let request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
         stream.write_all(&request).ok()?;
         let mut answer = [0; 10];

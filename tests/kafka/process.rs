@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::{Version, source, until};
 
-/// A process with a watchdog: a shell that reads from a pipe which only the test process holds open, and kills when
-/// that ends without a word. Both have process groups of their own, so Ctrl-C ends the test process only, and in an
-/// orderly way the rest.
+/// A process with a watchdog: a shell that reads from a pipe which only the test process holds
+/// open, and kills when that ends without a word. Both have process groups of their own, so Ctrl-C
+/// ends the test process only, and in an orderly way the rest.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
@@ -74,7 +74,8 @@ impl Drop for Process {
     }
 }
 
-/// `java` with the jars of `version` and flags that keep a JVM small and quick to start; logs go to stderr.
+/// `java` with the jars of `version` and flags that keep a JVM small and quick to start; logs go to
+/// stderr.
 pub(super) fn java(version: Version, level: &str) -> Command {
     let mut command = Command::new("java");
     command

@@ -11,7 +11,8 @@ use super::cluster::Builder;
 /// User names and passwords that every SASL listener knows.
 pub(crate) const USERS: [(&str, &str); 2] = [("alice", "alice-secret"), ("bob", "bob-secret")];
 
-/// The inter-broker listener: plain text, also for admin calls and reading back, never advertised elsewhere.
+/// The inter-broker listener: plain text, also for admin calls and reading back, never advertised
+/// elsewhere.
 const INTERNAL: &str = "REPL";
 
 /// A listener for clients, named like its security protocol.
@@ -67,7 +68,8 @@ pub(super) struct Ports {
     pub(super) clients: BTreeMap<Listener, u16>,
 }
 
-/// The SASL mechanisms that brokers of a version are set up for; SCRAM users are made when KRaft's storage is.
+/// The SASL mechanisms that brokers of a version are set up for; SCRAM users are made when KRaft's
+/// storage is.
 pub(super) fn mechanisms(version: Version) -> &'static [&'static str] {
     if version.is_kraft() {
         &["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -96,16 +98,17 @@ pub(super) fn node(
         }
         None => quorum(&mut all, id, ports),
     }
-    if builder.listeners.iter().any(|listener| listener.has_tls()) {
+    if builder.has_tls() {
         tls(&mut all, builder);
     }
-    if builder.listeners.iter().any(|listener| listener.has_sasl()) {
+    if builder.has_sasl() {
         sasl(&mut all, builder);
     }
     if builder.authorizer {
         let class = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
         all.set("authorizer.class.name", class);
-        // The nodes themselves and the rig's tools come through the internal listener, without a name.
+        // The nodes themselves and the rig's tools come through the internal listener, without a
+        // name.
         all.set("super.users", "User:ANONYMOUS");
         all.set("allow.everyone.if.no.acl.found", false);
     }
@@ -123,7 +126,8 @@ pub(super) fn zookeeper(port: u16, data: &Path) -> String {
     all.set("clientPortAddress", "127.0.0.1");
     all.set("maxClientCnxns", 0);
     all.set("admin.enableServer", false);
-    // Sessions last at least two ticks; with the default of 3 s a killed broker stays registered too long.
+    // Sessions last at least two ticks; with the default of 3 s a killed broker stays registered
+    // too long.
     all.set("tickTime", 1000);
     all.text()
 }
@@ -221,6 +225,9 @@ fn tls(all: &mut Properties, builder: &Builder) {
         certificates::trust_store().display(),
     );
     all.set("ssl.truststore.password", PASSWORD);
+    // Else a running broker refuses another certificate than one for the same names.
+    all.set("ssl.allow.dn.changes", true);
+    all.set("ssl.allow.san.changes", true);
     if builder.client_certificates {
         all.set("listener.name.ssl.ssl.client.auth", "required");
         let rules = "RULE:^CN=([^,]+).*$/$1/,DEFAULT";
@@ -231,23 +238,26 @@ fn tls(all: &mut Properties, builder: &Builder) {
 fn sasl(all: &mut Properties, builder: &Builder) {
     let mechanisms = mechanisms(builder.version);
     all.set("sasl.enabled.mechanisms", mechanisms.join(","));
-    for listener in builder
-        .listeners
-        .iter()
-        .filter(|listener| listener.has_sasl())
-    {
-        for mechanism in mechanisms {
+    for listener in &builder.listeners {
+        for mechanism in mechanisms.iter().filter(|_| listener.has_sasl()) {
             let prefix = format!("listener.name.{}.{mechanism}", listener.name());
             let key = format!("{prefix}.sasl.jaas.config").to_lowercase();
-            let mut jaas = format!("{} required", login_module(mechanism));
-            if *mechanism == "PLAIN" {
-                for (user, password) in USERS {
-                    let _ = write!(jaas, " user_{user}=\"{password}\"");
-                }
-            }
-            all.set(&key, jaas + ";");
+            all.set(&key, login(mechanism));
         }
     }
+}
+
+/// What goes into a file for Kafka 0.11, which knows no login settings per listener.
+pub(super) fn login_file() -> String {
+    format!("KafkaServer {{ {} }};\n", login("PLAIN"))
+}
+
+fn login(mechanism: &str) -> String {
+    let mut jaas = format!("{} required", login_module(mechanism));
+    for (user, password) in USERS.iter().filter(|_| mechanism == "PLAIN") {
+        let _ = write!(jaas, " user_{user}=\"{password}\"");
+    }
+    jaas + ";"
 }
 
 fn login_module(mechanism: &str) -> &'static str {

@@ -31,14 +31,6 @@ const OLD_ZOOKEEPER: Artifact = ("org.apache.zookeeper", "zookeeper", "3.4.10");
 const JAXB: Artifact = ("javax.xml.bind", "jaxb-api", "2.3.1");
 
 impl Version {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::V4_3_1,
-        Self::V3_9_2,
-        Self::V2_8_2,
-        Self::V2_1_1,
-        Self::V0_11_0_3,
-    ];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::V4_3_1 => "4.3.1",
@@ -54,8 +46,8 @@ impl Version {
         matches!(self, Self::V4_3_1 | Self::V3_9_2)
     }
 
-    /// The version whose tools and clients talk to this one: clients of Kafka 4 refuse brokers before 2.1, and the
-    /// tools before 3 print less.
+    /// The version whose tools and clients talk to this one: clients of Kafka 4 refuse brokers
+    /// before 2.1, and the tools before 3 print less.
     pub(super) fn tools(self) -> Self {
         match self {
             Self::V4_3_1 => Self::V4_3_1,
@@ -106,20 +98,21 @@ impl Version {
     }
 
     fn pom(self) -> String {
-        let mut pom = String::from(
-            "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n<modelVersion>4.0.0</modelVersion>\n\
-             <groupId>milena</groupId><artifactId>kafka-for-tests</artifactId><version>1</version>\n<dependencies>\n",
-        );
+        let mut pom = String::from(POM_START);
         for (group, artifact, version) in self.artifacts() {
-            let _ = writeln!(
-                pom,
-                "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
-                 <version>{version}</version></dependency>"
-            );
+            let _ = writeln!(pom, "<dependency><groupId>{group}</groupId>");
+            let _ = writeln!(pom, "<artifactId>{artifact}</artifactId>");
+            let _ = writeln!(pom, "<version>{version}</version></dependency>");
         }
         pom + "</dependencies>\n</project>\n"
     }
 }
+
+const POM_START: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
+<modelVersion>4.0.0</modelVersion>
+<groupId>milena</groupId><artifactId>kafka-for-tests</artifactId><version>1</version>
+<dependencies>
+"#;
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
