@@ -31,7 +31,10 @@ impl Identities {
     pub(crate) fn newest(&self) -> Option<Current> {
         let state = self.state.lock();
         let generation = self.generation();
-        state.newest.map(|identity| Current { identity, generation })
+        state.newest.map(|identity| Current {
+            identity,
+            generation,
+        })
     }
 
     /// Waits for an identity; `ask` is called first if there is none.
@@ -107,18 +110,27 @@ mod tests {
     #[test]
     fn partitions_that_outgrow_one_epoch_together_raise_it_once() {
         let identities = Identities::default();
-        identities.set(Identity { producer_id: 5, epoch: 0 });
+        identities.set(Identity {
+            producer_id: 5,
+            epoch: 0,
+        });
         let outgrown = identities.generation();
         identities.raise(outgrown);
         identities.raise(outgrown);
         let newest = identities.newest().expect("an identity");
-        assert_eq!((newest.identity.epoch, newest.generation), (1, outgrown + 1));
+        assert_eq!(
+            (newest.identity.epoch, newest.generation),
+            (1, outgrown + 1)
+        );
     }
 
     #[test]
     fn after_the_last_epoch_a_new_producer_id_is_wanted() {
         let identities = Identities::default();
-        identities.set(Identity { producer_id: 5, epoch: i16::MAX });
+        identities.set(Identity {
+            producer_id: 5,
+            epoch: i16::MAX,
+        });
         identities.raise(identities.generation());
         assert!(identities.is_wanted() && identities.newest().is_none());
     }

@@ -36,8 +36,13 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     /// Of a producer that is not idempotent.
-    pub(crate) const NONE: Self =
-        Self { identity: Identity { producer_id: -1, epoch: -1 }, base_sequence: -1 };
+    pub(crate) const NONE: Self = Self {
+        identity: Identity {
+            producer_id: -1,
+            epoch: -1,
+        },
+        base_sequence: -1,
+    };
 }
 
 /// Where a partition is in its sequences.
@@ -63,7 +68,9 @@ impl Sequences {
     pub(crate) fn may_stamp(&self, has_flights: bool, generation: u64) -> bool {
         !self.is_draining
             && match has_flights {
-                true => self.current.is_some_and(|current| current.generation == generation),
+                true => self
+                    .current
+                    .is_some_and(|current| current.generation == generation),
                 false => self.outgrown != Some(generation),
             }
     }
@@ -85,15 +92,23 @@ impl Sequences {
             !has_flights && now.saturating_duration_since(since) >= FORGOTTEN_AFTER
         });
         if !has_flights && self.current != Some(newest) {
-            *self = Self { current: Some(newest), ..Self::default() };
+            *self = Self {
+                current: Some(newest),
+                ..Self::default()
+            };
         }
         if has_rested {
             self.is_proven = false;
         }
         let base_sequence = self.next;
         self.next = advance(self.next, records);
-        let identity = self.current.map_or(newest.identity, |current| current.identity);
-        Stamp { identity, base_sequence }
+        let identity = self
+            .current
+            .map_or(newest.identity, |current| current.identity);
+        Stamp {
+            identity,
+            base_sequence,
+        }
     }
 
     /// The next leader has to prove itself.
@@ -127,7 +142,10 @@ impl Sequences {
     /// Gives the identity up: the next batch needs a newer one. The generation that is no good any more.
     pub(crate) fn outgrow(&mut self) -> u64 {
         let generation = self.current.map_or(0, |current| current.generation);
-        *self = Self { outgrown: Some(generation), ..Self::default() };
+        *self = Self {
+            outgrown: Some(generation),
+            ..Self::default()
+        };
         generation
     }
 }
@@ -147,7 +165,13 @@ mod tests {
     use super::*;
 
     fn current(epoch: i16, generation: u64) -> Current {
-        Current { identity: Identity { producer_id: 7, epoch }, generation }
+        Current {
+            identity: Identity {
+                producer_id: 7,
+                epoch,
+            },
+            generation,
+        }
     }
 
     #[test]
