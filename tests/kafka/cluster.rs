@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -309,9 +310,11 @@ impl Cluster {
                 .zip(&self.nodes)
                 .map(|(id, node)| scope.spawn(move || self.first(id, node)))
                 .collect();
-            let ended = starts
-                .into_iter()
-                .map(|start| start.join().expect("start a node"));
+            let ended = starts.into_iter().map(|start| match start.join() {
+                Ok(ended) => ended,
+                Err(panic) => resume_unwind(panic),
+            });
+            // All of them are awaited before the first failure counts.
             ended.collect::<Vec<_>>().into_iter().collect()
         })
     }
