@@ -326,11 +326,21 @@ impl Completion {
 
     /// Gives all records of the batch their result. Only the first call counts; true if this was it.
     pub(crate) fn resolve(self: &Arc<Self>, resolution: Resolution) -> bool {
+        self.resolve_and(resolution, || ())
+    }
+
+    /// The same; `count` runs, if this is the first call, before anybody can see the result.
+    pub(crate) fn resolve_and(
+        self: &Arc<Self>,
+        resolution: Resolution,
+        count: impl FnOnce(),
+    ) -> bool {
         let mut state = self.state.lock();
         let State::Pending { callbacks, wakers } = &mut *state else {
             return false;
         };
         let (callbacks, wakers) = (std::mem::take(callbacks), std::mem::take(wakers));
+        count();
         let result = Arc::new(Done(resolution));
         *state = State::Done {
             result,

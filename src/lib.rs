@@ -12,6 +12,8 @@ mod error;
 mod expiry;
 mod latch;
 mod metrics;
+#[cfg(feature = "mock")]
+pub mod mock;
 mod partitioner;
 mod producer;
 mod record;

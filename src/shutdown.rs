@@ -121,6 +121,7 @@ impl Shutdown {
         self.abandon(deadline);
         self.expiry.close();
         core.wishes.close();
+        core.accumulator.identities().close();
         self.interrupt.fire();
         let mut threads = core.brokers.close();
         threads.append(&mut self.threads.lock());

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::budget::Grant;
 use super::partition::Partition;
+use super::sequence::Stamp;
 use crate::delivery::{Completion, Failure, Slot};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::record::Record;
@@ -43,6 +44,11 @@ pub(crate) struct Batch {
     pub(crate) ordinal: u64,
     /// The topic's id when it was taken for sending.
     pub(crate) topic_id: TopicId,
+    /// Who sends it, as which numbers.
+    pub(crate) stamp: Stamp,
+    is_sealed: bool,
+    /// Somebody else sees to its result.
+    is_paid: bool,
     /// How often its bytes began to be written.
     pub(crate) attempts: u32,
     /// Some attempt ended without an answer that says whether the broker has it.
@@ -159,7 +165,7 @@ impl OpenBatch {
         self.records
     }
 
-    pub(crate) fn seal(self, partition: Arc<Partition>) -> Batch {
+    pub(crate) fn close(self, partition: Arc<Partition>) -> Batch {
         Batch {
             bytes: self.bytes,
             grant: self.grant,
@@ -171,6 +177,9 @@ impl OpenBatch {
             partition,
             ordinal: 0,
             topic_id: TopicId::default(),
+            stamp: Stamp::NONE,
+            is_sealed: false,
+            is_paid: false,
             attempts: 0,
             may_be_written: false,
         }
@@ -178,9 +187,24 @@ impl OpenBatch {
 }
 
 impl Batch {
-    /// Writes the header, once: from here on the bytes never change, so that a retry is the same batch.
-    pub(crate) fn stamp(&mut self) {
-        if self.attempts > 0 {
+    /// Gives it its identity and sequence: from here on its bytes are the same for every attempt.
+    pub(crate) fn give(&mut self, stamp: Stamp) {
+        self.stamp = stamp;
+    }
+
+    /// Takes identity and sequence back. Only for a batch that is known to be in no log.
+    pub(crate) fn take_back(&mut self) {
+        assert!(
+            !self.may_be_written,
+            "a batch that may be in the log was to be numbered anew"
+        );
+        self.stamp = Stamp::NONE;
+        self.is_sealed = false;
+    }
+
+    /// Writes the header, once for each stamp, so that a retry is the same batch to the bit.
+    pub(crate) fn seal(&mut self) {
+        if std::mem::replace(&mut self.is_sealed, true) {
             return;
         }
         let header = BatchHeader {
@@ -193,12 +217,21 @@ impl Batch {
             last_offset_delta: self.records as i32 - 1,
             base_timestamp: self.base_timestamp_ms,
             max_timestamp: self.max_timestamp_ms,
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
+            producer_id: self.stamp.identity.producer_id,
+            producer_epoch: self.stamp.identity.epoch,
+            base_sequence: self.stamp.base_sequence,
             record_count: self.records as i32,
         };
         header.write(&mut self.bytes);
+    }
+
+    /// Gives its memory back; what is left is the debt of a result.
+    #[must_use]
+    pub(crate) fn free(mut self) -> Arc<Completion> {
+        self.bytes = Vec::new();
+        self.grant.shrink_to(0);
+        self.is_paid = true;
+        self.completion.clone()
     }
 
     /// What is known of its records if they fail now.
@@ -217,7 +250,7 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        if self.completion.result().is_none() {
+        if !self.is_paid && self.completion.result().is_none() {
             let outcome = if self.attempts > 0 {
                 Outcome::Unknown
             } else {

@@ -2,8 +2,11 @@
 
 pub(crate) mod batch;
 pub(crate) mod budget;
+mod ended;
+pub(crate) mod identity;
 pub(crate) mod partition;
 pub(crate) mod ready;
+pub(crate) mod sequence;
 pub(crate) mod state;
 pub(crate) mod topic;
 
@@ -18,11 +21,13 @@ use crate::record::Record;
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Deadline, human};
 
-use batch::{Batch, lone_size};
+use batch::lone_size;
 use budget::{Budget, Grant, Refused};
-use partition::{Append, Fate, Load, Partition, Shared, Standstill};
+use ended::GivenUp;
+use identity::Identities;
+use partition::{Append, Fate, Load, Partition, Shared};
 use ready::ReadyQueue;
-use state::{GivenUp, Rules};
+use state::Rules;
 use topic::Topic;
 
 /// Every topic's partitions with what they hold, and the memory for it.
@@ -59,7 +64,12 @@ impl Accumulator {
             linger: config.linger,
             batch_size: config.batch_size,
             delivery_timeout: config.delivery_timeout,
-            on_wire_max: if may_retry { 1 } else { config.max_in_flight },
+            on_wire_max: if may_retry && !config.idempotence {
+                1
+            } else {
+                config.max_in_flight
+            },
+            is_idempotent: config.idempotence,
         };
         let budget = Budget::new(config.buffer_memory);
         Self {
@@ -67,6 +77,7 @@ impl Accumulator {
                 rules,
                 budget,
                 callbacks,
+                identities: Identities::default(),
             }),
             topics: Mutex::default(),
             queues: Mutex::default(),
@@ -80,6 +91,10 @@ impl Accumulator {
 
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.shared.budget
+    }
+
+    pub(crate) fn identities(&self) -> &Identities {
+        &self.shared.identities
     }
 
     pub(crate) fn topic(&self, name: &str) -> Option<Arc<Topic>> {
@@ -321,25 +336,28 @@ fn fail(
     kind: ErrorKind,
     what: &str,
 ) -> Losses {
-    let (
-        GivenUp {
-            waiting,
-            unsent,
-            on_wire,
-        },
-        standstill,
-    ) = partition.give_up(created_by);
-    let mut losses = Losses::default();
+    let (given_up, standstill) = partition.give_up(created_by);
+    let GivenUp {
+        waiting,
+        unsent,
+        on_wire,
+    } = given_up;
     let what = format!("record for {partition} {what}");
+    let mut losses = Losses::default();
+    let mut resolve = |completion: Arc<Completion>, fate: Fate, records: u32| {
+        let error = standstill.error(kind, &what, fate);
+        if completion.resolve(Err(Failure::from(error))) {
+            losses.count(fate.outcome, records);
+        }
+    };
     for batch in unsent.into_iter().chain(waiting) {
         let fate = Fate {
             attempts: batch.attempts,
             outcome: batch.outcome(),
             on_wire: false,
         };
-        if fail_batch(&batch, &standstill, kind, &what, fate) {
-            losses.count(fate.outcome, batch.records);
-        }
+        let records = batch.records;
+        resolve(batch.free(), fate, records);
     }
     for (completion, attempts, records) in on_wire {
         let fate = Fate {
@@ -347,22 +365,7 @@ fn fail(
             outcome: Outcome::Unknown,
             on_wire: true,
         };
-        let error = standstill.error(kind, &what, fate);
-        if completion.resolve(Err(Failure::from(error))) {
-            losses.count(fate.outcome, records);
-        }
+        resolve(completion, fate, records);
     }
     losses
-}
-
-fn fail_batch(
-    batch: &Batch,
-    standstill: &Standstill,
-    kind: ErrorKind,
-    what: &str,
-    fate: Fate,
-) -> bool {
-    batch
-        .completion
-        .resolve(Err(Failure::from(standstill.error(kind, what, fate))))
 }

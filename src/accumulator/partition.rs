@@ -5,13 +5,16 @@ use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
 use super::budget::{Budget, Grant};
+use super::ended::GivenUp;
+use super::identity::Identities;
 use super::ready::{ReadyQueue, Token};
-use super::state::{Announcement, GivenUp, Route, Rules, State, Take, Verdict};
+use super::sequence::Current;
+use super::state::{Announcement, Conditions, Route, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
 use crate::delivery::{Completion, Hurry, Slot};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::record::Record;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
 
 /// The batches of one partition. It lives as long as the producer, whatever the metadata says meanwhile.
@@ -27,6 +30,17 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) budget: Arc<Budget>,
     pub(crate) callbacks: Arc<CallbackQueue>,
+    pub(crate) identities: Identities,
+}
+
+impl Shared {
+    fn conditions(&self) -> Conditions {
+        let (is_pressed, generation) = (self.budget.is_pressed(), self.identities.generation());
+        Conditions {
+            is_pressed,
+            generation,
+        }
+    }
 }
 
 /// What [`Partition::append`] did.
@@ -79,7 +93,7 @@ impl Partition {
         if let Some(open) = &state.open {
             let record_len = open.encoded_len(record, timestamp_ms);
             if !open.accepts(record_len, batch_size) {
-                let full = state.open.take().map(|open| open.seal(self.clone()));
+                let full = state.open.take().map(|open| open.close(self.clone()));
                 state.queue.extend(full);
             }
         }
@@ -107,9 +121,7 @@ impl Partition {
         }
         let slot = open.append(record, timestamp_ms);
         let completion = open.completion.clone();
-        let announcement = state.announce(&self.shared.rules, self.shared.budget.is_pressed());
-        drop(state);
-        self.tell(announcement);
+        self.unlock_and_tell(state);
         Append::Done {
             completion,
             slot,
@@ -131,26 +143,22 @@ impl Partition {
     /// Gives `broker_id`'s sender the batch that is next. Only valid tokens get one.
     pub(crate) fn take(
         self: &Arc<Self>,
-        ticket: u64,
-        broker_id: i32,
+        (ticket, broker_id, room): (u64, i32, usize),
+        newest: Option<Current>,
         now: Instant,
-        room: usize,
     ) -> Take {
-        let is_pressed = self.shared.budget.is_pressed();
-        let rules = &self.shared.rules;
+        let mut conditions = self.shared.conditions();
+        if let Some(newest) = newest {
+            // It may have been raised since it was read: then nothing is stamped with it.
+            conditions.generation = newest.generation;
+        }
+        let settings = (&self.shared.rules, conditions);
         let mut state = self.state.lock();
-        let take = state.take(
-            (ticket, broker_id),
-            (now, is_pressed),
-            (room, rules),
-            |open| open.seal(self.clone()),
-        );
-        let announcement = match take {
-            Take::NoRoom => None,
-            Take::Batch(_) | Take::Nothing => state.announce(rules, is_pressed),
-        };
-        drop(state);
-        self.tell(announcement);
+        let close = |open: OpenBatch| open.close(self.clone());
+        let take = state.take((ticket, broker_id, room), newest, now, settings, close);
+        if !matches!(take, Take::NoRoom) {
+            self.unlock_and_tell(state);
+        }
         take
     }
 
@@ -158,10 +166,11 @@ impl Partition {
         self.state.lock().is_valid(ticket, broker_id)
     }
 
-    /// Takes back a batch whose attempt has ended; a batch that comes out is the caller's to resolve.
+    /// Takes back a batch whose attempt has ended; one that comes out is the caller's to resolve.
     pub(crate) fn ended(self: &Arc<Self>, batch: Batch, verdict: Verdict) -> Option<Batch> {
+        let now = time::now();
         let mut state = self.state.lock();
-        let settled = state.ended(batch, verdict);
+        let settled = state.ended(batch, verdict, (&self.shared.rules, now));
         self.unlock_and_tell(state);
         settled
     }
@@ -274,7 +283,9 @@ impl Partition {
     /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
     pub(crate) fn give_up(self: &Arc<Self>, created_by: Option<Instant>) -> (GivenUp, Standstill) {
         let mut state = self.state.lock();
-        let given_up = state.give_up(created_by, |open| open.seal(self.clone()));
+        let given_up = state.give_up(created_by, &self.shared.rules, |open| {
+            open.close(self.clone())
+        });
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
             last_error: state.last_error.clone(),
@@ -283,8 +294,16 @@ impl Partition {
         (given_up, standstill)
     }
 
-    fn unlock_and_tell(self: &Arc<Self>, mut state: crate::sync::Guard<'_, State>) {
-        let announcement = state.announce(&self.shared.rules, self.shared.budget.is_pressed());
+    /// Releases the lock, and tells the sender if there is something for it. A partition that has
+    /// outgrown its identity gets a newer one first.
+    fn unlock_and_tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {
+        let rules = &self.shared.rules;
+        if let Some(outgrown) = state.end_drain() {
+            drop(state);
+            self.shared.identities.raise(outgrown);
+            state = self.state.lock();
+        }
+        let announcement = state.announce(rules, self.shared.conditions());
         drop(state);
         self.tell(announcement);
     }

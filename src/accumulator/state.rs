@@ -1,14 +1,17 @@
 //! The batches of one partition and the order in which they may leave: pure, values in and values out.
 //!
-//! The order rule: a batch that must be sent again goes before everything newer, and nothing newer leaves until it is
-//! settled. One rule covers a moved leader, a lost connection and a refusal. It can only hold for batches that wait
-//! here, so a partition that may have to retry keeps one batch on the wire (see [`Rules::on_wire_max`]).
+//! The order rule: a batch that must be sent again goes before everything newer, and nothing newer
+//! leaves until it is settled. One rule covers a moved leader, a lost connection and a refusal. With
+//! idempotence the broker refuses what comes out of order, so five batches may be on the wire;
+//! without it the rule can only hold for batches that wait here, so a partition that may have to
+//! retry keeps one on the wire (see [`Rules::on_wire_max`]).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::batch::{Batch, OpenBatch};
 use super::ready::ReadyQueue;
+use super::sequence::{Current, Sequences};
 use crate::delivery::Completion;
 use crate::error::Error;
 use crate::sync::Arc;
@@ -23,6 +26,16 @@ pub(crate) struct Rules {
     pub(crate) delivery_timeout: Duration,
     /// Un-answered batches of one partition.
     pub(crate) on_wire_max: usize,
+    pub(crate) is_idempotent: bool,
+}
+
+/// What else decides about them, and changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conditions {
+    /// Somebody waits for memory: nothing lingers.
+    pub(crate) is_pressed: bool,
+    /// The number of the newest identity.
+    pub(crate) generation: u64,
 }
 
 /// Where a partition's batches go.
@@ -40,17 +53,18 @@ pub(crate) struct State {
     pub(crate) queue: VecDeque<Batch>,
     /// Sent and not settled, in the order of their first send.
     pub(crate) flights: VecDeque<Flight>,
-    on_wire: usize,
+    pub(super) on_wire: usize,
     /// The broker that has what is on the wire.
     home: Option<i32>,
     pub(crate) route: Option<Route>,
     /// A refusal said that the route is wrong: wait for the next view of the cluster.
-    awaits_view: bool,
-    rests_until: Option<Instant>,
+    pub(super) awaits_view: bool,
+    pub(super) rests_until: Option<Instant>,
     next_ordinal: u64,
     ticket: u64,
-    announced: Announced,
+    pub(super) announced: Announced,
     pub(crate) last_error: Option<Error>,
+    pub(crate) sequences: Sequences,
 }
 
 /// A batch that was sent.
@@ -61,6 +75,7 @@ pub(crate) struct Flight {
     pub(crate) attempts: u32,
     pub(crate) records: u32,
     pub(crate) bytes: usize,
+    pub(crate) base_sequence: i32,
     pub(crate) stage: Stage,
 }
 
@@ -71,10 +86,12 @@ pub(crate) enum Stage {
     Waiting(Batch),
     /// Its records have failed for the application; the connection still has the bytes.
     Abandoned,
+    /// Its records have failed, and no connection has the bytes; its sequences may be in the log.
+    Tombstone,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Announced {
+pub(super) enum Announced {
     #[default]
     No,
     Later(Instant),
@@ -107,23 +124,33 @@ pub(crate) enum Take {
 
 /// What became of an attempt.
 pub(crate) enum Verdict {
-    /// Settled: the broker has it, or never will.
-    Settled,
-    /// To be sent again, not before `at`, and once a newer view of the cluster is there if `awaits_view`.
+    /// The broker has it.
+    Acked,
+    /// Its records have failed.
+    Failed,
+    /// To be sent again, not before `at`, and once a newer view of the cluster is there if
+    /// `awaits_view`.
     Again {
         at: Option<Instant>,
         awaits_view: bool,
         error: Error,
     },
+    /// The broker did not append it, because its sequence is not the next one, or (`has_forgotten`)
+    /// because it does not know the producer any more.
+    OutOfSequence { has_forgotten: bool, error: Error },
 }
 
 impl State {
     /// The token that is owed to the route's sender, if any.
-    pub(crate) fn announce(&mut self, rules: &Rules, is_pressed: bool) -> Option<Announcement> {
+    pub(crate) fn announce(
+        &mut self,
+        rules: &Rules,
+        conditions: Conditions,
+    ) -> Option<Announcement> {
         if self.announced == Announced::Due {
             return None;
         }
-        let at = match (self.due(rules, is_pressed), self.announced) {
+        let at = match (self.due(rules, conditions), self.announced) {
             (Due::Never, _) => return None,
             (Due::At(at), Announced::Later(known)) if known <= at => return None,
             (Due::At(at), _) => Some(at),
@@ -139,7 +166,7 @@ impl State {
         })
     }
 
-    fn due(&self, rules: &Rules, is_pressed: bool) -> Due {
+    fn due(&self, rules: &Rules, conditions: Conditions) -> Due {
         let Some(route) = &self.route else {
             return Due::Never;
         };
@@ -154,18 +181,32 @@ impl State {
                 None => Due::Now,
             };
         }
-        if self.on_wire >= rules.on_wire_max {
+        if self.on_wire >= self.on_wire_max(rules) || !self.may_stamp(rules, conditions) {
             return Due::Never;
         }
         match &self.open {
             _ if !self.queue.is_empty() => Due::Now,
             None => Due::Never,
-            Some(open) if open.is_hurried || is_pressed || rules.linger.is_zero() => Due::Now,
+            Some(open) if open.is_hurried || conditions.is_pressed || rules.linger.is_zero() => {
+                Due::Now
+            }
             Some(open) => time::after(open.created, rules.linger).map_or(Due::Never, Due::At),
         }
     }
 
-    fn waiting(&self) -> Option<usize> {
+    fn on_wire_max(&self, rules: &Rules) -> usize {
+        match rules.is_idempotent {
+            true => rules.on_wire_max.min(self.sequences.on_wire_max()),
+            false => rules.on_wire_max,
+        }
+    }
+
+    fn may_stamp(&self, rules: &Rules, conditions: Conditions) -> bool {
+        let has_flights = !self.flights.is_empty();
+        !rules.is_idempotent || self.sequences.may_stamp(has_flights, conditions.generation)
+    }
+
+    pub(super) fn waiting(&self) -> Option<usize> {
         self.flights
             .iter()
             .position(|flight| matches!(flight.stage, Stage::Waiting(_)))
@@ -180,19 +221,20 @@ impl State {
         leads && ticket == self.ticket && self.announced != Announced::No
     }
 
-    /// Gives the sender of `broker_id` the batch that is next, if one may leave now.
+    /// Gives the sender of `broker_id` the batch that is next, if one may leave now and fits `room`.
     pub(crate) fn take(
         &mut self,
-        (ticket, broker_id): (u64, i32),
-        (now, is_pressed): (Instant, bool),
-        (room, rules): (usize, &Rules),
+        (ticket, broker_id, room): (u64, i32, usize),
+        newest: Option<Current>,
+        now: Instant,
+        (rules, conditions): (&Rules, Conditions),
         seal: impl FnOnce(OpenBatch) -> Batch,
     ) -> Take {
         if !self.is_valid(ticket, broker_id) {
             return Take::Nothing;
         }
         self.announced = Announced::No;
-        match self.due(rules, is_pressed) {
+        match self.due(rules, conditions) {
             Due::Never => return Take::Nothing,
             Due::At(at) if at > now => return Take::Nothing,
             Due::At(_) | Due::Now => {}
@@ -201,16 +243,20 @@ impl State {
             self.announced = Announced::Due;
             return Take::NoRoom;
         }
-        self.home = Some(broker_id);
-        self.on_wire += 1;
-        let batch = match self.waiting() {
-            Some(index) => self.resend(index),
-            None => self.send_first(seal),
+        if self.home != Some(broker_id) {
+            self.home = Some(broker_id);
+            self.sequences.moved();
+        }
+        let batch = match (self.waiting(), newest) {
+            (Some(index), _) => self.resend(index),
+            (None, None) if rules.is_idempotent => None,
+            (None, newest) => self.send_first(newest, now, seal),
         };
+        self.on_wire += usize::from(batch.is_some());
         batch.map_or(Take::Nothing, Take::Batch)
     }
 
-    fn next_len(&self) -> Option<usize> {
+    pub(super) fn next_len(&self) -> Option<usize> {
         let waiting = self
             .waiting()
             .and_then(|index| match &self.flights[index].stage {
@@ -229,63 +275,40 @@ impl State {
         flight.attempts += 1;
         match std::mem::replace(&mut flight.stage, Stage::OnWire) {
             Stage::Waiting(batch) => Some(batch),
-            Stage::OnWire | Stage::Abandoned => None,
+            Stage::OnWire | Stage::Abandoned | Stage::Tombstone => None,
         }
     }
 
-    fn send_first(&mut self, seal: impl FnOnce(OpenBatch) -> Batch) -> Option<Batch> {
+    fn send_first(
+        &mut self,
+        newest: Option<Current>,
+        now: Instant,
+        seal: impl FnOnce(OpenBatch) -> Batch,
+    ) -> Option<Batch> {
+        let topic_id = self.route.as_ref()?.topic_id;
         let queued = self.queue.pop_front();
         let mut batch = queued.or_else(|| self.open.take().map(seal))?;
         batch.ordinal = self.next_ordinal;
-        batch.topic_id = self.route.as_ref()?.topic_id;
+        batch.topic_id = topic_id;
         self.next_ordinal += 1;
+        if let Some(newest) = newest {
+            let has_flights = !self.flights.is_empty();
+            batch.give(
+                self.sequences
+                    .stamp(newest, has_flights, batch.records, now),
+            );
+        }
         self.flights.push_back(Flight {
             ordinal: batch.ordinal,
             completion: batch.completion.clone(),
             created: batch.created,
-            attempts: 1,
+            attempts: batch.attempts + 1,
             records: batch.records,
             bytes: batch.capacity(),
+            base_sequence: batch.stamp.base_sequence,
             stage: Stage::OnWire,
         });
         Some(batch)
-    }
-
-    /// Takes back a batch whose attempt has ended. The batch that comes out, if any, is the caller's to resolve or to
-    /// drop, outside the lock.
-    pub(crate) fn ended(&mut self, batch: Batch, verdict: Verdict) -> Option<Batch> {
-        self.on_wire -= 1;
-        let Some(index) = self
-            .flights
-            .iter()
-            .position(|flight| flight.ordinal == batch.ordinal)
-        else {
-            return Some(batch);
-        };
-        let is_abandoned = matches!(self.flights[index].stage, Stage::Abandoned);
-        match verdict {
-            Verdict::Again {
-                at,
-                awaits_view,
-                error,
-            } if !is_abandoned => {
-                self.rests_until = self.rests_until.max(at);
-                self.awaits_view |= awaits_view;
-                self.last_error = Some(error);
-                let mut batch = batch;
-                batch.topic_id = self
-                    .route
-                    .as_ref()
-                    .map_or(batch.topic_id, |route| route.topic_id);
-                self.flights[index].attempts = batch.attempts;
-                self.flights[index].stage = Stage::Waiting(batch);
-                None
-            }
-            _ => {
-                self.flights.remove(index);
-                Some(batch)
-            }
-        }
     }
 
     /// Follows the leader; also a view that changes nothing frees what waited for one.
@@ -322,70 +345,14 @@ impl State {
         self.open.is_some() || !self.queue.is_empty() || !self.flights.is_empty()
     }
 
-    /// Takes out the batches whose time has come by `created_by`, for the caller to fail outside the lock: those that
-    /// wait here whole, those on the wire by their completion.
-    pub(crate) fn give_up(
-        &mut self,
-        created_by: Option<Instant>,
-        seal: impl Fn(OpenBatch) -> Batch,
-    ) -> GivenUp {
-        let is_old = |created: Instant| created_by.is_none_or(|by| created <= by);
-        let mut given_up = GivenUp::default();
-        for mut flight in std::mem::take(&mut self.flights) {
-            if is_old(flight.created) {
-                match std::mem::replace(&mut flight.stage, Stage::Abandoned) {
-                    Stage::Waiting(batch) => {
-                        given_up.waiting.push(batch);
-                        continue;
-                    }
-                    Stage::OnWire => given_up.on_wire.push((
-                        flight.completion.clone(),
-                        flight.attempts,
-                        flight.records,
-                    )),
-                    Stage::Abandoned => {}
-                }
-            }
-            self.flights.push_back(flight);
-        }
-        while self
-            .queue
-            .front()
-            .is_some_and(|batch| is_old(batch.created))
-        {
-            given_up.unsent.extend(self.queue.pop_front());
-        }
-        if self.open.as_ref().is_some_and(|open| is_old(open.created)) {
-            given_up.unsent.extend(self.open.take().map(seal));
-        }
-        if self.waiting().is_none() {
-            self.rests_until = None;
-        }
-        if self.next_len().is_none() {
-            // A token for nothing would make the sender connect for nothing.
-            self.announced = Announced::No;
-        }
-        given_up
-    }
-
     /// When the oldest unresolved batch was made.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         let flights = self.flights.iter();
-        let unresolved = flights.filter(|flight| !matches!(flight.stage, Stage::Abandoned));
+        let is_unresolved = |stage: &Stage| matches!(stage, Stage::OnWire | Stage::Waiting(_));
+        let unresolved = flights.filter(|flight| is_unresolved(&flight.stage));
         let waiting = unresolved.map(|flight| flight.created);
         let queued = self.queue.front().map(|batch| batch.created);
         let open = self.open.as_ref().map(|open| open.created);
         waiting.chain(queued).chain(open).min()
     }
-}
-
-/// Batches that are out of time.
-#[derive(Default)]
-pub(crate) struct GivenUp {
-    /// Sent before, waiting to be sent again.
-    pub(crate) waiting: Vec<Batch>,
-    /// Never sent.
-    pub(crate) unsent: Vec<Batch>,
-    /// Un-answered, with the numbers of attempts and of records.
-    pub(crate) on_wire: Vec<(Arc<Completion>, u32, u32)>,
 }

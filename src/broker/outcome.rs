@@ -25,6 +25,7 @@ pub(crate) struct Facts {
     pub(crate) created: Instant,
     pub(crate) may_be_written: bool,
     pub(crate) acks_all: bool,
+    pub(crate) is_idempotent: bool,
 }
 
 /// The settings that decide.
@@ -47,6 +48,8 @@ pub(crate) enum Decision {
         may_be_written: bool,
         error: Error,
     },
+    /// The broker did not append it: its sequence is not the next, or the producer is unknown to it.
+    OutOfSequence { has_forgotten: bool, error: Error },
     /// Its records have failed.
     Fail { refresh: bool, error: Error },
 }
@@ -60,12 +63,25 @@ pub(crate) fn decide(
     place: &dyn Fn() -> String,
 ) -> Decision {
     let (error, may_be_written, is_retriable, refresh) = match end {
-        End::Answered { code, .. } if code.is_ok() || *code == Code::DUPLICATE_SEQUENCE_NUMBER => {
-            return Decision::Deliver;
-        }
+        End::Answered { code, .. } if is_delivered(*code) => return Decision::Deliver,
         End::Answered { code, message } => {
-            let unknown = facts.may_be_written || leaves_unknown(*code, facts.acks_all);
             let error = refusal(*code, message.as_deref(), &place());
+            match *code {
+                Code::OUT_OF_ORDER_SEQUENCE_NUMBER if facts.is_idempotent => {
+                    return Decision::OutOfSequence {
+                        has_forgotten: false,
+                        error,
+                    };
+                }
+                Code::UNKNOWN_PRODUCER_ID if facts.is_idempotent => {
+                    return Decision::OutOfSequence {
+                        has_forgotten: true,
+                        error,
+                    };
+                }
+                _ => {}
+            }
+            let unknown = facts.may_be_written || leaves_unknown(*code, facts.acks_all);
             (
                 error,
                 unknown,
@@ -88,7 +104,10 @@ pub(crate) fn decide(
     let pause = policy.backoff.delay(facts.attempts, jitter);
     let deadline = time::after(facts.created, policy.delivery_timeout);
     let in_time = deadline.is_none_or(|deadline| now < deadline);
-    if is_retriable && in_time && facts.attempts <= policy.retries {
+    // A batch that may be in the log is safe to send again, and only that can tell: the limit of
+    // attempts does not count for it.
+    let may_try = facts.attempts <= policy.retries || facts.is_idempotent && may_be_written;
+    if is_retriable && in_time && may_try {
         let at = time::after(now, pause);
         return Decision::Again {
             at,
@@ -106,12 +125,13 @@ pub(crate) fn decide(
     let error = match (is_retriable, policy.retries) {
         (false, _) => error,
         (true, 0) => error.context("not sent again because retries is 0"),
-        (true, retries) => error.context(format!(
-            "given up after {} attempts (retries is {retries})",
-            facts.attempts
-        )),
+        (true, _) => error.context(format!("given up after {} attempts", facts.attempts)),
     };
     Decision::Fail { refresh, error }
+}
+
+fn is_delivered(code: Code) -> bool {
+    code.is_ok() || code == Code::DUPLICATE_SEQUENCE_NUMBER
 }
 
 /// True for the codes that do not tell whether the batch was appended: some come after the append, and a leader that

@@ -104,6 +104,9 @@ impl Sender {
     /// Sees to an open connection with a free slot; false if there is none now, after the pause that this asks for.
     fn ensure_link(&mut self) -> bool {
         self.drop_unfit_link();
+        if self.core.config.idempotence && !self.ensure_identity() {
+            return false;
+        }
         if self.link.is_none() && !self.connect() {
             return false;
         }
@@ -119,6 +122,19 @@ impl Sender {
         // Time has passed: more may be due, and some of it may have gone elsewhere.
         self.drain();
         true
+    }
+
+    /// Waits for a producer id where there is none; the cluster thread fetches it.
+    fn ensure_identity(&mut self) -> bool {
+        let core = self.core.clone();
+        match core.accumulator.identities().wait(|| core.wishes.refresh()) {
+            Some(Ok(())) => true,
+            Some(Err(error)) => {
+                self.fail_pending(&error);
+                false
+            }
+            None => false,
+        }
     }
 
     fn drop_unfit_link(&mut self) {
@@ -270,13 +286,14 @@ impl Sender {
 
     /// Takes one batch of each partition that is due, up to `max.request.size`.
     fn collect(&mut self) -> Vec<Batch> {
+        let newest = self.core.accumulator.identities().newest();
         let mut batches = Vec::new();
         let (mut room, now) = (self.core.config.max_request_size, time::now());
         while let Some(token) = self.pending.pop_front() {
             let most = if batches.is_empty() { usize::MAX } else { room };
             match token
                 .partition
-                .take(token.ticket, self.broker.id(), now, most)
+                .take((token.ticket, self.broker.id(), most), newest, now)
             {
                 Take::Batch(batch) => {
                     room = room.saturating_sub(batch.bytes.len());
@@ -297,7 +314,7 @@ impl Sender {
         let config = &self.core.config;
         let answers = config.acks != Acks::None;
         for batch in &mut batches {
-            batch.stamp();
+            batch.seal();
             batch.attempts += 1;
         }
         batches.sort_by(|a, b| a.partition.topic().cmp(b.partition.topic()));

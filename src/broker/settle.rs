@@ -89,6 +89,7 @@ impl Settle {
             created: batch.created,
             may_be_written: batch.may_be_written,
             acks_all: self.core.config.acks == Acks::All,
+            is_idempotent: self.core.config.idempotence,
         };
         let partition = batch.partition.clone();
         let place = || format!("{} for {partition}", self.broker);
@@ -125,22 +126,49 @@ impl Settle {
                     },
                 ));
             }
+            Decision::OutOfSequence {
+                has_forgotten,
+                error,
+            } => {
+                log::debug!("out of sequence: {error}");
+                self.core.metrics.retries.add(1);
+                let verdict = Verdict::OutOfSequence {
+                    has_forgotten,
+                    error: error.clone(),
+                };
+                if let Some(batch) = partition.ended(batch, verdict) {
+                    let error = error.with_outcome(batch.outcome());
+                    self.resolve(batch, Err(Failure::from(error)));
+                }
+            }
         }
     }
 
     fn settle(&self, batch: Batch, resolution: Resolution) {
+        let verdict = if resolution.is_ok() {
+            Verdict::Acked
+        } else {
+            Verdict::Failed
+        };
+        let partition = batch.partition.clone();
+        if let Some(batch) = partition.ended(batch, verdict) {
+            self.resolve(batch, resolution);
+        }
+    }
+
+    /// Tells the application, if the batch's time has not done so before. The batch's memory is
+    /// free, and counted so, before anybody sees the result.
+    fn resolve(&self, batch: Batch, resolution: Resolution) {
         let metrics = &self.core.metrics;
         let counter = match &resolution {
             Ok(_) => &metrics.delivered,
             Err(failure) if failure.error.outcome() == Outcome::NotWritten => &metrics.failed,
             Err(_) => &metrics.unknown,
         };
-        let partition = batch.partition.clone();
-        if let Some(batch) = partition.ended(batch, Verdict::Settled) {
-            if batch.completion.resolve(resolution) {
-                counter.add(u64::from(batch.records));
-            }
-        }
+        let records = u64::from(batch.records);
+        batch
+            .free()
+            .resolve_and(resolution, || counter.add(records));
     }
 
     fn wish(&self, refresh: bool) {

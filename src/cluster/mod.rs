@@ -1,5 +1,6 @@
 //! What the producer wants to know of the cluster, and the thread that finds out.
 
+mod identity;
 mod info;
 mod updater;
 mod view;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::view;
 use super::{Due, News, PartitionInfo};
+use super::{identity, view};
 use crate::accumulator::partition::Partition;
 use crate::accumulator::state::Route;
 use crate::accumulator::topic::Topic;
@@ -135,6 +135,7 @@ impl Updater {
                 self.core.metrics.metadata_requests.add(1);
                 self.last_success = Some(time::now());
                 self.apply(&response);
+                self.see_to_identity();
             }
             Err(error) => self.failed(&error),
         }
@@ -218,6 +219,36 @@ impl Updater {
             }
         }
         Err(unreachable_brokers(errors))
+    }
+
+    /// Asks for a producer id where one is wanted (KIP-98); any broker gives one.
+    fn see_to_identity(&mut self) {
+        let identities = self.core.accumulator.identities();
+        if !self.core.config.idempotence || !identities.is_wanted() {
+            return;
+        }
+        let Some((connection, used)) = &mut self.connection else {
+            return;
+        };
+        match identity::fetch(connection, self.core.config.request_timeout) {
+            Ok(identity) => {
+                *used = time::now();
+                log::debug!(
+                    "producer id {}, epoch {}",
+                    identity.producer_id,
+                    identity.epoch
+                );
+                identities.set(identity);
+            }
+            Err(error) if error.is_retriable() => {
+                log::debug!("no producer id yet: {error}");
+                self.connection = None;
+                self.turn = self.turn.wrapping_add(1);
+                self.in_vain = self.in_vain.saturating_add(1);
+                self.core.wishes.refresh();
+            }
+            Err(error) => identities.deny(error),
+        }
     }
 
     fn ask(

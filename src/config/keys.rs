@@ -11,9 +11,6 @@ use crate::partitioner::PartitionerChoice;
 /// Java's least `metadata.max.idle.ms`.
 pub(super) const METADATA_IDLE_MIN: Duration = Duration::from_secs(5);
 
-pub(super) const NO_IDEMPOTENCE: &str = "this version cannot keep duplicates out; leave it \
-     out or set it to false, and keep retries=0 if duplicates do harm";
-
 /// What happens to the value of a key.
 #[derive(Clone, Copy)]
 pub(super) enum Treatment {
@@ -126,7 +123,7 @@ pub(super) static KEYS: &[Key] = &[
         fine: &["incremental"],
         why: "batches always grow as records come",
     }),
-    ("retries", read!(retries, s => s.integer(0..=INT_MAX)?.unsigned_abs() as u32)),
+    ("retries", Read(read_retries)),
     ("acks", Read(read_acks)),
     ("compression.type", Refused {
         fine: &["none"],
@@ -178,7 +175,7 @@ pub(super) static KEYS: &[Key] = &[
     ("metrics.num.samples", NO_SAMPLES),
     ("metrics.recording.level", NO_SAMPLES),
     ("metric.reporters", Ignored { fine: &[""], why: "reporters are classes of Java" }),
-    ("max.in.flight.requests.per.connection", read!(max_in_flight, s => s.size(1..=INT_MAX)?)),
+    ("max.in.flight.requests.per.connection", Read(read_max_in_flight)),
     ("key.serializer", Read(read_serializer)),
     ("value.serializer", Read(read_serializer)),
     ("socket.connection.setup.timeout.ms", read!(connection_setup_timeout, s => {
@@ -242,6 +239,7 @@ static FAMILIES: &[Key] = &[
 ];
 
 fn read_acks(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    config.chosen.acks = true;
     config.acks = match setting.value {
         "0" => Acks::None,
         "1" => Acks::Leader,
@@ -253,10 +251,18 @@ fn read_acks(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
 }
 
 fn read_idempotence(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
-    if setting.boolean()? {
-        return Err(setting.refused(NO_IDEMPOTENCE));
-    }
-    config.idempotence = false;
+    config.idempotence = setting.boolean()?;
+    Ok(())
+}
+
+fn read_retries(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    config.retries = setting.integer(0..=INT_MAX)?.unsigned_abs() as u32;
+    config.chosen.retries = true;
+    Ok(())
+}
+
+fn read_max_in_flight(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    config.max_in_flight = setting.size(1..=INT_MAX)?;
     Ok(())
 }
 

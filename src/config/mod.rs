@@ -84,7 +84,7 @@ pub struct Config {
     pub(crate) security_protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<SaslConfig>,
-    idempotence: bool,
+    pub(crate) idempotence: bool,
     chosen: Chosen,
     warnings: Vec<String>,
 }
@@ -96,6 +96,8 @@ struct Chosen {
     bootstrap_error: Option<Error>,
     /// The protocol of a bootstrap server that was written `SASL_SSL://host:port`.
     bootstrap_protocol: Option<SecurityProtocol>,
+    acks: bool,
+    retries: bool,
     client_id: bool,
     delivery_timeout: bool,
     reconnect_backoff: bool,

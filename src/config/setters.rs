@@ -20,6 +20,7 @@ impl Config {
     /// Java's name: `acks`.
     pub fn acks(mut self, acks: Acks) -> Self {
         self.acks = acks;
+        self.chosen.acks = true;
         self
     }
 
@@ -34,13 +35,22 @@ impl Config {
     /// Java's name: `retries`.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
+        self.chosen.retries = true;
         self
     }
 
-    /// Whether brokers drop the duplicates that retries make. Not in this version: `true` makes
-    /// `Producer::new` fail.
+    /// Whether every record is written exactly once and in the order of its sends, partition by
+    /// partition, through retries, lost answers and moved leaders.
     ///
-    /// Defaults to `false`, other than in Java, because [`retries`](Self::retries) defaults to 0.
+    /// Each batch carries a producer id and sequence numbers, by which brokers recognise what they
+    /// have already (KIP-98). It implies [`Acks::All`] and retries until
+    /// [`delivery_timeout`](Self::delivery_timeout); an `acks`, `retries` or
+    /// [`max_in_flight`](Self::max_in_flight) that contradicts it is an error of `Producer::new`.
+    /// It costs one round trip at the start, and needs the right to write to the topic; brokers
+    /// before 2.8 also ask for `IDEMPOTENT_WRITE` on the cluster.
+    ///
+    /// Defaults to `false`, other than in Java, because this producer is specified with `acks=1`
+    /// and `retries=0`. This one call is the safe profile.
     ///
     /// Java's name: `enable.idempotence`.
     pub fn idempotence(mut self, idempotence: bool) -> Self {

@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::config::value::INT_MAX;
-use crate::config::{Config, SaslConfig, TlsVersions, keys};
+use crate::config::{Acks, Config, SaslConfig, TlsVersions, keys};
 use crate::error::{Error, ErrorKind};
 use crate::time::human;
 
 /// More unanswered requests than a broker ever works on; the sender reserves room for as many.
 const IN_FLIGHT_MAX: usize = 1000;
+/// The batches of a partition that a broker recognises (ProducerStateEntry.NUM_BATCHES_TO_RETAIN).
+const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
 /// What the wire has room for, less what a request needs around its records.
 const BYTES_MAX: usize = i32::MAX as usize - (1 << 20);
 const CLIENT_ID_BYTES_MAX: usize = i16::MAX as usize;
@@ -25,12 +27,7 @@ impl Config {
         self.settle_backoffs();
         self.check_tls()?;
         self.check_sasl()?;
-        if self.idempotence {
-            return Err(wrong(format!(
-                "enable.idempotence: {}",
-                keys::NO_IDEMPOTENCE
-            )));
-        }
+        self.settle_idempotence()?;
         self.settle_client_id()?;
         Ok(self)
     }
@@ -95,6 +92,45 @@ impl Config {
             if bytes == Some(0) {
                 return Err(wrong(format!("{key}: 0 is no size for a buffer")));
             }
+        }
+        Ok(())
+    }
+
+    /// Idempotence implies acks=all and retries until the delivery time-out, unless the user said
+    /// otherwise, which is an error: each of the three is what keeps duplicates and gaps out.
+    fn settle_idempotence(&mut self) -> Result<(), Error> {
+        if !self.idempotence {
+            return Ok(());
+        }
+        let clash = |key: &str, value: String, why: &str| {
+            let message = format!(
+                "{key}={value} clashes with enable.idempotence=true: {why}; leave {key} out, or set \
+                 enable.idempotence=false"
+            );
+            Err(wrong(message))
+        };
+        if self.chosen.acks && self.acks != Acks::All {
+            return clash(
+                "acks",
+                self.acks.to_string(),
+                "only acks=all keeps what was acknowledged",
+            );
+        }
+        if self.chosen.retries && self.retries == 0 {
+            return clash(
+                "retries",
+                "0".into(),
+                "a batch that is never sent again may be missing",
+            );
+        }
+        if self.max_in_flight > IDEMPOTENT_IN_FLIGHT_MAX {
+            let value = self.max_in_flight.to_string();
+            let why = "a broker remembers the last 5 batches of a partition";
+            return clash("max.in.flight.requests.per.connection", value, why);
+        }
+        self.acks = Acks::All;
+        if !self.chosen.retries {
+            self.retries = INT_MAX.unsigned_abs() as u32;
         }
         Ok(())
     }

@@ -32,8 +32,8 @@ impl Buffer {
         }
     }
 
-    /// Free room, at least one byte of it. Where there is none the buffer at most doubles, so what is allocated stays
-    /// in proportion to what arrived.
+    /// Free room, at least one byte of it. Where there is none the buffer at most doubles, so what
+    /// is allocated stays in proportion to what arrived.
     pub(super) fn room(&mut self) -> &mut [u8] {
         if self.filled.end == self.bytes.len() {
             if self.filled.start > 0 {

@@ -1,4 +1,5 @@
-//! What a broken connection means: from what the socket said and the peer sent to a sentence for a person.
+//! What a broken connection means: from what the socket said and the peer sent to a sentence for a
+//! person.
 
 use std::fmt;
 use std::io;
@@ -21,7 +22,8 @@ pub(super) enum Stage {
     ApiVersions,
     SaslHandshake,
     SaslAuthentication,
-    /// The first request behind the set-up, by name: the first that a broker refuses for lack of SASL.
+    /// The first request behind the set-up, by name: the first that a broker refuses for lack of
+    /// SASL.
     FirstRequest(&'static str),
     Request(&'static str),
     Read,
@@ -53,7 +55,8 @@ pub(super) enum Broken {
     Closed {
         inside_frame: bool,
     },
-    /// The stream ended without TLS having closed: by a crash, or by somebody between us and the peer.
+    /// The stream ended without TLS having closed: by a crash, or by somebody between us and the
+    /// peer.
     Cut,
     /// An earlier failure left the stream at an unknown place.
     GivenUp,

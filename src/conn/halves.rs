@@ -31,8 +31,8 @@ pub(crate) struct WriteFailed {
 }
 
 impl WriteHalf {
-    /// Writes all parts, one behind the other. After a failure the connection is shut down: the peer could not tell
-    /// where the next request begins.
+    /// Writes all parts, one behind the other. After a failure the connection is shut down: the
+    /// peer could not tell where the next request begins.
     pub(crate) fn write(&mut self, parts: &[&[u8]], deadline: Deadline) -> Result<(), WriteFailed> {
         self.outgoing.write(parts, deadline).map_err(|unwritten| {
             self.link.shutdown();

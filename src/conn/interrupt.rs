@@ -7,9 +7,10 @@ use crate::sync::{Arc, Mutex};
 
 /// Ends what a connection does, from any thread.
 ///
-/// [`fire`](Self::fire) shuts the sockets down, so that reads, writes and handshakes that wait on them return at
-/// once. Looking up a name and establishing a TCP connection cannot be ended early with `std`: those last until the
-/// operating system or the deadline of the call ends them, and fail right after. Clones are the same interrupt.
+/// [`fire`](Self::fire) shuts the sockets down, so that reads, writes and handshakes that wait on
+/// them return at once. Looking up a name and establishing a TCP connection cannot be ended early
+/// with `std`: those last until the operating system or the deadline of the call ends them, and
+/// fail right after. Clones are the same interrupt.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt(Arc<Mutex<State>>);
 
@@ -20,7 +21,8 @@ struct State {
 }
 
 impl Interrupt {
-    /// Ends everything that goes on, and makes everything that follows fail with `ErrorKind::Closed`.
+    /// Ends everything that goes on, and makes everything that follows fail with
+    /// `ErrorKind::Closed`.
     pub(crate) fn fire(&self) {
         let sockets = {
             let mut state = self.0.lock();

@@ -31,8 +31,8 @@ impl Link {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
-    /// For idle connections: true if the peer closed, or sent what nobody asked for. With TLS any bytes count, since
-    /// those that an idle broker sends are a close or an alert.
+    /// For idle connections: true if the peer closed, or sent what nobody asked for. With TLS any
+    /// bytes count, since those that an idle broker sends are a close or an alert.
     pub(super) fn has_hung_up(&self) -> bool {
         self.interrupt.has_fired() || tcp::has_hung_up(&self.socket)
     }
@@ -73,8 +73,8 @@ impl Outgoing {
         }
     }
 
-    /// Writes all parts as one. After a failure the peer cannot tell where the next frame begins, so all later
-    /// writes fail too.
+    /// Writes all parts as one. After a failure the peer cannot tell where the next frame begins,
+    /// so all later writes fail too.
     pub(super) fn write(&mut self, parts: &[&[u8]], deadline: Deadline) -> Result<(), Unwritten> {
         let mut written = 0;
         let result = match self.has_failed || self.link.interrupt.has_fired() {
@@ -190,7 +190,8 @@ impl Incoming {
         }
     }
 
-    /// Waits for more bytes. What came in front of the end is still to be read; behind it there is nothing to wait for.
+    /// Waits for more bytes. What came in front of the end is still to be read; behind it there is
+    /// nothing to wait for.
     fn fill(&mut self, deadline: Deadline) -> Result<(), Broken> {
         if self.is_at_end {
             let inside_frame = !self.buffer.filled().is_empty();

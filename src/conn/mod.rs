@@ -1,7 +1,7 @@
 //! Connections to brokers: TCP, TLS, version negotiation and SASL, then frames in both directions.
 //!
-//! Everything blocks, and everything has a deadline that holds for the whole call, however slowly the peer drips its
-//! bytes. Errors say the broker, the stage, what happened, and what it may mean.
+//! Everything blocks, and everything has a deadline that holds for the whole call, however slowly
+//! the peer drips its bytes. Errors say the broker, the stage, what happened, and what it may mean.
 
 mod buffer;
 mod diagnosis;
@@ -181,8 +181,8 @@ impl Connection {
         self.versions.finalized_feature(name)
     }
 
-    /// Sends a request and waits for its answer. After an error the connection is of no more use, unless it is that
-    /// the broker does not have the request.
+    /// Sends a request and waits for its answer. After an error the connection is of no more use,
+    /// unless it is that the broker does not have the request.
     pub(crate) fn call<R: Request>(
         &mut self,
         request: &R,
@@ -207,8 +207,8 @@ impl Connection {
         &self.link.address
     }
 
-    /// When a new connection should take over because the broker ends this one's session (KIP-368); some time ahead
-    /// of the end. `None` is never.
+    /// When a new connection should take over because the broker ends this one's session (KIP-368);
+    /// some time ahead of the end. `None` is never.
     pub(crate) fn expires_at(&self) -> Option<Instant> {
         self.expires_at
     }

@@ -49,7 +49,8 @@ impl Dialer {
         })
     }
 
-    /// Connects to the first address of the name that answers. The name is looked up every time, since brokers move.
+    /// Connects to the first address of the name that answers. The name is looked up every time,
+    /// since brokers move.
     pub(super) fn connect(
         &self,
         address: &Address,
@@ -196,7 +197,8 @@ fn starting_behind(mut found: Vec<SocketAddr>, failed: Option<SocketAddr>) -> Ve
     found
 }
 
-/// How long the next of `addresses` may take, so that one black hole leaves time for those behind it.
+/// How long the next of `addresses` may take, so that one black hole leaves time for those behind
+/// it.
 fn share(left: Duration, addresses: usize) -> Duration {
     const LEAST: Duration = Duration::from_millis(250);
     let fair = left / u32::try_from(addresses).unwrap_or(u32::MAX).max(1);
@@ -208,9 +210,9 @@ fn share(left: Duration, addresses: usize) -> Duration {
 pub(super) struct Timeout(Option<Duration>);
 
 impl Timeout {
-    /// The limit to set with this much time left, or `None` where the one that is set does. It never exceeds what is
-    /// left, and is set short of it, so that a run of calls with similar deadlines needs no system call at all; who
-    /// waits to the end sets it a few times more.
+    /// The limit to set with this much time left, or `None` where the one that is set does. It
+    /// never exceeds what is left, and is set short of it, so that a run of calls with similar
+    /// deadlines needs no system call at all; who waits to the end sets it a few times more.
     pub(super) fn change(&mut self, left: Duration) -> Option<Duration> {
         const LEAST: Duration = Duration::from_millis(1);
         let left = left.clamp(LEAST, WAIT_MAX);
@@ -245,7 +247,8 @@ pub(super) fn read(
     }
 }
 
-/// Writes all slices. `written` counts the bytes that the operating system took, also where it fails.
+/// Writes all slices. `written` counts the bytes that the operating system took, also where it
+/// fails.
 pub(super) fn write_all(
     mut socket: &TcpStream,
     timeout: &mut Timeout,
@@ -282,7 +285,8 @@ pub(super) fn has_hung_up(socket: &TcpStream) -> bool {
         return true;
     }
     let peeked = socket.peek(&mut [0]);
-    // A reading thread that meets the short moment of non-blocking mode sees WouldBlock and tries again.
+    // A reading thread that meets the short moment of non-blocking mode sees WouldBlock and tries
+    // again.
     let restored = socket.set_nonblocking(false);
     let is_quiet = peeked.is_err_and(|error| may_go_on(&error));
     restored.is_err() || !is_quiet

@@ -98,9 +98,9 @@ pub(super) enum Negotiation {
     Refused(Error),
 }
 
-/// A broker that does not know the version it is asked with answers UNSUPPORTED_VERSION in the form of version 0, and
-/// since KIP-511 with its own range of this API. `response` has been read accordingly. The next version is always
-/// lower, so this ends.
+/// A broker that does not know the version it is asked with answers UNSUPPORTED_VERSION in the form
+/// of version 0, and since KIP-511 with its own range of this API. `response` has been read
+/// accordingly. The next version is always lower, so this ends.
 pub(super) fn negotiate(asked: i16, response: ApiVersionsResponse) -> Negotiation {
     let refused = |kind, text| Negotiation::Refused(Error::new(kind, text));
     if response.error == Code::NONE {

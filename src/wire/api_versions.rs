@@ -203,7 +203,7 @@ fn decode_finalized(input: &mut Reader<'_>) -> Result<FinalizedFeature, Malforme
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes, decode};
+    use crate::wire::testing::{check, check_bytes, check_golden, decode};
 
     fn request() -> ApiVersionsRequest {
         ApiVersionsRequest {
@@ -234,6 +234,13 @@ mod tests {
             }],
             zk_migration_ready: true,
         }
+    }
+
+    #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = ApiVersionsRequest::VERSIONS;
+        check_golden("ApiVersionsRequest", &request(), versions.clone());
+        check_golden("ApiVersionsResponse", &response(), versions);
     }
 
     #[test]
@@ -276,31 +283,29 @@ mod tests {
             throttle_time_ms: 9,
             ..ApiVersionsResponse::default()
         };
+        #[rustfmt::skip]
         let plain: &[&[u8]] = &[
-            &[0, 0],              // error
-            &[0, 0, 0, 1],        // api_keys
-            &[0, 0, 0, 3, 0, 13], // key, min, max
-            &[0, 0, 0, 9],        // throttle_time_ms
+            &[0, 0],               // error
+            &[0, 0, 0, 1],         // api_keys
+            &[0, 0, 0, 3, 0, 13],  // key, min, max
+            &[0, 0, 0, 9],         // throttle_time_ms
         ];
         check_bytes(&small, 1, plain);
+        #[rustfmt::skip]
         let flexible: &[&[u8]] = &[
-            &[0, 0],                 // error
-            &[3],                    // api_keys
-            &[0, 0, 0, 3, 0, 13, 0], // key, min, max, tagged fields
-            &[0, 18, 0, 0, 0, 4, 0], // key, min, max, tagged fields
-            &[0, 0, 0, 9],           // throttle_time_ms
-            &[4],                    // tagged fields
-            &[0, 9],                 // supported_features: tag, size
-            &[2, 3],
-            b"tv",
-            &[0, 0, 0, 2, 0],           // count, name, min, max, tagged fields
-            &[1, 8],                    // finalized_features_epoch: tag, size
-            &[0, 0, 0, 0, 0, 0, 0, 41], //
-            &[2, 9],                    // finalized_features: tag, size
-            &[2, 3],
-            b"tv",
-            &[0, 2, 0, 1, 0], // count, name, max, min, tagged fields
-            &[3, 1, 1],       // zk_migration_ready: tag, size, true
+            &[0, 0],                           // error
+            &[3],                              // api_keys
+            &[0, 0, 0, 3, 0, 13, 0],           // key, min, max, tagged fields
+            &[0, 18, 0, 0, 0, 4, 0],           // key, min, max, tagged fields
+            &[0, 0, 0, 9],                     // throttle_time_ms
+            &[4],                              // tagged fields
+            &[0, 9],                           // supported_features: tag, size
+            &[2, 3], b"tv", &[0, 0, 0, 2, 0],  // count, name, min, max, tagged fields
+            &[1, 8],                           // finalized_features_epoch: tag, size
+            &[0, 0, 0, 0, 0, 0, 0, 41],
+            &[2, 9],                           // finalized_features: tag, size
+            &[2, 3], b"tv", &[0, 2, 0, 1, 0],  // count, name, max, min, tagged fields
+            &[3, 1, 1],                        // zk_migration_ready: tag, size, true
         ];
         check_bytes(&response(), 3, flexible);
     }
@@ -314,18 +319,22 @@ mod tests {
         };
         let bytes: &[&[u8]] = &[&[0, 35], &[0, 0, 0, 1], &[0, 18, 0, 0, 0, 2]];
         check_bytes(&refusal, 0, bytes);
+        // Brokers before 2.4 name no range.
+        let bare: &[&[u8]] = &[&[0, 35], &[0, 0, 0, 0]];
         for version in 1..=4 {
             assert!(decode::<ApiVersionsResponse>(&bytes.concat(), version).is_err());
+            assert!(decode::<ApiVersionsResponse>(&bare.concat(), version).is_err());
         }
     }
 
     #[test]
     fn tagged_fields_of_the_future_are_skipped() {
+        #[rustfmt::skip]
         let bytes: &[&[u8]] = &[
-            &[0, 0],              // error
-            &[1],                 // api_keys: none
-            &[0, 0, 0, 0],        // throttle_time_ms
-            &[1, 99, 3, 1, 2, 3], // tag 99 of 3 bytes
+            &[0, 0],               // error
+            &[1],                  // api_keys: none
+            &[0, 0, 0, 0],         // throttle_time_ms
+            &[1, 99, 3, 1, 2, 3],  // tag 99 of 3 bytes
         ];
         let response = decode::<ApiVersionsResponse>(&bytes.concat(), 4);
         assert_eq!(response, Ok(ApiVersionsResponse::default()));

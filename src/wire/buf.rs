@@ -213,10 +213,7 @@ impl<'a> Reader<'a> {
         if len > self.left() {
             return Err(self.malformed("array longer than its frame"));
         }
-        // An element can take more memory than bytes of the frame: what is set aside before the
-        // elements were seen stays below the size of the frame, and grows with what really comes.
-        let room = self.left() / size_of::<T>().max(1);
-        let mut elements = Vec::with_capacity(len.min(room));
+        let mut elements = vec_for(len, self.left());
         for _ in 0..len {
             elements.push(element(self)?);
         }
@@ -224,7 +221,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The tagged fields at the end of a structure: calls `field` with each tag and a reader of
-    /// that field alone, which it has to read to its end (`rest` skips a tag that it does not know).
+    /// that field alone, which it has to read to its end (`rest` skips a tag it does not know).
     pub(crate) fn tagged_fields(
         &mut self,
         flexible: bool,
@@ -279,6 +276,13 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A vector for `len` elements that `left` bytes are said to hold. An element can take more memory
+/// than bytes of the frame: what is set aside before the elements were seen stays below the size of
+/// the frame, and grows with what really comes.
+fn vec_for<T>(len: usize, left: usize) -> Vec<T> {
+    Vec::with_capacity(len.min(left / size_of::<T>().max(1)))
+}
+
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "malformed data: {} at byte {}", self.what, self.at)
@@ -286,3 +290,6 @@ impl fmt::Display for Malformed {
 }
 
 impl std::error::Error for Malformed {}
+
+#[cfg(test)]
+mod tests;

@@ -167,7 +167,7 @@ fn decode_coordinator(input: &mut Reader<'_>) -> Result<Coordinator, Malformed> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes};
+    use crate::wire::testing::{check, check_bytes, check_golden};
 
     fn request() -> FindCoordinatorRequest {
         FindCoordinatorRequest {
@@ -197,6 +197,13 @@ mod tests {
             throttle_time_ms: 3,
             coordinators: vec![lost, found],
         }
+    }
+
+    #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = FindCoordinatorRequest::VERSIONS;
+        check_golden("FindCoordinatorRequest", &request(), versions.clone());
+        check_golden("FindCoordinatorResponse", &response(), versions);
     }
 
     #[test]
@@ -233,14 +240,13 @@ mod tests {
         };
         check_bytes(&one, 2, &[&[0, 2], b"tx", &[1]]);
         check_bytes(&one, 3, &[&[3], b"tx", &[1], &[0]]);
+        #[rustfmt::skip]
         let batched: &[&[u8]] = &[
-            &[1], // key_type
-            &[3], // coordinator_keys
-            &[3],
-            b"tx", //
-            &[3],
-            b"ty", //
-            &[0],  // tagged fields
+            &[1],         // key_type
+            &[3],         // coordinator_keys
+            &[3], b"tx",
+            &[3], b"ty",
+            &[0],         // tagged fields
         ];
         check_bytes(&request(), 4, batched);
     }
@@ -256,38 +262,35 @@ mod tests {
                 ..Coordinator::default()
             }],
         };
+        #[rustfmt::skip]
         let plain: &[&[u8]] = &[
-            &[0, 0, 0, 3], // throttle_time_ms
-            &[0, 0],       // error
-            &[0xff, 0xff], // error_message
-            &[0, 0, 0, 1], // node_id
-            &[0, 2],
-            b"b1",               // host
-            &[0, 0, 0x23, 0x84], // port
+            &[0, 0, 0, 3],        // throttle_time_ms
+            &[0, 0],              // error
+            &[0xff, 0xff],        // error_message
+            &[0, 0, 0, 1],        // node_id
+            &[0, 2], b"b1",       // host
+            &[0, 0, 0x23, 0x84],  // port
         ];
         check_bytes(&one, 2, plain);
+        #[rustfmt::skip]
         let batched: &[&[u8]] = &[
-            &[0, 0, 0, 3], // throttle_time_ms
-            &[3],          // coordinators
-            &[3],
-            b"ty",                     // key
-            &[0xff, 0xff, 0xff, 0xff], // node_id
-            &[1],                      // host
-            &[0xff, 0xff, 0xff, 0xff], // port
-            &[0, 15],                  // error
-            &[5],
-            b"wait", // error_message
-            &[0],    // tagged fields
-            &[3],
-            b"tx",         // key
-            &[0, 0, 0, 1], // node_id
-            &[3],
-            b"b1",               // host
-            &[0, 0, 0x23, 0x84], // port
-            &[0, 0],             // error
-            &[0],                // error_message
-            &[0],                // tagged fields
-            &[0],                // tagged fields of the body
+            &[0, 0, 0, 3],              // throttle_time_ms
+            &[3],                       // coordinators
+            &[3], b"ty",                // key
+            &[0xff, 0xff, 0xff, 0xff],  // node_id
+            &[1],                       // host
+            &[0xff, 0xff, 0xff, 0xff],  // port
+            &[0, 15],                   // error
+            &[5], b"wait",              // error_message
+            &[0],                       // tagged fields
+            &[3], b"tx",                // key
+            &[0, 0, 0, 1],              // node_id
+            &[3], b"b1",                // host
+            &[0, 0, 0x23, 0x84],        // port
+            &[0, 0],                    // error
+            &[0],                       // error_message
+            &[0],                       // tagged fields
+            &[0],                       // tagged fields of the body
         ];
         check_bytes(&response(), 6, batched);
     }

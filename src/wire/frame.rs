@@ -154,3 +154,194 @@ fn first_flexible_version(api_key: i16) -> Option<i16> {
     let (_, first) = FACTS.iter().find(|(key, _)| *key == api_key)?;
     Some(*first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::api_versions::ApiVersionsResponse;
+    use crate::wire::codes::Code;
+    use crate::wire::init_producer_id::InitProducerIdResponse;
+    use crate::wire::sasl_handshake::SaslHandshakeResponse;
+    use crate::wire::testing::{Random, hex};
+
+    const HEADER: HeaderFacts<'_> = HeaderFacts {
+        correlation_id: 258,
+        client_id: "me",
+    };
+
+    /// What a frame holds behind its length, once that was checked.
+    fn content(frame: &[u8]) -> &[u8] {
+        let (length, content) = frame.split_at(FRAME_LENGTH_LEN);
+        assert_eq!(BigEndian::read_i32(length) as usize, content.len());
+        content
+    }
+
+    #[test]
+    fn a_plain_request_has_header_version_1() {
+        let request = SaslHandshakeRequest {
+            mechanism: "X".into(),
+        };
+        #[rustfmt::skip]
+        let bytes: &[&[u8]] = &[
+            &[0, 0, 0, 15],  // length
+            &[0, 17],        // api_key
+            &[0, 1],         // api_version
+            &[0, 0, 1, 2],   // correlation_id
+            &[0, 2], b"me",  // client_id
+            &[0, 1], b"X",   // mechanism
+        ];
+        assert_eq!(hex(&frame(&request, 1, HEADER)), hex(&bytes.concat()));
+    }
+
+    #[test]
+    fn a_flexible_request_has_header_version_2_with_a_plain_client_id() {
+        let request = SaslAuthenticateRequest {
+            auth_bytes: vec![5],
+        };
+        #[rustfmt::skip]
+        let bytes: &[&[u8]] = &[
+            &[0, 0, 0, 16],  // length
+            &[0, 36],        // api_key
+            &[0, 2],         // api_version
+            &[0, 0, 1, 2],   // correlation_id
+            &[0, 2], b"me",  // client_id
+            &[0],            // tagged fields
+            &[2, 5],         // auth_bytes
+            &[0],            // tagged fields
+        ];
+        assert_eq!(hex(&frame(&request, 2, HEADER)), hex(&bytes.concat()));
+    }
+
+    fn assert_header_reads_back<R: Request + Default>() {
+        for version in R::VERSIONS {
+            let bytes = frame(&R::default(), version, HEADER);
+            let mut input = Reader::new(content(&bytes));
+            let header = RequestHeader::decode(&mut input).unwrap();
+            let expected = RequestHeader {
+                api_key: R::KEY,
+                api_version: version,
+                correlation_id: 258,
+                client_id: Some("me".into()),
+            };
+            assert_eq!(header, expected);
+            R::decode(&mut input, version).unwrap();
+            input.finish().unwrap();
+            let mut encoded = Vec::new();
+            header.encode(&mut encoded, version >= R::FLEXIBLE);
+            assert!(content(&bytes).starts_with(&encoded));
+        }
+    }
+
+    #[test]
+    fn the_header_of_every_request_reads_back() {
+        assert_header_reads_back::<ApiVersionsRequest>();
+        assert_header_reads_back::<FindCoordinatorRequest>();
+        assert_header_reads_back::<InitProducerIdRequest>();
+        assert_header_reads_back::<MetadataRequest>();
+        assert_header_reads_back::<ProduceRequest>();
+        assert_header_reads_back::<SaslAuthenticateRequest>();
+        assert_header_reads_back::<SaslHandshakeRequest>();
+    }
+
+    #[test]
+    fn the_header_of_an_unknown_api_reads_back_without_tagged_fields() {
+        let header = RequestHeader {
+            api_key: 999,
+            api_version: 9,
+            correlation_id: 1,
+            client_id: None,
+        };
+        let mut bytes = Vec::new();
+        header.encode(&mut bytes, false);
+        assert_eq!(RequestHeader::decode(&mut Reader::new(&bytes)), Ok(header));
+    }
+
+    fn assert_response_reads_back<R: Request>(version: i16, header_len: usize)
+    where
+        R::Response: Default + PartialEq + std::fmt::Debug,
+    {
+        let mut bytes = b"before".to_vec();
+        put_response_frame::<R>(&mut bytes, &R::Response::default(), version, -2);
+        let bytes = content(&bytes[6..]);
+        let mut body = Vec::new();
+        R::Response::default().encode(&mut body, version);
+        assert_eq!(bytes.len(), header_len + body.len());
+        let expected = (-2, R::Response::default());
+        assert_eq!(decode_response::<R>(bytes, version), Ok(expected));
+        for len in 0..bytes.len() {
+            assert!(decode_response::<R>(&bytes[..len], version).is_err());
+        }
+        let longer = [bytes, &[0]].concat();
+        assert!(decode_response::<R>(&longer, version).is_err());
+    }
+
+    #[test]
+    fn the_header_of_a_response_has_tagged_fields_if_flexible_but_never_for_api_versions() {
+        for version in ApiVersionsRequest::VERSIONS {
+            assert_response_reads_back::<ApiVersionsRequest>(version, 4);
+        }
+        assert_response_reads_back::<SaslHandshakeRequest>(1, 4);
+        assert_response_reads_back::<InitProducerIdRequest>(1, 4);
+        assert_response_reads_back::<InitProducerIdRequest>(2, 5);
+        assert_response_reads_back::<MetadataRequest>(8, 4);
+        assert_response_reads_back::<MetadataRequest>(9, 5);
+        assert_response_reads_back::<ProduceRequest>(8, 4);
+        assert_response_reads_back::<ProduceRequest>(9, 5);
+    }
+
+    #[test]
+    fn response_bytes_are_those_of_the_protocol() {
+        let response = SaslHandshakeResponse {
+            error: Code::NONE,
+            mechanisms: Vec::new(),
+        };
+        let mut bytes = Vec::new();
+        put_response_frame::<SaslHandshakeRequest>(&mut bytes, &response, 1, 258);
+        assert_eq!(hex(&bytes), "00 00 00 0a 00 00 01 02 00 00 00 00 00 00 ");
+
+        let response = InitProducerIdResponse {
+            producer_id: 1,
+            ..InitProducerIdResponse::default()
+        };
+        #[rustfmt::skip]
+        let flexible: &[&[u8]] = &[
+            &[0, 0, 0, 22],              // length
+            &[0, 0, 1, 2],               // correlation_id
+            &[0],                        // tagged fields
+            &[0, 0, 0, 0],               // throttle_time_ms
+            &[0, 0],                     // error
+            &[0, 0, 0, 0, 0, 0, 0, 1],   // producer_id
+            &[0, 0],                     // producer_epoch
+            &[0],                        // tagged fields
+        ];
+        bytes.clear();
+        put_response_frame::<InitProducerIdRequest>(&mut bytes, &response, 4, 258);
+        assert_eq!(hex(&bytes), hex(&flexible.concat()));
+    }
+
+    #[test]
+    fn tagged_fields_of_a_response_header_are_skipped() {
+        let mut bytes = vec![0, 0, 0, 7, 1, 40, 2, 0xaa, 0xbb];
+        InitProducerIdResponse::default().encode(&mut bytes, 4);
+        let read = decode_response::<InitProducerIdRequest>(&bytes, 4);
+        assert_eq!(read, Ok((7, InitProducerIdResponse::default())));
+    }
+
+    #[test]
+    fn what_is_not_kafka_is_malformed() {
+        let http = b"/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n";
+        for version in ApiVersionsRequest::VERSIONS {
+            let read: Result<(i32, ApiVersionsResponse), _> =
+                decode_response::<ApiVersionsRequest>(http, version);
+            assert!(read.is_err());
+        }
+    }
+
+    #[test]
+    fn headers_of_random_bytes_do_not_panic() {
+        let mut random = Random::new(1);
+        for _ in 0..100_000 {
+            _ = RequestHeader::decode(&mut Reader::new(&random.bytes(32)));
+        }
+    }
+}

@@ -109,7 +109,7 @@ impl Default for InitProducerIdResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes};
+    use crate::wire::testing::{check, check_bytes, check_golden};
 
     fn request() -> InitProducerIdRequest {
         InitProducerIdRequest {
@@ -127,6 +127,13 @@ mod tests {
             producer_id: 4001,
             producer_epoch: 8,
         }
+    }
+
+    #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = InitProducerIdRequest::VERSIONS;
+        check_golden("InitProducerIdRequest", &request(), versions.clone());
+        check_golden("InitProducerIdResponse", &response(), versions);
     }
 
     #[test]
@@ -148,25 +155,27 @@ mod tests {
             transaction_timeout_ms: i32::MAX,
             ..InitProducerIdRequest::default()
         };
+        #[rustfmt::skip]
         let plain: &[&[u8]] = &[
-            &[0xff, 0xff],             // transactional_id
-            &[0x7f, 0xff, 0xff, 0xff], // transaction_timeout_ms
+            &[0xff, 0xff],              // transactional_id
+            &[0x7f, 0xff, 0xff, 0xff],  // transaction_timeout_ms
         ];
         check_bytes(&idempotent, 1, plain);
+        #[rustfmt::skip]
         let flexible: &[&[u8]] = &[
-            &[3],
-            b"tx",                           // transactional_id
-            &[0, 0, 0xea, 0x60],             // transaction_timeout_ms
-            &[0, 0, 0, 0, 0, 0, 0x0f, 0xa0], // producer_id
-            &[0, 7],                         // producer_epoch
-            &[0],                            // tagged fields
+            &[3], b"tx",                      // transactional_id
+            &[0, 0, 0xea, 0x60],              // transaction_timeout_ms
+            &[0, 0, 0, 0, 0, 0, 0x0f, 0xa0],  // producer_id
+            &[0, 7],                          // producer_epoch
+            &[0],                             // tagged fields
         ];
         check_bytes(&request(), 4, flexible);
+        #[rustfmt::skip]
         let response_fields: &[&[u8]] = &[
-            &[0, 0, 0, 5],                   // throttle_time_ms
-            &[0, 90],                        // error
-            &[0, 0, 0, 0, 0, 0, 0x0f, 0xa1], // producer_id
-            &[0, 8],                         // producer_epoch
+            &[0, 0, 0, 5],                    // throttle_time_ms
+            &[0, 90],                         // error
+            &[0, 0, 0, 0, 0, 0, 0x0f, 0xa1],  // producer_id
+            &[0, 8],                          // producer_epoch
         ];
         check_bytes(&response(), 1, response_fields);
         check_bytes(&response(), 2, &[response_fields, &[&[0]]].concat());

@@ -302,3 +302,6 @@ impl Default for MetadataPartition {
 fn has_cluster_operations(version: i16) -> bool {
     (8..=10).contains(&version)
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,10 +21,13 @@ mod testing;
 use std::ops::RangeInclusive;
 
 pub(crate) use buf::{Malformed, Reader};
-pub(crate) use frame::{
-    FRAME_LENGTH_LEN, HeaderFacts, RequestHeader, decode_response, frame, put_response_frame,
-};
-pub(crate) use put::{Put, STRING_LEN_MAX};
+pub(crate) use frame::{FRAME_LENGTH_LEN, HeaderFacts, decode_response, frame};
+#[allow(
+    unused_imports,
+    reason = "only brokers, which are mocks and tests, need them"
+)]
+pub(crate) use frame::{RequestHeader, put_response_frame};
+pub(crate) use put::Put;
 
 /// A request or a response in every version that we speak.
 pub(crate) trait Message: Sized {

@@ -31,7 +31,7 @@ pub(crate) trait Put {
 }
 
 /// The longest string that Kafka's own code writes, in either form.
-pub(crate) const STRING_LEN_MAX: usize = i16::MAX as usize;
+pub(super) const STRING_LEN_MAX: usize = i16::MAX as usize;
 
 /// The bytes that a varlong (or a varint of the same value) takes.
 #[inline]

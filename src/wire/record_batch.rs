@@ -3,7 +3,11 @@
 mod read;
 mod write;
 
-pub(crate) use read::{Batch, Batches, RecordView, Records, read_batches, records};
+#[allow(
+    unused_imports,
+    reason = "only brokers, which are mocks and tests, read batches"
+)]
+pub(crate) use read::{Batch, RecordView, read_batches, records};
 pub(crate) use write::RecordFields;
 
 use byteorder::{BigEndian, ByteOrder};
@@ -145,3 +149,6 @@ impl Default for BatchHeader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,7 @@ impl fmt::Debug for SaslAuthenticateResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes};
+    use crate::wire::testing::{check, check_bytes, check_golden};
 
     fn request() -> SaslAuthenticateRequest {
         SaslAuthenticateRequest {
@@ -110,6 +110,13 @@ mod tests {
             auth_bytes: b"v=secret".to_vec(),
             session_lifetime_ms: 3_600_000,
         }
+    }
+
+    #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = SaslAuthenticateRequest::VERSIONS;
+        check_golden("SaslAuthenticateRequest", &request(), versions.clone());
+        check_golden("SaslAuthenticateResponse", &response(), versions);
     }
 
     #[test]
@@ -128,23 +135,21 @@ mod tests {
     fn bytes_are_those_of_the_protocol() {
         check_bytes(&request(), 1, &[&[0, 0, 0, 12], b"\0user\0pencil"]);
         check_bytes(&request(), 2, &[&[13], b"\0user\0pencil", &[0]]);
+        #[rustfmt::skip]
         let plain: &[&[u8]] = &[
-            &[0, 58], // error
-            &[0, 2],
-            b"no", // error_message
-            &[0, 0, 0, 8],
-            b"v=secret",                        // auth_bytes
-            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80], // session_lifetime_ms
+            &[0, 58],                            // error
+            &[0, 2], b"no",                      // error_message
+            &[0, 0, 0, 8], b"v=secret",          // auth_bytes
+            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80],  // session_lifetime_ms
         ];
         check_bytes(&response(), 1, plain);
+        #[rustfmt::skip]
         let flexible: &[&[u8]] = &[
-            &[0, 58], // error
-            &[3],
-            b"no", // error_message
-            &[9],
-            b"v=secret",                        // auth_bytes
-            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80], // session_lifetime_ms
-            &[0],                               // tagged fields
+            &[0, 58],                            // error
+            &[3], b"no",                         // error_message
+            &[9], b"v=secret",                   // auth_bytes
+            &[0, 0, 0, 0, 0, 0x36, 0xee, 0x80],  // session_lifetime_ms
+            &[0],                                // tagged fields
         ];
         check_bytes(&response(), 2, flexible);
     }

@@ -59,7 +59,7 @@ impl Message for SaslHandshakeResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::testing::{check, check_bytes};
+    use crate::wire::testing::{check, check_bytes, check_golden};
 
     fn request() -> SaslHandshakeRequest {
         SaslHandshakeRequest {
@@ -75,6 +75,13 @@ mod tests {
     }
 
     #[test]
+    fn every_version_has_the_bytes_that_kafka_itself_writes() {
+        let versions = SaslHandshakeRequest::VERSIONS;
+        check_golden("SaslHandshakeRequest", &request(), versions.clone());
+        check_golden("SaslHandshakeResponse", &response(), versions);
+    }
+
+    #[test]
     fn every_version_reads_back_and_damage_is_refused() {
         check(&request(), SaslHandshakeRequest::VERSIONS, |_| request());
         check(&response(), SaslHandshakeRequest::VERSIONS, |_| response());
@@ -83,12 +90,13 @@ mod tests {
     #[test]
     fn bytes_are_those_of_the_protocol() {
         check_bytes(&request(), 1, &[&[0, 5], b"PLAIN"]);
+        #[rustfmt::skip]
         let bytes: &[&[u8]] = &[
-            &[0, 33],      // error
-            &[0, 0, 0, 2], // mechanisms
-            &[0, 5],       // length of the first
-            b"PLAIN",      //
-            &[0, 13],      // length of the second
+            &[0, 33],          // error
+            &[0, 0, 0, 2],     // mechanisms
+            &[0, 5],           // length of the first
+            b"PLAIN",
+            &[0, 13],          // length of the second
             b"SCRAM-SHA-256",
         ];
         check_bytes(&response(), 1, bytes);

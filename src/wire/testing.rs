@@ -45,6 +45,28 @@ pub(super) fn check<M: Message + Debug + PartialEq>(
     }
 }
 
+/// Checks that `message` has the bytes that Kafka's own code gives it, in every version that
+/// golden.txt has under `name`, which are to be `versions`.
+pub(super) fn check_golden<M: Message>(name: &str, message: &M, versions: RangeInclusive<i16>) {
+    let mut seen = Vec::new();
+    for line in include_str!("golden.txt").lines() {
+        let words: Vec<_> = line.split(' ').collect();
+        let (version, bytes) = match words.as_slice() {
+            [of, version] if *of == name => (version, ""),
+            [of, version, bytes] if *of == name => (version, *bytes),
+            _ => continue,
+        };
+        let version = version
+            .parse()
+            .expect("golden.txt has versions in its second column");
+        let ours: String = hex(&encode(message, version)).split(' ').collect();
+        assert_eq!(ours, bytes, "version {version}");
+        seen.push(version);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, versions.collect::<Vec<_>>());
+}
+
 /// Checks that `message` has exactly these bytes in `version`, and reads back.
 pub(super) fn check_bytes<M: Message + Debug + PartialEq>(
     message: &M,

@@ -169,17 +169,32 @@ fn sizes_are_settled_against_each_other() {
 }
 
 #[test]
-fn idempotence_is_refused_with_the_same_words_however_it_is_asked_for() {
-    let typed = complaint(config().idempotence(true));
-    assert_eq!(typed, refusal("enable.idempotence", "true"));
-    assert!(typed.starts_with("enable.idempotence: this version cannot"));
-    assert!(
-        config()
-            .idempotence(true)
-            .idempotence(false)
-            .validate()
-            .is_ok()
+fn idempotence_implies_acks_all_and_retries_and_says_what_clashes() {
+    let settled = config()
+        .idempotence(true)
+        .validate()
+        .expect("nothing clashes");
+    assert_eq!(
+        (settled.acks, settled.retries),
+        (Acks::All, i32::MAX as u32)
     );
+    let bounded = config()
+        .idempotence(true)
+        .retries(3)
+        .validate()
+        .expect("3 is no clash");
+    assert_eq!(bounded.retries, 3);
+    for (key, value) in [
+        ("acks", "1"),
+        ("acks", "0"),
+        ("retries", "0"),
+        ("max.in.flight.requests.per.connection", "6"),
+    ] {
+        let text = complaint(with(key, value).idempotence(true));
+        let start = format!("{key}={value} clashes with enable.idempotence=true: ");
+        assert!(text.starts_with(&start), "{text}");
+    }
+    assert!(with("acks", "-1").idempotence(true).validate().is_ok());
     assert!(with("enable.idempotence", "FALSE").validate().is_ok());
 }
 

@@ -18,8 +18,9 @@ use super::Connection;
 use super::diagnosis::{Stage, at, peer_text, uses_tls};
 use super::versions::broker_error;
 
-/// The first version of SaslHandshake behind which tokens travel as SaslAuthenticate requests (KIP-152, Kafka 1.0).
-/// Behind version 0 they are frames of their own, without header, and a refusal is a closed connection.
+/// The first version of SaslHandshake behind which tokens travel as SaslAuthenticate requests
+/// (KIP-152, Kafka 1.0). Behind version 0 they are frames of their own, without header, and a
+/// refusal is a closed connection.
 const HANDSHAKE_WITH_REQUESTS: i16 = 1;
 
 /// Refuses credentials that cannot work, and warns of what should not be.
@@ -35,7 +36,8 @@ pub(super) fn check(sasl: &SaslConfig, security: SecurityProtocol) -> Result<(),
     Ok(())
 }
 
-/// Authenticates, and says when the connection should be replaced because the broker ends the session.
+/// Authenticates, and says when the connection should be replaced because the broker ends the
+/// session.
 pub(super) fn authenticate(
     connection: &mut Connection,
     sasl: &SaslConfig,
@@ -155,8 +157,9 @@ impl Refused<'_> {
     }
 }
 
-/// When to replace a connection whose session ends `lifetime_ms` after `started`: at 85 to 95 % of it, as Java does
-/// (KIP-368), so that the connections of many clients do not end in the same moment. Zero is no end.
+/// When to replace a connection whose session ends `lifetime_ms` after `started`: at 85 to 95 % of
+/// it, as Java does (KIP-368), so that the connections of many clients do not end in the same
+/// moment. Zero is no end.
 fn replace_at(started: Instant, lifetime_ms: i64, jitter: f64) -> Option<Instant> {
     let lifetime = u64::try_from(lifetime_ms).ok().filter(|ms| *ms > 0)?;
     let share = 0.85 + 0.1 * jitter.clamp(0.0, 1.0);

@@ -25,7 +25,7 @@ fn every_address_is_tried_and_the_next_attempt_starts_behind_the_one_that_failed
     let dialer = Dialer::default();
     let peers = [closed, good, also_closed];
     assert_eq!(connect(&dialer, &peers, patience()).unwrap(), good);
-    let error = connect(&dialer, &[also_closed, closed], patience()).unwrap_err();
+    let error = connect(&dialer, &[closed, also_closed], patience()).unwrap_err();
     // `closed` failed last in the call before, so `also_closed` came first in this one.
     assert_eq!(
         error.to_string(),

@@ -3,6 +3,7 @@
 use crate::wire::metadata::MetadataResponse;
 
 use super::*;
+use crate::time::now;
 
 fn fails(script: impl FnOnce(TcpStream) + Send + 'static) -> Error {
     let (address, thread) = peer(script);
@@ -167,11 +168,12 @@ fn a_silent_broker_runs_into_the_deadline_and_an_interrupt_does_not_wait_for_it(
     let (address, thread) = peer(move |mut socket| {
         receive(&mut socket).unwrap();
         fuse.fire();
+        socket
     });
-    let error = plaintext()
-        .open(&address, &interrupt, patience())
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Closed);
+    let deadline = patience();
+    let opened = plaintext().open(&address, &interrupt, deadline);
+    assert_eq!(opened.unwrap_err().kind(), ErrorKind::Closed);
+    assert!(!deadline.has_passed(now()));
     thread.join().unwrap();
 }
 

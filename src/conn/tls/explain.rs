@@ -42,7 +42,8 @@ fn not_tls(first: &[u8]) -> String {
     }
 }
 
-/// What the broker refuses us for. We present no certificate, so none of ours can be bad: it is missing.
+/// What the broker refuses us for. We present no certificate, so none of ours can be bad: it is
+/// missing.
 fn of_alert(alert: AlertDescription) -> (ErrorKind, String) {
     use AlertDescription as Alert;
     let name = format!("TLS alert {} ({alert:?})", u8::from(alert));
@@ -130,7 +131,8 @@ fn incompatible(error: &PeerIncompatible) -> String {
 fn date(time: &UnixTime) -> String {
     let minutes = time.as_secs() / 60;
     let days = minutes / (24 * 60);
-    // Years begin in March here, so that the leap day is their last; 719468 days lie between 0000-03-01 and 1970.
+    // Years begin in March here, so that the leap day is their last; 719468 days lie between
+    // 0000-03-01 and 1970.
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era =

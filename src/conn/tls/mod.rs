@@ -5,7 +5,7 @@ mod roots;
 mod verifier;
 mod x509;
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "tls-graviola", feature = "tls-ring")))]
 mod tests;
 
 use std::io::{IoSlice, Read, Write};
@@ -23,6 +23,12 @@ use crate::time::Deadline;
 use super::buffer::Buffer;
 use super::diagnosis::Broken;
 use super::tcp::{self, Timeout};
+
+/// How much goes through the lock at a time: few, large writes to the socket, and the reader waits
+/// no longer than for that.
+const ENCRYPTED_AT_ONCE_BYTES: usize = 64 << 10;
+/// How many slices rustls looks at for that.
+const SLICES_AT_ONCE: usize = 1024;
 
 /// The settings of all TLS connections of a producer.
 #[derive(Debug)]
@@ -58,8 +64,7 @@ impl Tls {
             .map_err(|_| Broken::tls(format!("{host:?} cannot be the name in a certificate")))?;
         let mut connection = ClientConnection::new(self.0.clone(), name)
             .map_err(|error| explain::broken(&error, &[]))?;
-        // Writers hand over no more than fits in memory at a time.
-        connection.set_buffer_limit(None);
+        connection.set_buffer_limit(Some(ENCRYPTED_AT_ONCE_BYTES));
         shake_hands(&mut connection, socket, deadline)?;
         Ok(Session(Mutex::new(connection)))
     }
@@ -67,9 +72,10 @@ impl Tls {
 
 /// An established TLS connection, which one thread writes and another reads.
 ///
-/// The lock is held while bytes are encrypted or decrypted, never while a socket is waited for, so neither direction
-/// holds up the other. Only the writer takes records out, which keeps them in the order of their sequence numbers;
-/// what the reader causes (the answer to a key update) goes out in front of the next write, as RFC 8446, 4.6.3 wants.
+/// The lock is held while bytes are encrypted or decrypted, never while a socket is waited for, so
+/// neither direction holds up the other. Only the writer takes records out, which keeps them in the
+/// order of their sequence numbers; what the reader causes (the answer to a key update) goes out in
+/// front of the next write, as RFC 8446, 4.6.3 wants.
 #[derive(Debug)]
 pub(super) struct Session(Mutex<ClientConnection>);
 
@@ -80,9 +86,9 @@ impl Session {
         slices: &[IoSlice<'_>],
         records: &mut Vec<u8>,
     ) -> Result<usize, Broken> {
-        let first = first_bytes(slices);
+        let first = slices.get(..SLICES_AT_ONCE).unwrap_or(slices);
         let mut connection = self.0.lock();
-        let taken = connection.writer().write_vectored(&first)?;
+        let taken = connection.writer().write_vectored(first)?;
         while connection.wants_write() {
             connection.write_tls(records)?;
         }
@@ -114,22 +120,6 @@ impl Session {
             connection.read_tls(&mut records)?;
         }
     }
-}
-
-/// The first bytes of all, as many as go through the lock at a time.
-fn first_bytes<'a>(slices: &'a [IoSlice<'a>]) -> Vec<IoSlice<'a>> {
-    const BYTES_MAX: usize = 64 << 10;
-    let mut left = BYTES_MAX;
-    let mut first = Vec::new();
-    for slice in slices {
-        let part = slice.get(..left).unwrap_or(slice);
-        left -= part.len();
-        first.push(IoSlice::new(part));
-        if left == 0 {
-            break;
-        }
-    }
-    first
 }
 
 fn shake_hands(
@@ -251,4 +241,16 @@ fn versions(asked: TlsVersions) -> Result<Vec<&'static SupportedProtocolVersion>
 
 fn config_error(text: String) -> Error {
     Error::new(ErrorKind::Config, text)
+}
+
+#[cfg(all(test, not(any(feature = "tls-graviola", feature = "tls-ring"))))]
+#[test]
+fn tls_without_cryptography_names_the_features() {
+    let error = provider().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(
+        error
+            .to_string()
+            .contains("\"tls-graviola\" or \"tls-ring\"")
+    );
 }

@@ -15,8 +15,8 @@ use super::roots::Trust;
 use super::x509;
 
 /// Verifies as rustls does, with three differences: the name can be left out (an empty
-/// `ssl.endpoint.identification.algorithm`), a broker may present a certificate of the trust store itself, as it may
-/// to Java, and an unknown issuer is named.
+/// `ssl.endpoint.identification.algorithm`), a broker may present a certificate of the trust store
+/// itself, as it may to Java, and an unknown issuer is named.
 #[derive(Debug)]
 pub(super) struct Verifier {
     trust: Trust,
@@ -68,8 +68,9 @@ impl Verifier {
     }
 }
 
-/// True if all that is wrong is that the broker presents the certificate of an authority (`openssl req -x509` makes
-/// such). The verification has checked the dates by then; the test with an expired one holds that.
+/// True if all that is wrong is that the broker presents the certificate of an authority (`openssl
+/// req -x509` makes such). The verification has checked the dates by then; the test with an expired
+/// one holds that.
 fn is_authority(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::Other(other)) => {

@@ -4,9 +4,19 @@ mod framing;
 mod request;
 mod response;
 
-pub(crate) use framing::{FramedTopic, Framing, framing};
-pub(crate) use request::{ProducePartition, ProduceRequest, ProduceTopic};
-pub(crate) use response::{
-    LeaderAndEpoch, NodeEndpoint, ProducePartitionResponse, ProduceResponse, ProduceTopicResponse,
-    RecordError,
-};
+pub(crate) use framing::{FramedTopic, framing};
+pub(crate) use request::ProduceRequest;
+#[allow(
+    unused_imports,
+    reason = "only brokers, which are mocks and tests, name them"
+)]
+pub(crate) use request::{ProducePartition, ProduceTopic};
+#[allow(
+    unused_imports,
+    reason = "only brokers, which are mocks and tests, name them"
+)]
+pub(crate) use response::{LeaderAndEpoch, NodeEndpoint, ProduceTopicResponse, RecordError};
+pub(crate) use response::{ProducePartitionResponse, ProduceResponse};
+
+#[cfg(test)]
+mod tests;

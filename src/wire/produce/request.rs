@@ -6,7 +6,7 @@ use super::response::ProduceResponse;
 use crate::wire::{Malformed, Message, Put, Reader, Request, TopicId};
 
 /// Appends batches to partitions. This form owns its bytes; a client that has its batches elsewhere
-/// writes them between the pieces of a [`Framing`](super::Framing).
+/// writes them between the pieces of a [`Framing`](super::framing::Framing).
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct ProduceRequest {
     pub(crate) transactional_id: Option<String>,

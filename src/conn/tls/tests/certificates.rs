@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// What a client says of a server with this certificate. The server must not see a byte of the protocol.
+/// What a client says of a server with this certificate. The server must not see a byte of the
+/// protocol.
 fn refusal(connector: &Connector, certificate: (&str, &str)) -> Error {
     let config = server_config(certificate, BOTH, false);
     let (address, thread) = tls_peer(
@@ -58,7 +59,7 @@ fn a_certificate_that_is_not_good_says_why() {
 fn a_certificate_that_is_itself_trusted_is_good_while_its_dates_and_names_are() {
     let itself = certificate!("itself");
     let config = server_config(itself, BOTH, false);
-    let (address, thread) = tls_peer(config, |socket| socket, |stream| serve_versions(stream));
+    let (address, thread) = tls_peer(config, |socket| socket, serve_versions);
     open(&client(itself.0, true, BOTH), &address).unwrap();
     thread.join().unwrap();
     let expired = certificate!("itself-expired");
@@ -85,7 +86,7 @@ fn a_certificate_that_is_itself_trusted_is_good_while_its_dates_and_names_are() 
 fn leaving_the_name_out_leaves_the_rest_of_the_verification_in() {
     let nameless = client(CA, false, BOTH);
     let config = server_config(certificate!("other-name"), BOTH, false);
-    let (address, thread) = tls_peer(config, |socket| socket, |stream| serve_versions(stream));
+    let (address, thread) = tls_peer(config, |socket| socket, serve_versions);
     open(&nameless, &address).unwrap();
     thread.join().unwrap();
     let expired = refusal(&nameless, certificate!("expired"));
@@ -129,7 +130,8 @@ fn a_broker_that_asks_for_a_certificate_says_so() {
             config,
             |socket| socket,
             |stream| {
-                // With TLS 1.3 the client is done with the handshake before the server misses the certificate.
+                // With TLS 1.3 the client is done with the handshake before the server misses the
+                // certificate.
                 let refused = stream.read(&mut [0; 1]).unwrap_err();
                 let _ = stream.conn.write_tls(&mut stream.sock);
                 drain(&mut stream.sock);

@@ -1,0 +1,249 @@
+//! What the end of an attempt, or of a batch's time, means for the partition: pure, as [`State`] is.
+//!
+//! Without idempotence a batch whose attempt has ended is settled or waits. With it, sequences tell
+//! more: an acknowledgement proves everything below it, an out-of-order answer proves that what is
+//! directly below is missing, and a batch that failed with an unknown outcome leaves a tombstone,
+//! behind which nothing new gets a sequence until the log is known to have it or not. Then the
+//! partition moves to a new epoch, alone: no other partition's batch is ever numbered anew because
+//! of it (librdkafka #4953, KAFKA-14034).
+
+use std::time::Instant;
+
+use super::batch::{Batch, OpenBatch};
+use super::state::{Announced, Flight, Rules, Stage, State, Verdict};
+use crate::delivery::Completion;
+use crate::sync::Arc;
+
+impl State {
+    /// Takes back a batch whose attempt has ended. The batch that comes out, if any, is the
+    /// caller's to resolve as it meant to (out of sequence: to fail), outside the lock.
+    pub(crate) fn ended(
+        &mut self,
+        mut batch: Batch,
+        verdict: Verdict,
+        (rules, now): (&Rules, Instant),
+    ) -> Option<Batch> {
+        self.on_wire -= 1;
+        if self.on_wire == 0 {
+            self.sequences.rest(now);
+        }
+        let is_ours = |flight: &Flight| flight.ordinal == batch.ordinal;
+        let Some(index) = self.flights.iter().position(is_ours) else {
+            return Some(batch);
+        };
+        let is_abandoned = matches!(self.flights[index].stage, Stage::Abandoned);
+        match verdict {
+            Verdict::Acked => self.acked(index),
+            Verdict::Failed => self.bury(index, rules),
+            Verdict::Again { .. } if is_abandoned => self.bury(index, rules),
+            Verdict::OutOfSequence { .. } if is_abandoned => {
+                self.disprove_from(index);
+                self.bury(index, rules);
+            }
+            Verdict::Again {
+                at,
+                awaits_view,
+                error,
+            } => {
+                self.rests_until = self.rests_until.max(at);
+                self.awaits_view |= awaits_view;
+                self.last_error = Some(error);
+                self.wait(index, batch);
+                return None;
+            }
+            Verdict::OutOfSequence {
+                has_forgotten,
+                error,
+            } => {
+                self.last_error = Some(error);
+                match self.out_of_sequence(index, has_forgotten, batch.may_be_written) {
+                    Sequel::Failed => self.bury(index, rules),
+                    Sequel::Again => {
+                        self.wait(index, batch);
+                        return None;
+                    }
+                    Sequel::Disproved => {
+                        self.disprove_from(index);
+                        self.sequences.is_draining = true;
+                        batch.may_be_written = false;
+                        self.wait(index, batch);
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(batch)
+    }
+
+    fn wait(&mut self, index: usize, mut batch: Batch) {
+        batch.topic_id = self
+            .route
+            .as_ref()
+            .map_or(batch.topic_id, |route| route.topic_id);
+        self.flights[index].attempts = batch.attempts;
+        self.flights[index].stage = Stage::Waiting(batch);
+    }
+
+    /// An acknowledgement: whatever is below it in sequence is in the log too.
+    fn acked(&mut self, index: usize) {
+        let Some(flight) = self.flights.remove(index) else {
+            return;
+        };
+        self.sequences.acked(flight.base_sequence, flight.records);
+        let mut place = 0;
+        self.flights.retain(|flight| {
+            place += 1;
+            place > index || !matches!(flight.stage, Stage::Tombstone)
+        });
+    }
+
+    /// Its records have failed. With idempotence its sequences stay taken until it is known whether
+    /// the log has them.
+    fn bury(&mut self, index: usize, rules: &Rules) {
+        if rules.is_idempotent {
+            self.flights[index].stage = Stage::Tombstone;
+            self.sequences.is_draining = true;
+        } else {
+            self.flights.remove(index);
+        }
+    }
+
+    fn out_of_sequence(&self, index: usize, has_forgotten: bool, may_be_written: bool) -> Sequel {
+        let mut below = self.flights.iter().take(index);
+        if below.any(|flight| !matches!(flight.stage, Stage::Tombstone)) {
+            // What is below it is not settled: the broker waits for that.
+            return Sequel::Again;
+        }
+        if index > 0 {
+            // Only tombstones below: had they been appended, the broker would have taken this one,
+            // and had this one been, it would have said so.
+            return Sequel::Disproved;
+        }
+        match self.flights[index].base_sequence == self.sequences.expected() {
+            // An old broker has dropped what it knew of us, and the log may have the batch all the
+            // same (KIP-360).
+            true if has_forgotten && may_be_written => Sequel::Failed,
+            // The log ends below what was acknowledged.
+            true => Sequel::Disproved,
+            false => Sequel::Failed,
+        }
+    }
+
+    /// No copy of the batch at `index`, nor of any above it, is in the log.
+    fn disprove_from(&mut self, index: usize) {
+        for flight in self.flights.iter_mut().skip(index) {
+            if let Stage::Waiting(batch) = &mut flight.stage {
+                batch.may_be_written = false;
+            }
+        }
+    }
+
+    /// Ends a drain whose time has come. A generation that comes out is outgrown: a newer identity
+    /// is needed, and what waits here is known to be in no log, so it is sent anew under that.
+    pub(crate) fn end_drain(&mut self) -> Option<u64> {
+        let may_be_written = |stage: &Stage| match stage {
+            Stage::Waiting(batch) => batch.may_be_written,
+            Stage::OnWire | Stage::Abandoned => true,
+            Stage::Tombstone => false,
+        };
+        let is_over = self.sequences.is_draining
+            && self.on_wire == 0
+            && !self
+                .flights
+                .iter()
+                .any(|flight| may_be_written(&flight.stage));
+        if !is_over {
+            return None;
+        }
+        let mut waiting = Vec::new();
+        for flight in std::mem::take(&mut self.flights) {
+            if let Stage::Waiting(batch) = flight.stage {
+                waiting.push(batch);
+            }
+        }
+        self.sequences.is_draining = false;
+        self.rests_until = None;
+        if waiting.is_empty() && self.sequences.is_settled() {
+            return None;
+        }
+        for mut batch in waiting.into_iter().rev() {
+            batch.take_back();
+            self.queue.push_front(batch);
+        }
+        Some(self.sequences.outgrow())
+    }
+
+    /// Takes out the batches whose time has come by `created_by`, for the caller to fail outside
+    /// the lock: those that wait here whole, those on the wire by their completion.
+    pub(crate) fn give_up(
+        &mut self,
+        created_by: Option<Instant>,
+        rules: &Rules,
+        close: impl Fn(OpenBatch) -> Batch,
+    ) -> GivenUp {
+        let is_old = |created: Instant| created_by.is_none_or(|by| created <= by);
+        let mut given_up = GivenUp::default();
+        for mut flight in std::mem::take(&mut self.flights) {
+            if is_old(flight.created) {
+                match std::mem::replace(&mut flight.stage, Stage::Tombstone) {
+                    Stage::Waiting(batch) => {
+                        given_up.waiting.push(batch);
+                        self.sequences.is_draining |= rules.is_idempotent;
+                    }
+                    Stage::OnWire => {
+                        let completion = flight.completion.clone();
+                        given_up
+                            .on_wire
+                            .push((completion, flight.attempts, flight.records));
+                        flight.stage = Stage::Abandoned;
+                        self.sequences.is_draining |= rules.is_idempotent;
+                    }
+                    stage => flight.stage = stage,
+                }
+            }
+            if rules.is_idempotent || !matches!(flight.stage, Stage::Tombstone) {
+                self.flights.push_back(flight);
+            }
+        }
+        while self
+            .queue
+            .front()
+            .is_some_and(|batch| is_old(batch.created))
+        {
+            given_up.unsent.extend(self.queue.pop_front());
+        }
+        if self.open.as_ref().is_some_and(|open| is_old(open.created)) {
+            given_up.unsent.extend(self.open.take().map(close));
+        }
+        if self.waiting().is_none() {
+            self.rests_until = None;
+        }
+        if self.next_len().is_none() {
+            // A token for nothing would make the sender connect for nothing.
+            self.announced = Announced::No;
+        }
+        given_up
+    }
+}
+
+/// What follows an out-of-order answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sequel {
+    /// Send it again once what is below is settled.
+    Again,
+    /// Neither it nor anything above is in the log: all of it under a new identity.
+    Disproved,
+    /// Nothing can be known: its records fail.
+    Failed,
+}
+
+/// Batches that are out of time.
+#[derive(Default)]
+pub(crate) struct GivenUp {
+    /// Sent before, waiting to be sent again.
+    pub(crate) waiting: Vec<Batch>,
+    /// Never sent.
+    pub(crate) unsent: Vec<Batch>,
+    /// Un-answered, with the numbers of attempts and of records.
+    pub(crate) on_wire: Vec<(Arc<Completion>, u32, u32)>,
+}

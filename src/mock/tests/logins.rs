@@ -1,0 +1,139 @@
+//! SASL PLAIN.
+
+use super::*;
+use crate::wire::api_versions::ApiVersionsRequest;
+use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
+use crate::wire::sasl_handshake::SaslHandshakeRequest;
+
+fn secured() -> MockCluster {
+    let cluster = cluster_of(1);
+    cluster.sasl_plain("alice", "secret");
+    cluster
+}
+
+fn handshake(client: &mut Client, mechanism: &str) -> (Code, Vec<String>) {
+    let mechanism = mechanism.to_owned();
+    let response = client.call(&SaslHandshakeRequest { mechanism }, 1);
+    (response.error, response.mechanisms)
+}
+
+fn authenticate(client: &mut Client, token: &[u8], version: i16) -> SaslAuthenticateResponse {
+    let auth_bytes = token.to_vec();
+    client.call(&SaslAuthenticateRequest { auth_bytes }, version)
+}
+
+#[test]
+fn a_known_user_may_do_everything() {
+    let cluster = secured();
+    cluster.sasl_plain("bob", "");
+    for (version, token) in [
+        (0, "\0alice\0secret"),
+        (1, "x\0bob\0"),
+        (2, "\0alice\0secret"),
+    ] {
+        let mut client = Client::connect(&cluster, 1);
+        assert!(client.call(&ApiVersionsRequest::default(), 3).error.is_ok());
+        assert_eq!(handshake(&mut client, "PLAIN").0, Code::NONE);
+        let response = authenticate(&mut client, token.as_bytes(), version);
+        assert_eq!((response.error, response.error_message), (Code::NONE, None));
+        assert!(client.produce("t", 0, &plain_batch(&["v"])).error.is_ok());
+    }
+}
+
+#[test]
+fn a_wrong_password_is_answered_with_a_text_and_a_hang_up() {
+    let cluster = secured();
+    let tokens: [&[u8]; 5] = [
+        b"\0alice\0wrong",
+        b"\0mallory\0secret",
+        b"alice",
+        b"\0alice\0secret\0",
+        b"\0\xff\0secret",
+    ];
+    for token in tokens {
+        let mut client = Client::connect(&cluster, 1);
+        handshake(&mut client, "PLAIN");
+        let response = authenticate(&mut client, token, 2);
+        assert_eq!(response.error, Code::SASL_AUTHENTICATION_FAILED);
+        assert!(response.error_message.is_some());
+        assert!(client.is_hung_up());
+    }
+}
+
+#[test]
+fn another_mechanism_is_told_which_there_is() {
+    let cluster = secured();
+    let mut client = Client::connect(&cluster, 1);
+    let (error, offered) = handshake(&mut client, "SCRAM-SHA-512");
+    assert_eq!(
+        (error, offered),
+        (Code::UNSUPPORTED_SASL_MECHANISM, vec!["PLAIN".to_owned()])
+    );
+    assert!(client.is_hung_up());
+}
+
+#[test]
+fn who_has_not_authenticated_is_hung_up_on() {
+    let cluster = secured();
+    let produce = produce_request(1, "t", 0, &plain_batch(&["v"]));
+    let mut client = Client::connect(&cluster, 1);
+    assert!(client.try_call(&produce, 9).is_none());
+    let mut client = Client::connect(&cluster, 1);
+    assert!(client.try_call(&MetadataRequest::default(), 9).is_none());
+    let mut client = Client::connect(&cluster, 1);
+    handshake(&mut client, "PLAIN");
+    assert!(client.try_call(&produce, 9).is_none());
+    assert_eq!(cluster.end_offset("t", 0), 0);
+}
+
+#[test]
+fn sasl_out_of_place_is_refused() {
+    let cluster = secured();
+    let mut client = Client::connect(&cluster, 1);
+    let response = authenticate(&mut client, b"\0alice\0secret", 2);
+    assert_eq!(response.error, Code::ILLEGAL_SASL_STATE);
+
+    let open = cluster_of(1);
+    let mut client = Client::connect(&open, 1);
+    assert_eq!(handshake(&mut client, "PLAIN").0, Code::ILLEGAL_SASL_STATE);
+}
+
+#[test]
+fn passwords_are_not_shown() {
+    let cluster = secured();
+    let mut client = Client::connect(&cluster, 1);
+    handshake(&mut client, "PLAIN");
+    authenticate(&mut client, b"\0alice\0secret", 2);
+    let shown = format!(
+        "{cluster:?} {:?} {:?}",
+        cluster.on(Api::Produce),
+        cluster.requests()
+    );
+    assert!(!shown.contains("secret") && shown.contains(&cluster.bootstrap()));
+}
+
+#[test]
+fn after_a_handshake_of_version_0_a_token_comes_without_a_header() {
+    let cluster = secured();
+    for (token, is_right) in [(b"\0alice\0secret", true), (b"\0alice\0wrong!", false)] {
+        let mut client = Client::connect(&cluster, 1);
+        let mechanism = "PLAIN".to_owned();
+        let chosen = client.call(&SaslHandshakeRequest { mechanism }, 0);
+        assert_eq!(chosen.error, Code::NONE);
+        client.socket.write_all(&[0, 0, 0, 13]).unwrap();
+        client.socket.write_all(token).unwrap();
+        let answer = client.frame();
+        assert_eq!(answer, is_right.then(Vec::new));
+        if is_right {
+            assert!(client.produce("t", 0, &plain_batch(&["v"])).error.is_ok());
+        }
+    }
+    let requests = cluster.requests();
+    let is_bare = |request: &&MockRequest| request.is(Api::SaslAuthenticate);
+    assert!(
+        requests
+            .iter()
+            .filter(is_bare)
+            .all(|request| request.version == -1)
+    );
+}
