@@ -247,3 +247,11 @@ pub(crate) struct GivenUp {
     /// Un-answered, with the numbers of attempts and of records.
     pub(crate) on_wire: Vec<(Arc<Completion>, u32, u32)>,
 }
+
+impl GivenUp {
+    pub(super) fn completions(&self) -> impl Iterator<Item = &Arc<Completion>> {
+        let batches = self.waiting.iter().chain(&self.unsent);
+        let on_wire = self.on_wire.iter().map(|(completion, ..)| completion);
+        batches.map(|batch| &batch.completion).chain(on_wire)
+    }
+}

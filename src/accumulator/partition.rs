@@ -171,6 +171,9 @@ impl Partition {
         let now = time::now();
         let mut state = self.state.lock();
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
+        if let Some(batch) = &settled {
+            state.settle(&batch.completion);
+        }
         self.unlock_and_tell(state);
         settled
     }
@@ -248,6 +251,7 @@ impl Partition {
     pub(crate) fn flush(self: &Arc<Self>, unsettled: &mut Vec<Arc<Completion>>) {
         let mut state = self.state.lock();
         state.hurry();
+        unsettled.extend(state.settling.iter().cloned());
         unsettled.extend(state.flights.iter().map(|flight| flight.completion.clone()));
         unsettled.extend(state.queue.iter().map(|batch| batch.completion.clone()));
         unsettled.extend(state.open.iter().map(|open| open.completion.clone()));
@@ -286,6 +290,9 @@ impl Partition {
         let given_up = state.give_up(created_by, &self.shared.rules, |open| {
             open.close(self.clone())
         });
+        given_up
+            .completions()
+            .for_each(|completion| state.settle(completion));
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
             last_error: state.last_error.clone(),
