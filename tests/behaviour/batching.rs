@@ -139,3 +139,18 @@ fn records_of_several_topics_travel_together() {
     assert_eq!(cluster.end_offset("t", 0), 2);
     assert_eq!(cluster.end_offset("other", 0), 2);
 }
+
+/// A result that is being told while flush looks for what is left must not be overlooked.
+#[test]
+fn after_flush_every_delivery_has_its_result() {
+    let cluster = cluster(1, 1);
+    let producer = plain(&cluster);
+    for turn in 0..500 {
+        let delivery = send(&producer, 0, "v");
+        let reaches = if turn % 2 == 0 { turn + 1 } else { 0 };
+        cluster.wait_for_records("t", 0, reaches, SOON);
+        (0..turn % 50 * 100).for_each(|_| std::hint::spin_loop());
+        producer.flush_timeout(SOON).expect("flushed");
+        assert!(delivery.is_done(), "flush {turn} was too early");
+    }
+}
