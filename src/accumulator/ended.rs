@@ -224,6 +224,17 @@ impl State {
         }
         given_up
     }
+
+    /// Takes out what was never sent, for the caller to fail outside the lock. The token is spent.
+    pub(crate) fn take_unsent(&mut self, close: impl FnOnce(OpenBatch) -> Batch) -> Vec<Batch> {
+        let mut unsent: Vec<Batch> = std::mem::take(&mut self.queue).into();
+        unsent.extend(self.open.take().map(close));
+        unsent
+            .iter()
+            .for_each(|batch| self.settle(&batch.completion));
+        self.announced = Announced::No;
+        unsent
+    }
 }
 
 /// What follows an out-of-order answer.

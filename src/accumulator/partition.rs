@@ -301,6 +301,14 @@ impl Partition {
         (given_up, standstill)
     }
 
+    /// Takes out what was never sent, for the caller to fail.
+    pub(crate) fn take_unsent(self: &Arc<Self>) -> Vec<Batch> {
+        let mut state = self.state.lock();
+        let unsent = state.take_unsent(|open| open.close(self.clone()));
+        self.unlock_and_tell(state);
+        unsent
+    }
+
     /// Releases the lock, and tells the sender if there is something for it. A partition that has
     /// outgrown its identity gets a newer one first.
     fn unlock_and_tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {

@@ -130,7 +130,7 @@ impl Sender {
         match core.accumulator.identities().wait(|| core.wishes.refresh()) {
             Some(Ok(())) => true,
             Some(Err(error)) => {
-                self.fail_pending(&error);
+                self.refuse_unsent(&error);
                 false
             }
             None => false,
@@ -281,6 +281,16 @@ impl Sender {
                 self.settle.refused(batch, error);
             }
             self.drain();
+        }
+    }
+
+    /// Fails what waits for a producer id that the cluster denies: without one, no batch can be
+    /// taken as it would be to be sent.
+    fn refuse_unsent(&mut self, error: &Error) {
+        for token in std::mem::take(&mut self.pending) {
+            for batch in token.partition.take_unsent() {
+                self.settle.refused_unsent(batch, error);
+            }
         }
     }
 

@@ -83,6 +83,15 @@ impl Settle {
         self.settle(batch, Err(Failure::from(error)));
     }
 
+    /// The same for a batch that was never given to a sender.
+    pub(crate) fn refused_unsent(&self, batch: Batch, error: &Error) {
+        let error = error
+            .clone()
+            .context(format!("record for {}", batch.partition));
+        let error = error.with_outcome(batch.outcome());
+        self.resolve(batch, Err(Failure::from(error)));
+    }
+
     fn end(&self, mut batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
         let facts = Facts {
             attempts: batch.attempts,
