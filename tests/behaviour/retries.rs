@@ -7,7 +7,7 @@ use milena::{Acks, Error, ErrorKind, Outcome, Producer};
 
 use crate::support::{
     NOT_ENOUGH_REPLICAS, NOT_LEADER, PROMISED, REQUEST_TIMED_OUT, SOON, all_delivered, cluster,
-    config, delivered, failed, plain, produced, producer, send, send_numbers, values,
+    config, delivered, eventually, failed, plain, produced, producer, send, send_numbers, values,
 };
 
 const NOT_ENOUGH_REPLICAS_AFTER_APPEND: i16 = 20;
@@ -106,7 +106,7 @@ fn records_wait_for_a_broker_that_is_down_also_without_retries() {
     cluster.stop_broker(2);
     let waiting = send(&producer, 1, "v");
     let tries = || producer.metrics().connect_failures;
-    crate::support::eventually("attempts to connect", || tries() >= 3);
+    eventually("attempts to connect", || tries() >= 3);
     assert!(waiting.try_get().is_none());
     delivered(&send(&producer, 0, "the other broker is not waited for"));
     cluster.start_broker(2);
@@ -119,7 +119,7 @@ fn with_every_broker_down_a_record_fails_in_time_and_says_why() {
     let limit = Duration::from_millis(300);
     let config = config(&cluster).retries(u32::MAX).request_timeout(limit);
     let producer = producer(config.delivery_timeout(limit));
-    delivered(&send(&producer, 0, "learns the leader"));
+    producer.partitions_for("t").expect("the leader is known");
     cluster.stop_broker(1);
     let start = Instant::now();
     let error = failed(&send(&producer, 0, "v"));
@@ -166,7 +166,7 @@ fn every_record_has_a_result_in_time_whatever_the_cluster_does() {
         for is_idempotent in [false, true] {
             let cluster = cluster(1, 2);
             let config = config(&cluster).request_timeout(limit).delivery_timeout(limit);
-            let config = config.max_block(limit).idempotence(is_idempotent);
+            let config = config.acks(Acks::All).idempotence(is_idempotent);
             let producer = producer(config.retries(u32::MAX).batch_size(0));
             delivered(&send(&producer, 0, "before"));
             state(&cluster);
@@ -183,7 +183,8 @@ fn every_record_has_a_result_in_time_whatever_the_cluster_does() {
                 let is_unwritten = error.outcome() == Outcome::NotWritten;
                 assert!(!(is_unwritten && logged.contains(&value)), "state {index}: {error}");
             }
-            assert_eq!(producer.buffered_bytes(), 0, "state {index}");
+            // Connections have some bytes until their requests are out of time too.
+            eventually("memory is free", || producer.buffered_bytes() == 0);
             producer.close_timeout(Duration::ZERO).expect("closed");
         }
     }
