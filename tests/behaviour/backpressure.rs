@@ -12,7 +12,10 @@ use crate::support::{
 
 /// A buffer with room for three records of [`large`].
 fn small(config: Config) -> Config {
-    config.buffer_memory(4000).max_request_size(4000).batch_size(0)
+    config
+        .buffer_memory(4000)
+        .max_request_size(4000)
+        .batch_size(0)
 }
 
 fn large() -> String {
@@ -33,10 +36,18 @@ fn a_full_buffer_blocks_for_max_block_and_says_what_fills_it() {
     let took = start.elapsed();
     assert!((limit..limit + PROMISED).contains(&took), "{took:?}");
     let error = error.expect_err("no room");
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::BufferFull, Outcome::NotWritten));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::BufferFull, Outcome::NotWritten)
+    );
     assert!(error.is_timeout() && error.is_retriable());
     let text = error.to_string();
-    for part in ["of 4000 bytes (buffer.memory)", "3 records", "for t-1", "max.block.ms"] {
+    for part in [
+        "of 4000 bytes (buffer.memory)",
+        "3 records",
+        "for t-1",
+        "max.block.ms",
+    ] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
     gate.open();
@@ -55,7 +66,10 @@ fn try_send_hands_the_record_back() {
     let refused = producer.try_send(Record::to("t").key("k").value(&value));
     let (record, error) = refused.expect_err("no room").into_parts();
     assert_eq!(error.kind(), ErrorKind::BufferFull);
-    assert_eq!((record.key_bytes(), record.value_bytes()), (Some(&b"k"[..]), Some(value.as_bytes())));
+    assert_eq!(
+        (record.key_bytes(), record.value_bytes()),
+        (Some(&b"k"[..]), Some(value.as_bytes()))
+    );
     gate.open();
     all_delivered(&filling);
     eventually("room", || producer.buffered_bytes() == 0);
@@ -110,10 +124,16 @@ fn a_record_that_never_fits_does_not_wait() {
 fn every_byte_comes_back_whatever_became_of_the_record() {
     let cluster = cluster(2, 2);
     let limit = Duration::from_millis(200);
-    let config = config(&cluster).request_timeout(limit).delivery_timeout(limit);
+    let config = config(&cluster)
+        .request_timeout(limit)
+        .delivery_timeout(limit);
     let producer = producer(config.retries(3));
     assert_eq!(producer.buffered_bytes(), 0);
-    cluster.on(Api::Produce).times(3).after_handling().disconnect();
+    cluster
+        .on(Api::Produce)
+        .times(3)
+        .after_handling()
+        .disconnect();
     cluster.on(Api::Produce).skip(2).times(2).error(10);
     cluster.on(Api::Produce).node(2).skip(5).never_answer();
     let mut deliveries = Vec::new();
@@ -122,7 +142,9 @@ fn every_byte_comes_back_whatever_became_of_the_record() {
         deliveries.push(send(&producer, number as i32 % 2, &value));
         let record = Record::to("t").partition(number as i32 % 3).value(&value);
         producer.send_with(record, |_| ());
-        producer.send(Record::to("not a topic").value(&value)).on_done(|_| ());
+        producer
+            .send(Record::to("not a topic").value(&value))
+            .on_done(|_| ());
     }
     for delivery in &deliveries {
         let _any = crate::support::result(delivery);

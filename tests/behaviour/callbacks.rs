@@ -7,15 +7,18 @@ use std::time::Duration;
 use milena::mock::Api;
 use milena::{ErrorKind, Outcome, Record};
 
-use crate::support::{
-    HOUR, SOON, cluster, config, delivered, exactly_once, plain, producer, send,
-};
+use crate::support::{HOUR, SOON, cluster, config, delivered, exactly_once, plain, producer, send};
 
 #[test]
 fn callbacks_of_a_partition_run_in_the_order_of_its_records() {
     let cluster = cluster(2, 3);
     let producer = exactly_once(&cluster);
-    cluster.on(Api::Produce).skip(4).times(2).after_handling().disconnect();
+    cluster
+        .on(Api::Produce)
+        .skip(4)
+        .times(2)
+        .after_handling()
+        .disconnect();
     let seen = Arc::new(Mutex::new(vec![Vec::new(); 3]));
     for number in 0..300 {
         let (seen, partition) = (seen.clone(), number % 3);
@@ -59,7 +62,9 @@ fn flush_waits_for_callbacks() {
 fn a_panicking_callback_harms_nobody() {
     let cluster = cluster(1, 1);
     let producer = plain(&cluster);
-    producer.send_with(Record::to("t").value("v"), |_| panic!("a bug of the application"));
+    producer.send_with(Record::to("t").value("v"), |_| {
+        panic!("a bug of the application")
+    });
     let (results, told) = mpsc::channel();
     producer.send_with(Record::to("t").value("v"), move |result| {
         results.send(result.is_ok()).expect("heard");
@@ -103,8 +108,14 @@ fn a_callback_that_finds_the_buffer_full_fails_at_once() {
     });
     let second = told.recv_timeout(SOON).expect("it did not wait");
     let error = second.expect("a result").expect_err("no room");
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::BufferFull, Outcome::NotWritten));
-    assert!(error.to_string().contains("a callback does not wait"), "{error}");
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::BufferFull, Outcome::NotWritten)
+    );
+    assert!(
+        error.to_string().contains("a callback does not wait"),
+        "{error}"
+    );
     gate.open();
     delivered(&filling);
 }

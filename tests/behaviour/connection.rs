@@ -21,12 +21,20 @@ fn an_answer_that_does_not_come_is_unknown_and_the_next_record_finds_a_new_conne
     delivered(&send(&producer, 0, "0"));
     cluster.on(Api::Produce).never_answer();
     let error = failed(&send(&producer, 0, "lost"));
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::TimedOut, Outcome::Unknown));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::TimedOut, Outcome::Unknown)
+    );
     let text = error.to_string();
-    assert!(text.contains("200 ms") && text.contains(&cluster.address(1)), "{text}");
+    assert!(
+        text.contains("200 ms") && text.contains(&cluster.address(1)),
+        "{text}"
+    );
     delivered(&send(&producer, 0, "1"));
     assert_eq!(values(&cluster, 0), numbers(0..2));
-    let nodes = produced(&cluster).into_iter().map(|request| request.connection);
+    let nodes = produced(&cluster)
+        .into_iter()
+        .map(|request| request.connection);
     let connections: Vec<_> = nodes.collect();
     assert!(connections[1] != connections[2], "{connections:?}");
 }
@@ -43,7 +51,11 @@ fn a_black_hole_is_left_as_soon_as_it_answers() {
             false => cluster.mute_broker(1),
         }
         let deliveries = send_numbers(&producer, 0, 1..20);
-        assert!(deliveries[0].wait_timeout(Duration::from_millis(300)).is_none());
+        assert!(
+            deliveries[0]
+                .wait_timeout(Duration::from_millis(300))
+                .is_none()
+        );
         cluster.thaw_broker(1);
         all_delivered(&deliveries);
         assert_eq!(values(&cluster, 0), numbers(0..20));
@@ -54,8 +66,17 @@ fn a_black_hole_is_left_as_soon_as_it_answers() {
 #[test]
 fn answers_may_come_byte_by_byte() {
     let cluster = cluster(1, 1);
-    for api in [Api::ApiVersions, Api::Metadata, Api::InitProducerId, Api::Produce] {
-        cluster.on(api).always().in_pieces(1, Duration::ZERO).answer();
+    for api in [
+        Api::ApiVersions,
+        Api::Metadata,
+        Api::InitProducerId,
+        Api::Produce,
+    ] {
+        cluster
+            .on(api)
+            .always()
+            .in_pieces(1, Duration::ZERO)
+            .answer();
     }
     let producer = exactly_once(&cluster);
     all_delivered(&send_numbers(&producer, 0, 0..20));
@@ -119,7 +140,10 @@ fn an_answer_without_the_partition_is_no_acknowledgement() {
     let producer = producer(config(&cluster).acks(Acks::All));
     cluster.on(Api::Produce).body(|_| vec![0; 8]);
     let error = failed(&send(&producer, 0, "v"));
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Protocol, Outcome::Unknown));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Protocol, Outcome::Unknown)
+    );
 }
 
 #[test]
@@ -147,7 +171,11 @@ fn a_connection_that_rests_for_long_is_closed_and_opened_again() {
         let all = cluster.connections();
         all.iter().all(|connection| !connection.is_open)
     };
-    assert!(cluster.wait_for(SOON, is_over), "{:?}", cluster.connections());
+    assert!(
+        cluster.wait_for(SOON, is_over),
+        "{:?}",
+        cluster.connections()
+    );
     delivered(&send(&producer, 0, "1"));
     assert_eq!(values(&cluster, 0), numbers(0..2));
 }
@@ -169,7 +197,11 @@ fn a_broker_may_restart_on_its_port() {
 fn with_password(cluster: &MockCluster, password: &str) -> Producer {
     cluster.sasl_plain("alice", "s3cret");
     let config = config(cluster).sasl_plain("alice", password);
-    producer(config.security_protocol(SecurityProtocol::SaslPlaintext).max_block(SOON))
+    producer(
+        config
+            .security_protocol(SecurityProtocol::SaslPlaintext)
+            .max_block(SOON),
+    )
 }
 
 #[test]
@@ -184,10 +216,16 @@ fn a_wrong_password_fails_at_once_and_is_not_shown() {
     let cluster = cluster(1, 1);
     let producer = with_password(&cluster, "hunter2");
     let error = failed(&send(&producer, 0, "v"));
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Authentication, Outcome::NotWritten));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Authentication, Outcome::NotWritten)
+    );
     assert!(!error.is_retriable());
     let text = format!("{error} {error:?} {producer:?}");
-    assert!(text.contains("alice") && text.contains(&cluster.address(1)), "{text}");
+    assert!(
+        text.contains("alice") && text.contains(&cluster.address(1)),
+        "{text}"
+    );
     assert!(!text.contains("hunter2"), "{text}");
     assert!(produced(&cluster).is_empty());
 }
@@ -201,7 +239,10 @@ fn a_password_that_is_changed_fails_the_next_connection_and_may_be_changed_back(
     cluster.disconnect(1);
     std::thread::sleep(REST);
     let error = failed(&send(&producer, 0, "v"));
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Authentication, Outcome::NotWritten));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Authentication, Outcome::NotWritten)
+    );
     cluster.sasl_plain("alice", "s3cret");
     delivered(&send(&producer, 0, "v"));
 }
@@ -211,7 +252,10 @@ fn a_broker_before_0_11_is_refused_with_the_version_that_is_needed() {
     let cluster = cluster(1, 1);
     cluster.versions(Api::Produce, 0..=2);
     let error = failed(&send(&plain(&cluster), 0, "v"));
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::UnsupportedVersion, Outcome::NotWritten));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::UnsupportedVersion, Outcome::NotWritten)
+    );
     assert!(error.to_string().contains("0.11"), "{error}");
 }
 
@@ -223,6 +267,9 @@ fn every_version_of_produce_delivers() {
         let producer = exactly_once(&cluster);
         all_delivered(&[send(&producer, 0, "0"), send(&producer, 1, "0")]);
         let requests = produced(&cluster);
-        assert!(requests.iter().all(|request| request.version == version), "{requests:?}");
+        assert!(
+            requests.iter().all(|request| request.version == version),
+            "{requests:?}"
+        );
     }
 }

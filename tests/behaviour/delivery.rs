@@ -24,7 +24,10 @@ fn a_delivery_tells_where_the_record_is() {
     let metadata = producer.send(record.timestamp_ms(77)).wait().expect("sent");
     assert_eq!((metadata.topic(), metadata.partition()), ("t", 1));
     assert_eq!((metadata.offset(), metadata.timestamp_ms()), (Some(1), 77));
-    assert_eq!((metadata.key_size(), metadata.value_size()), (Some(3), Some(6)));
+    assert_eq!(
+        (metadata.key_size(), metadata.value_size()),
+        (Some(3), Some(6))
+    );
     assert_eq!(cluster.records("t", 1)[1].timestamp_ms, 77);
 }
 
@@ -43,7 +46,11 @@ fn the_time_is_the_brokers_where_the_topic_says_so() {
 fn before_the_answer_there_is_no_result_and_after_it_always_the_same() {
     let cluster = cluster(1, 1);
     let gate = cluster.gate();
-    cluster.on(Api::Produce).after_handling().hold(&gate).answer();
+    cluster
+        .on(Api::Produce)
+        .after_handling()
+        .hold(&gate)
+        .answer();
     let producer = plain(&cluster);
     let delivery = send(&producer, 0, "v");
     assert!(gate.wait_for_held(1, SOON));
@@ -173,7 +180,11 @@ fn bytes_nulls_and_headers_arrive_as_they_were() {
     let shown = |index: usize| (records[index].key.clone(), records[index].value.clone());
     assert_eq!(shown(0), (Some(bytes.clone()), Some(bytes.clone())));
     let header = |name: &str, value: Option<&[u8]>| (name.to_owned(), value.map(<[u8]>::to_vec));
-    let headers = [header("h", Some(&bytes)), header("n", None), header("h", Some(b""))];
+    let headers = [
+        header("h", Some(&bytes)),
+        header("n", None),
+        header("h", Some(b"")),
+    ];
     assert_eq!(records[0].headers, headers);
     assert_eq!(shown(1), (None, None));
     assert_eq!(shown(2), (Some(Vec::new()), Some(Vec::new())));
@@ -189,8 +200,16 @@ fn a_typed_producer_sends_what_its_serializers_write() {
     delivered(&typed.send(Record::to("t"), None::<&i64>, None::<&str>));
     delivered(&typed.send(Record::to("t").key("own"), (), "four"));
     let records = cluster.records("t", 0);
-    let shown = |index: usize| (records[index].key.as_deref(), records[index].value.as_deref());
-    assert_eq!(shown(0), (Some(&[0, 0, 0, 0, 0, 0, 0, 7][..]), Some(&b"three"[..])));
+    let shown = |index: usize| {
+        (
+            records[index].key.as_deref(),
+            records[index].value.as_deref(),
+        )
+    };
+    assert_eq!(
+        shown(0),
+        (Some(&[0, 0, 0, 0, 0, 0, 0, 7][..]), Some(&b"three"[..]))
+    );
     assert_eq!(shown(1), (None, None));
     assert_eq!(shown(2), (Some(&b"own"[..]), Some(&b"four"[..])));
 }
@@ -213,18 +232,37 @@ fn equal_keys_share_a_partition_and_records_without_keys_go_round() {
 fn metrics_count_records_requests_and_retries() {
     let cluster = cluster(1, 1);
     let producer = producer(config(&cluster).retries(1));
-    cluster.on(Api::Produce).partition("t", 0).error(NOT_ENOUGH_REPLICAS);
+    cluster
+        .on(Api::Produce)
+        .partition("t", 0)
+        .error(NOT_ENOUGH_REPLICAS);
     delivered(&send(&producer, 0, "sent twice"));
     let refusals = cluster.on(Api::Produce).partition("t", 0).times(2);
     let refusals = refusals.error(NOT_ENOUGH_REPLICAS);
-    assert_eq!(failed(&send(&producer, 0, "refused twice")).outcome(), Outcome::NotWritten);
+    assert_eq!(
+        failed(&send(&producer, 0, "refused twice")).outcome(),
+        Outcome::NotWritten
+    );
     assert_eq!(refusals.hits(), 2);
-    cluster.on(Api::Produce).times(2).after_handling().disconnect();
-    assert_eq!(failed(&send(&producer, 0, "lost twice")).outcome(), Outcome::Unknown);
+    cluster
+        .on(Api::Produce)
+        .times(2)
+        .after_handling()
+        .disconnect();
+    assert_eq!(
+        failed(&send(&producer, 0, "lost twice")).outcome(),
+        Outcome::Unknown
+    );
     delivered(&send(&producer, 0, "last"));
     let metrics = producer.metrics();
-    assert_eq!((metrics.delivered, metrics.failed, metrics.unknown), (2, 1, 1));
-    assert_eq!((metrics.requests, metrics.batches, metrics.retries), (7, 7, 3));
+    assert_eq!(
+        (metrics.delivered, metrics.failed, metrics.unknown),
+        (2, 1, 1)
+    );
+    assert_eq!(
+        (metrics.requests, metrics.batches, metrics.retries),
+        (7, 7, 3)
+    );
     assert_eq!((metrics.connects, metrics.connect_failures), (3, 0));
     assert_eq!(metrics.buffered_bytes, 0);
     assert!(metrics.request_bytes > 7 * 61, "{metrics:?}");

@@ -58,7 +58,11 @@ fn five_batches_of_a_partition_are_on_the_wire_once_it_is_proven() {
     let cluster = cluster(1, 1);
     let producer = exactly_once(&cluster);
     let first = cluster.gate();
-    cluster.on(Api::Produce).after_handling().hold(&first).answer();
+    cluster
+        .on(Api::Produce)
+        .after_handling()
+        .hold(&first)
+        .answer();
     let mut deliveries = send_numbers(&producer, 0, 0..10);
     assert!(first.wait_for_held(1, SOON));
     let second = cluster.gate();
@@ -86,7 +90,11 @@ fn a_refused_first_batch_is_not_overtaken() {
         assert_eq!(values(&cluster, 0), numbers(0..10));
         // The same for the first batch at another leader.
         cluster.move_leader("t", 0, 2);
-        cluster.on(Api::Produce).node(2).partition("t", 0).error(code);
+        cluster
+            .on(Api::Produce)
+            .node(2)
+            .partition("t", 0)
+            .error(code);
         all_delivered(&send_numbers(&producer, 0, 10..20));
         assert_eq!(values(&cluster, 0), numbers(0..20));
         assert_contiguous(&cluster);
@@ -134,7 +142,10 @@ fn a_log_that_has_lost_its_end_is_written_on() {
     let cluster = cluster(1, 1);
     let producer = exactly_once(&cluster);
     all_delivered(&send_numbers(&producer, 0, 0..5));
-    cluster.on(Api::Produce).partition("t", 0).error(OUT_OF_ORDER);
+    cluster
+        .on(Api::Produce)
+        .partition("t", 0)
+        .error(OUT_OF_ORDER);
     all_delivered(&send_numbers(&producer, 0, 5..10));
     assert_eq!(values(&cluster, 0), numbers(0..10));
     assert_eq!(identities(&cluster, 0).len(), 2);
@@ -158,7 +169,10 @@ fn a_denied_producer_id_says_what_to_grant_and_may_be_granted_later() {
     let denial = cluster.on(Api::InitProducerId).always().error(31);
     let producer = exactly_once(&cluster);
     let error = failed(&send(&producer, 0, "v"));
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Authorization, Some(31)));
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Authorization, Some(31))
+    );
     assert_eq!(error.outcome(), Outcome::NotWritten);
     assert!(error.to_string().contains("IdempotentWrite"), "{error}");
     assert!(produced(&cluster).is_empty());
@@ -187,14 +201,20 @@ fn a_partition_out_of_time_makes_no_duplicate_in_another() {
     let deliveries = send_numbers(&producer, 1, 1..4);
     assert!(gate.wait_for_held(1, SOON));
     let error = failed(&expiring);
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::TimedOut, Outcome::NotWritten));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::TimedOut, Outcome::NotWritten)
+    );
     refusal.cancel();
     delivered(&send(&producer, 0, "1"));
     gate.open();
     all_delivered(&deliveries);
     assert_eq!(values(&cluster, 0), numbers(0..2));
     assert_eq!(values(&cluster, 1), numbers(0..4));
-    assert_eq!((identities(&cluster, 0).len(), identities(&cluster, 1).len()), (2, 1));
+    assert_eq!(
+        (identities(&cluster, 0).len(), identities(&cluster, 1).len()),
+        (2, 1)
+    );
 }
 
 /// The batch is in the log, its time passes, and only then is the next one sent.
@@ -207,11 +227,18 @@ fn a_batch_that_ran_out_of_time_is_neither_repeated_nor_in_the_way() {
     delivered(&send(&producer, 0, "0"));
     cluster.on(Api::Produce).after_handling().never_answer();
     let error = failed(&send(&producer, 0, "1"));
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::TimedOut, Outcome::Unknown));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::TimedOut, Outcome::Unknown)
+    );
     eventually("the next", || result(&send(&producer, 0, "2")).is_ok());
     let logged = values(&cluster, 0);
     let ones = logged.iter().filter(|value| *value == "1").count();
-    assert_eq!((ones, logged.last().map(String::as_str)), (1, Some("2")), "{logged:?}");
+    assert_eq!(
+        (ones, logged.last().map(String::as_str)),
+        (1, Some("2")),
+        "{logged:?}"
+    );
 }
 
 #[test]
@@ -224,7 +251,10 @@ fn a_batch_that_is_too_large_for_the_broker_fails_alone() {
     let large = send(&producer, 0, &"x".repeat(600));
     let behind = send_numbers(&producer, 0, 5..20);
     let error = failed(&large);
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::RecordTooLarge, Outcome::NotWritten));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::RecordTooLarge, Outcome::NotWritten)
+    );
     all_delivered(&before);
     all_delivered(&behind);
     assert_eq!(values(&cluster, 0), numbers(0..20));
@@ -259,7 +289,11 @@ fn each_record_is_once_in_the_log_whatever_happens_on_the_way() {
     }
     all_delivered(&deliveries);
     for partition in 0..6 {
-        assert_eq!(values(&cluster, partition), numbers(0..400), "partition {partition}");
+        assert_eq!(
+            values(&cluster, partition),
+            numbers(0..400),
+            "partition {partition}"
+        );
     }
     assert_contiguous(&cluster);
 }

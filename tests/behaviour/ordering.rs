@@ -34,7 +34,11 @@ fn send_to_all(producer: &Producer, partitions: i32, count: usize) -> Vec<Delive
 fn order_holds_through_refusals() {
     let cluster = cluster(2, 4);
     let producer = producer(retrying(&cluster));
-    for (skip, code) in [(3, NOT_ENOUGH_REPLICAS), (2, NOT_LEADER), (4, REQUEST_TIMED_OUT)] {
+    for (skip, code) in [
+        (3, NOT_ENOUGH_REPLICAS),
+        (2, NOT_LEADER),
+        (4, REQUEST_TIMED_OUT),
+    ] {
         for partition in 0..4 {
             let on = cluster.on(Api::Produce).partition("t", partition);
             on.skip(skip + partition as usize).times(2).error(code);
@@ -51,9 +55,19 @@ fn order_holds_through_lost_connections() {
     let cluster = cluster(2, 4);
     let producer = producer(retrying(&cluster));
     cluster.on(Api::Produce).node(1).skip(5).disconnect();
-    cluster.on(Api::Produce).node(1).skip(9).after_handling().disconnect();
+    cluster
+        .on(Api::Produce)
+        .node(1)
+        .skip(9)
+        .after_handling()
+        .disconnect();
     cluster.on(Api::Produce).node(2).skip(7).cut(6);
-    cluster.on(Api::Produce).node(2).skip(3).after_handling().disconnect();
+    cluster
+        .on(Api::Produce)
+        .node(2)
+        .skip(3)
+        .after_handling()
+        .disconnect();
     all_delivered(&send_to_all(&producer, 4, 50));
     (0..4).for_each(|partition| assert_in_order(&cluster, partition, 50));
 }
@@ -144,7 +158,12 @@ fn nothing_goes_to_a_new_leader_while_the_old_one_has_not_answered() {
     let config = retrying(&cluster).metadata_max_age(Duration::from_millis(50));
     let producer = producer(config);
     delivered(&send(&producer, 0, "0"));
-    cluster.on(Api::Produce).node(1).after_handling().hold(&gate).answer();
+    cluster
+        .on(Api::Produce)
+        .node(1)
+        .after_handling()
+        .hold(&gate)
+        .answer();
     let mut deliveries = vec![send(&producer, 0, "1")];
     assert!(gate.wait_for_held(1, SOON));
     cluster.move_leader("t", 0, 2);

@@ -29,19 +29,35 @@ fn fail_once(script: impl FnOnce(On<'_>)) -> (Error, MockCluster) {
 #[test]
 fn without_retries_a_refused_record_is_not_written() {
     let (error, cluster) = fail_once(|on| drop(on.error(NOT_ENOUGH_REPLICAS)));
-    assert_eq!((error.code(), error.outcome()), (Some(19), Outcome::NotWritten));
+    assert_eq!(
+        (error.code(), error.outcome()),
+        (Some(19), Outcome::NotWritten)
+    );
     assert!(error.is_retriable());
     let text = error.to_string();
-    assert!(text.contains("not sent again because retries is 0"), "{text}");
-    assert!(text.contains("t-0") && text.contains(&cluster.address(1)), "{text}");
+    assert!(
+        text.contains("not sent again because retries is 0"),
+        "{text}"
+    );
+    assert!(
+        text.contains("t-0") && text.contains(&cluster.address(1)),
+        "{text}"
+    );
     assert!(values(&cluster, 0).is_empty());
 }
 
 #[test]
 fn an_error_after_the_append_leaves_the_outcome_unknown() {
-    for code in [NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT, NOT_LEADER] {
+    for code in [
+        NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        REQUEST_TIMED_OUT,
+        NOT_LEADER,
+    ] {
         let (error, cluster) = fail_once(|on| drop(on.after_handling().error(code)));
-        assert_eq!((error.code(), error.outcome()), (Some(code), Outcome::Unknown));
+        assert_eq!(
+            (error.code(), error.outcome()),
+            (Some(code), Outcome::Unknown)
+        );
         assert_eq!(values(&cluster, 0), ["v"]);
     }
 }
@@ -52,7 +68,10 @@ fn a_lost_answer_leaves_the_outcome_unknown() {
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert_eq!(values(&cluster, 0), ["v"]);
     let (error, cluster) = fail_once(|on| drop(on.disconnect()));
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connection, Outcome::Unknown));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Connection, Outcome::Unknown)
+    );
     assert!(values(&cluster, 0).is_empty());
 }
 
@@ -60,7 +79,10 @@ fn a_lost_answer_leaves_the_outcome_unknown() {
 fn a_refusal_that_stays_is_not_retried() {
     let cluster = cluster(1, 1);
     let producer = with_acks_all(&cluster, 10);
-    for (code, kind) in [(10, ErrorKind::RecordTooLarge), (29, ErrorKind::Authorization)] {
+    for (code, kind) in [
+        (10, ErrorKind::RecordTooLarge),
+        (29, ErrorKind::Authorization),
+    ] {
         cluster.forget_requests();
         cluster.on(Api::Produce).partition("t", 0).error(code);
         let error = failed(&send(&producer, 0, "v"));
@@ -78,7 +100,10 @@ fn retries_count_the_requests_that_follow_the_first() {
     cluster.on(Api::Produce).times(4).error(NOT_ENOUGH_REPLICAS);
     let error = failed(&send(&producer, 0, "v"));
     assert_eq!(produced(&cluster).len(), 4);
-    assert!(error.to_string().contains("given up after 4 attempts"), "{error}");
+    assert!(
+        error.to_string().contains("given up after 4 attempts"),
+        "{error}"
+    );
     cluster.on(Api::Produce).times(3).error(NOT_ENOUGH_REPLICAS);
     delivered(&send(&producer, 0, "v"));
     assert_eq!(produced(&cluster).len(), 8);
@@ -92,7 +117,10 @@ fn what_may_be_written_once_stays_unknown() {
     cluster.on(Api::Produce).after_handling().disconnect();
     cluster.on(Api::Produce).error(NOT_ENOUGH_REPLICAS);
     let error = failed(&send(&producer, 0, "v"));
-    assert_eq!((error.code(), error.outcome()), (Some(19), Outcome::Unknown));
+    assert_eq!(
+        (error.code(), error.outcome()),
+        (Some(19), Outcome::Unknown)
+    );
     assert_eq!(values(&cluster, 0), ["v"]);
 }
 
@@ -124,10 +152,16 @@ fn with_every_broker_down_a_record_fails_in_time_and_says_why() {
     let start = Instant::now();
     let error = failed(&send(&producer, 0, "v"));
     assert!(start.elapsed() < limit + PROMISED, "{:?}", start.elapsed());
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::TimedOut, Outcome::NotWritten));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::TimedOut, Outcome::NotWritten)
+    );
     let text = error.to_string();
     assert!(text.contains("delivery.timeout.ms = 300 ms"), "{text}");
-    assert!(text.contains("last cause") && text.contains(&cluster.address(1)), "{text}");
+    assert!(
+        text.contains("last cause") && text.contains(&cluster.address(1)),
+        "{text}"
+    );
 }
 
 #[test]
@@ -142,7 +176,10 @@ fn a_refusal_without_end_costs_few_requests_and_ends_in_time() {
     let start = Instant::now();
     let error = failed(&send(&producer, 0, "v"));
     assert!(start.elapsed() < limit + PROMISED, "{:?}", start.elapsed());
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::TimedOut, Outcome::NotWritten));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::TimedOut, Outcome::NotWritten)
+    );
     assert!(error.to_string().contains("NOT_ENOUGH_REPLICAS"), "{error}");
     // 100, 200, 400 and 800 ms, less 20 %.
     let requests = produced(&cluster).len();
@@ -159,13 +196,31 @@ fn every_record_has_a_result_in_time_whatever_the_cluster_does() {
         |cluster| cluster.mute_broker(1),
         |cluster| cluster.stop_broker(1),
         |cluster| drop(cluster.on(Api::Produce).always().disconnect()),
-        |cluster| drop(cluster.on(Api::Produce).always().after_handling().disconnect()),
-        |cluster| drop(cluster.on(Api::Produce).always().after_handling().error(NOT_LEADER)),
+        |cluster| {
+            drop(
+                cluster
+                    .on(Api::Produce)
+                    .always()
+                    .after_handling()
+                    .disconnect(),
+            )
+        },
+        |cluster| {
+            drop(
+                cluster
+                    .on(Api::Produce)
+                    .always()
+                    .after_handling()
+                    .error(NOT_LEADER),
+            )
+        },
     ];
     for (index, state) in states.into_iter().enumerate() {
         for is_idempotent in [false, true] {
             let cluster = cluster(1, 2);
-            let config = config(&cluster).request_timeout(limit).delivery_timeout(limit);
+            let config = config(&cluster)
+                .request_timeout(limit)
+                .delivery_timeout(limit);
             let config = config.acks(Acks::All).idempotence(is_idempotent);
             let producer = producer(config.retries(u32::MAX).batch_size(0));
             delivered(&send(&producer, 0, "before"));
@@ -181,7 +236,10 @@ fn every_record_has_a_result_in_time_whatever_the_cluster_does() {
                 let logged = values(&cluster, place as i32 / 5);
                 let value = (place % 5).to_string();
                 let is_unwritten = error.outcome() == Outcome::NotWritten;
-                assert!(!(is_unwritten && logged.contains(&value)), "state {index}: {error}");
+                assert!(
+                    !(is_unwritten && logged.contains(&value)),
+                    "state {index}: {error}"
+                );
             }
             // Connections have some bytes until their requests are out of time too.
             eventually("memory is free", || producer.buffered_bytes() == 0);
