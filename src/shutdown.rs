@@ -116,7 +116,7 @@ impl Shutdown {
         }
         let core = &self.core;
         core.wishes.refuse();
-        core.accumulator.budget().close();
+        core.accumulator.close();
         let _left = self.flush(deadline);
         self.abandon(deadline);
         self.expiry.close();

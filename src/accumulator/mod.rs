@@ -11,6 +11,7 @@ pub(crate) mod state;
 pub(crate) mod topic;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::callbacks::CallbackQueue;
@@ -78,6 +79,7 @@ impl Accumulator {
                 budget,
                 callbacks,
                 identities: Identities::default(),
+                is_closed: AtomicBool::new(false),
             }),
             topics: Mutex::default(),
             queues: Mutex::default(),
@@ -145,7 +147,7 @@ impl Accumulator {
         partition: &Arc<Partition>,
         record: &Record<'_>,
         timestamp_ms: i64,
-        wait: Wait,
+        mut wait: Wait,
     ) -> Result<(Delivery, bool), Error> {
         let mut grant: Option<Grant> = None;
         loop {
@@ -158,6 +160,7 @@ impl Accumulator {
                     return Ok((Delivery::new(completion, slot), is_first));
                 }
                 Append::Needs(room) => room,
+                Append::Closed => return Err(closed()),
             };
             let budget = self.budget();
             drop(grant.take());
@@ -166,7 +169,11 @@ impl Accumulator {
                 .or_else(|| budget.try_acquire(room.least));
             grant = Some(match more {
                 Some(more) => more,
-                None => self.wait_for_memory(room.least, wait)?,
+                None => {
+                    // Others may fill the batch meanwhile, so that there is a second wait: no new time for that.
+                    wait = wait.started();
+                    self.wait_for_memory(room.least, wait)?
+                }
             });
         }
     }
@@ -193,7 +200,7 @@ impl Accumulator {
         self.budget()
             .acquire(bytes, deadline.at(), press)
             .map_err(|refused| match refused {
-                Refused::Closed => Error::new(ErrorKind::Closed, "the producer is closed"),
+                Refused::Closed => closed(),
                 Refused::Full => {
                     self.full(format!("waited max.block.ms = {}", human(deadline.limit())))
                 }
@@ -250,6 +257,12 @@ impl Accumulator {
             .iter()
             .flat_map(|topic| topic.view().all().cloned().collect::<Vec<_>>())
             .collect()
+    }
+
+    /// Takes no more records; what is here goes on.
+    pub(crate) fn close(&self) {
+        self.shared.is_closed.store(true, Ordering::SeqCst);
+        self.budget().close();
     }
 
     /// Sends all that lingers, and collects the completions of all that is not settled.
@@ -313,6 +326,20 @@ impl Accumulator {
         }
         losses
     }
+}
+
+impl Wait {
+    /// The same limit, counted from now if it was not yet.
+    fn started(self) -> Self {
+        match self {
+            Self::AtMost(limit) => Self::Until(Deadline::within(limit)),
+            wait => wait,
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the producer is closed")
 }
 
 impl Losses {

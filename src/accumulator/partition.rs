@@ -1,6 +1,7 @@
 //! One partition: its lock, and who is told once the lock is released.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
@@ -31,6 +32,9 @@ pub(crate) struct Shared {
     pub(crate) budget: Arc<Budget>,
     pub(crate) callbacks: Arc<CallbackQueue>,
     pub(crate) identities: Identities,
+    /// Set before the partitions are flushed and emptied for the last time, read under a partition's lock: so whatever
+    /// got in is seen by that.
+    pub(crate) is_closed: AtomicBool,
 }
 
 impl Shared {
@@ -53,6 +57,8 @@ pub(crate) enum Append {
     },
     /// Memory is needed first.
     Needs(Room),
+    /// The producer is closed.
+    Closed,
 }
 
 /// What a partition holds, for the message of a full buffer.
@@ -90,6 +96,9 @@ impl Partition {
     ) -> Append {
         let batch_size = self.shared.rules.batch_size;
         let mut state = self.state.lock();
+        if self.shared.is_closed.load(Ordering::SeqCst) {
+            return Append::Closed;
+        }
         if let Some(open) = &state.open {
             let record_len = open.encoded_len(record, timestamp_ms);
             if !open.accepts(record_len, batch_size) {
@@ -101,6 +110,8 @@ impl Partition {
         if is_first {
             let room = room_to_open(record, batch_size);
             let Some(granted) = grant.take_if(|grant| grant.bytes() >= room.least) else {
+                // The batch that was just closed does not linger while the caller waits.
+                self.unlock_and_tell(state);
                 return Append::Needs(room);
             };
             let completion = Arc::new(self.completion());
@@ -317,6 +328,10 @@ impl Partition {
                 },
                 at,
             );
+            // Who began to wait for memory since the announcement has pressed a queue that did not have the token.
+            if at.is_some() && self.shared.budget.is_pressed() {
+                queue.press();
+            }
         }
     }
 }
