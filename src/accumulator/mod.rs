@@ -2,7 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod budget;
-mod ended;
+pub(crate) mod ended;
 pub(crate) mod identity;
 pub(crate) mod partition;
 pub(crate) mod ready;
@@ -24,7 +24,7 @@ use crate::time::{self, Deadline, human};
 
 use batch::lone_size;
 use budget::{Budget, Grant, Refused};
-use ended::GivenUp;
+use ended::{GivenUp, Sent};
 use identity::Identities;
 use partition::{Append, Fate, Load, Partition, Shared};
 use ready::ReadyQueue;
@@ -363,12 +363,7 @@ fn fail(
     kind: ErrorKind,
     what: &str,
 ) -> Losses {
-    let (given_up, standstill) = partition.give_up(created_by);
-    let GivenUp {
-        waiting,
-        unsent,
-        on_wire,
-    } = given_up;
+    let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by);
     let what = format!("record for {partition} {what}");
     let mut losses = Losses::default();
     let mut resolve = |completion: Arc<Completion>, fate: Fate, records: u32| {
@@ -377,22 +372,29 @@ fn fail(
             losses.count(fate.outcome, records);
         }
     };
-    for batch in unsent.into_iter().chain(waiting) {
-        let fate = Fate {
-            attempts: batch.attempts,
-            outcome: batch.outcome(),
-            on_wire: false,
-        };
-        let records = batch.records;
-        resolve(batch.free(), fate, records);
-    }
-    for (completion, attempts, records) in on_wire {
-        let fate = Fate {
-            attempts,
-            outcome: Outcome::Unknown,
-            on_wire: true,
-        };
-        resolve(completion, fate, records);
+    for batch in sent
+        .into_iter()
+        .chain(unsent.into_iter().map(Sent::Waiting))
+    {
+        match batch {
+            Sent::Waiting(batch) => {
+                let fate = Fate {
+                    attempts: batch.attempts,
+                    outcome: batch.outcome(),
+                    on_wire: false,
+                };
+                let records = batch.records;
+                resolve(batch.free(), fate, records);
+            }
+            Sent::OnWire(completion, attempts, records) => {
+                let fate = Fate {
+                    attempts,
+                    outcome: Outcome::Unknown,
+                    on_wire: true,
+                };
+                resolve(completion, fate, records);
+            }
+        }
     }
     losses
 }

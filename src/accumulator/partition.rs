@@ -305,6 +305,17 @@ impl Partition {
         (given_up, standstill)
     }
 
+    /// Takes out what waits here for `broker_id`, if `ticket` is valid, because that broker will not have it.
+    pub(crate) fn refuse(self: &Arc<Self>, ticket: u64, broker_id: i32) -> Option<GivenUp> {
+        let mut state = self.state.lock();
+        if !state.is_valid(ticket, broker_id) {
+            return None;
+        }
+        let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
+        self.unlock_and_tell(state);
+        Some(given_up)
+    }
+
     /// Releases the lock, and tells the sender if there is something for it. A partition that has
     /// outgrown its identity gets a newer one first.
     fn unlock_and_tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {

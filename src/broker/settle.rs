@@ -3,6 +3,8 @@
 use super::outcome::{Decision, End, Facts, Policy, acknowledged, decide};
 use super::{Broker, Core};
 use crate::accumulator::batch::Batch;
+use crate::accumulator::ended::Sent;
+use crate::accumulator::ready::Token;
 use crate::accumulator::state::Verdict;
 use crate::config::Acks;
 use crate::delivery::{Failure, Resolution};
@@ -74,13 +76,23 @@ impl Settle {
         );
     }
 
-    /// The broker will not have us; nothing was written.
-    pub(crate) fn refused(&self, batch: Batch, error: &Error) {
+    /// The broker will not have us: what waits for it in the token's partition fails. What was never sent gets no
+    /// sequence for that.
+    pub(crate) fn refused(&self, token: &Token, error: &Error) {
+        let Some(given_up) = token.partition.refuse(token.ticket, self.broker.id()) else {
+            return;
+        };
+        let waited = given_up.sent.into_iter().filter_map(|sent| match sent {
+            Sent::Waiting(batch) => Some(batch),
+            Sent::OnWire(..) => None,
+        });
         let error = error
             .clone()
-            .context(format!("record for {}", batch.partition));
-        let error = error.with_outcome(batch.outcome());
-        self.settle(batch, Err(Failure::from(error)));
+            .context(format!("record for {}", token.partition));
+        for batch in waited.chain(given_up.unsent) {
+            let error = error.clone().with_outcome(batch.outcome());
+            self.resolve(batch, Err(Failure::from(error)));
+        }
     }
 
     fn end(&self, mut batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
