@@ -36,8 +36,10 @@ impl State {
             Verdict::Acked => self.acked(index),
             Verdict::Failed => self.bury(index, rules),
             Verdict::Again { .. } if is_abandoned => self.bury(index, rules),
-            Verdict::OutOfSequence { .. } if is_abandoned => {
-                self.disprove_from(index);
+            Verdict::OutOfSequence { has_forgotten, .. } if is_abandoned => {
+                if !(has_forgotten && batch.may_be_written) {
+                    self.disprove_from(index);
+                }
                 self.bury(index, rules);
             }
             Verdict::Again {
@@ -56,6 +58,7 @@ impl State {
                 error,
             } => {
                 self.last_error = Some(error);
+                batch.excused += 1;
                 match self.out_of_sequence(index, has_forgotten, batch.may_be_written) {
                     Sequel::Failed => self.bury(index, rules),
                     Sequel::Again => {
@@ -114,15 +117,17 @@ impl State {
             // What is below it is not settled: the broker waits for that.
             return Sequel::Again;
         }
+        if has_forgotten && may_be_written {
+            // An old broker has dropped what it knew of us, and the log may have the batch all the
+            // same (KIP-360).
+            return Sequel::Failed;
+        }
         if index > 0 {
             // Only tombstones below: had they been appended, the broker would have taken this one,
             // and had this one been, it would have said so.
             return Sequel::Disproved;
         }
         match self.flights[index].base_sequence == self.sequences.expected() {
-            // An old broker has dropped what it knew of us, and the log may have the batch all the
-            // same (KIP-360).
-            true if has_forgotten && may_be_written => Sequel::Failed,
             // The log ends below what was acknowledged.
             true => Sequel::Disproved,
             false => Sequel::Failed,

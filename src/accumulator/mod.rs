@@ -377,7 +377,7 @@ fn fail(
         .chain(unsent.into_iter().map(Sent::Waiting))
     {
         match batch {
-            Sent::Waiting(batch) => {
+            Sent::Waiting(mut batch) => {
                 let fate = Fate {
                     attempts: batch.attempts,
                     outcome: batch.outcome(),

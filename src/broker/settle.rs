@@ -1,5 +1,7 @@
 //! Carries out what [`decide`] says of a batch whose attempt has ended; the one place where batches go back.
 
+use std::collections::HashSet;
+
 use super::outcome::{Decision, End, Facts, Policy, acknowledged, decide};
 use super::{Broker, Core};
 use crate::accumulator::batch::Batch;
@@ -97,7 +99,7 @@ impl Settle {
 
     fn end(&self, mut batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
         let facts = Facts {
-            attempts: batch.attempts,
+            attempts: batch.attempts.saturating_sub(batch.excused),
             created: batch.created,
             may_be_written: batch.may_be_written,
             acks_all: self.core.config.acks == Acks::All,
@@ -108,13 +110,17 @@ impl Settle {
         let now = time::now();
         match decide(end, &facts, &self.policy, (now, time::jitter()), &place) {
             Decision::Deliver => {
+                // A broker that only recognised the batch does not know its place any more.
+                let told = reply.filter(|reply| reply.error.is_ok());
                 let (offset, time) =
-                    reply.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
+                    told.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
                 self.settle(batch, Ok(acknowledged(offset, time)));
             }
             Decision::Fail { refresh, error } => {
                 log::debug!("{error}");
-                let records = reply.map_or_else(Vec::new, |reply| record_errors(reply, &error));
+                let records = reply.map_or_else(Vec::new, |reply| {
+                    record_errors(reply, batch.records, &error)
+                });
                 self.wish(refresh);
                 self.settle(batch, Err(Failure { error, records }));
             }
@@ -163,14 +169,15 @@ impl Settle {
             Verdict::Failed
         };
         let partition = batch.partition.clone();
-        if let Some(batch) = partition.ended(batch, verdict) {
-            self.resolve(batch, resolution);
-        }
+        // The result comes before the partition's next batch may leave, perhaps to another broker with another
+        // receiver: so results come in the order of the records. And a flush that finds nothing unsettled here is right.
+        let batch = self.resolve(batch, resolution);
+        drop(partition.ended(batch, verdict));
     }
 
     /// Tells the application, if the batch's time has not done so before. The batch's memory is
     /// free, and counted so, before anybody sees the result.
-    fn resolve(&self, batch: Batch, resolution: Resolution) {
+    fn resolve(&self, mut batch: Batch, resolution: Resolution) -> Batch {
         let metrics = &self.core.metrics;
         let counter = match &resolution {
             Ok(_) => &metrics.delivered,
@@ -181,6 +188,7 @@ impl Settle {
         batch
             .free()
             .resolve_and(resolution, || counter.add(records));
+        batch
     }
 
     fn wish(&self, refresh: bool) {
@@ -190,10 +198,18 @@ impl Settle {
     }
 }
 
-/// The records that the broker blamed (KIP-467); all others failed with the batch.
-fn record_errors(reply: &ProducePartitionResponse, error: &Error) -> Vec<(u32, Error)> {
+/// The records that the broker blamed (KIP-467), each once; all others failed with the batch.
+fn record_errors(
+    reply: &ProducePartitionResponse,
+    records: u32,
+    error: &Error,
+) -> Vec<(u32, Error)> {
+    let mut seen = HashSet::new();
     let blamed = reply.record_errors.iter().filter_map(|record| {
         let index = u32::try_from(record.batch_index).ok()?;
+        if index >= records || !seen.insert(index) {
+            return None;
+        }
         let text = record.message.as_deref().unwrap_or("no reason was given");
         Some((
             index,
