@@ -135,14 +135,15 @@ impl Settle {
                 let awaits_view = refresh && matches!(end, End::Answered { .. });
                 self.core.metrics.retries.add(1);
                 self.wish(refresh);
-                drop(partition.ended(
-                    batch,
-                    Verdict::Again {
-                        at,
-                        awaits_view,
-                        error,
-                    },
-                ));
+                let verdict = Verdict::Again {
+                    at,
+                    awaits_view,
+                    error,
+                };
+                if let Some(mut batch) = partition.ended(batch, verdict) {
+                    // Its time is over, and whoever said so may be about to tell: that is its result.
+                    let _completion = batch.free();
+                }
             }
             Decision::OutOfSequence {
                 has_forgotten,
