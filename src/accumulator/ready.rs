@@ -1,7 +1,6 @@
 //! What a sender thread waits on: the partitions of its broker that have something to send, now or at a known time.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
 use super::partition::Partition;
@@ -12,8 +11,9 @@ use crate::time;
 /// The inbox of one broker's sender, and what the partitions need to know of that broker.
 ///
 /// A partition has at most one valid token in all queues; an older one is recognised by its ticket when it is popped.
-/// So the length is bounded by the number of partitions, and a push never blocks: receivers and the cluster thread
-/// push too, and would deadlock against the sender that drains it (kgo's ring tells the same).
+/// A token that is not due yet is replaced by the partition's next, so that a long linger piles up none. So the length
+/// is bounded by the number of partitions, and a push never blocks: receivers and the cluster thread push too, and
+/// would deadlock against the sender that drains it (kgo's ring tells the same).
 pub(crate) struct ReadyQueue {
     broker_id: i32,
     state: Mutex<State>,
@@ -28,16 +28,41 @@ pub(crate) struct Token {
     pub(crate) ticket: u64,
 }
 
+impl Token {
+    /// The partition's address, which is its own for as long as a token holds it.
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.partition) as usize
+    }
+}
+
 #[derive(Default)]
 struct State {
     due: VecDeque<Token>,
-    later: BinaryHeap<Reverse<Later>>,
+    /// By time and partition.
+    later: BTreeMap<(Instant, usize), Token>,
+    /// The time of each partition's token in `later`.
+    times: HashMap<usize, Instant>,
     is_closed: bool,
 }
 
-struct Later {
-    at: Instant,
-    token: Token,
+impl State {
+    fn take_later(&mut self, address: usize) -> Option<Token> {
+        if self.times.is_empty() {
+            return None;
+        }
+        let at = self.times.remove(&address)?;
+        self.later.remove(&(at, address))
+    }
+
+    fn next_later(&self) -> Option<Instant> {
+        self.later.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    fn pop_later(&mut self) -> Option<Token> {
+        let ((_, address), token) = self.later.pop_first()?;
+        self.times.remove(&address);
+        Some(token)
+    }
 }
 
 /// Why [`ReadyQueue::wait`] returned.
@@ -64,12 +89,26 @@ impl ReadyQueue {
 
     /// Puts a token in the queue, to be popped at once or not before `at`.
     pub(crate) fn push(&self, token: Token, at: Option<Instant>) {
+        let address = token.address();
         let mut state = self.state.lock();
+        let later = state.times.get(&address).map(|at| (*at, address));
+        let later = later.and_then(|place| state.later.get(&place));
+        // Another thread may have announced after this one and pushed before it.
+        if state.is_closed || later.is_some_and(|later| later.ticket > token.ticket) {
+            drop(state);
+            return;
+        }
+        let stale = state.take_later(address);
         match at {
             None => state.due.push_back(token),
-            Some(at) => state.later.push(Reverse(Later { at, token })),
+            Some(at) => {
+                state.later.insert((at, address), token);
+                state.times.insert(address, at);
+            }
         }
         drop(state);
+        // A token may be the last to hold its partition, whose batches take locks when they are dropped.
+        drop(stale);
         self.changed.notify_all();
     }
 
@@ -80,7 +119,7 @@ impl ReadyQueue {
             if state.is_closed {
                 return Woken::Closed;
             }
-            let next = state.later.peek().map(|Reverse(later)| later.at);
+            let next = state.next_later();
             let now = if until.is_some() || next.is_some() {
                 Some(time::now())
             } else {
@@ -112,30 +151,32 @@ impl ReadyQueue {
     pub(crate) fn drain(&self, now: Instant, into: &mut VecDeque<Token>) {
         let mut state = self.state.lock();
         into.append(&mut state.due);
-        while state
-            .later
-            .peek()
-            .is_some_and(|Reverse(later)| later.at <= now)
-        {
-            into.extend(state.later.pop().map(|Reverse(later)| later.token));
+        while state.next_later().is_some_and(|at| at <= now) {
+            into.extend(state.pop_later());
         }
     }
 
     /// Makes every token due: the buffer is full, so nothing lingers.
     pub(crate) fn press(&self) {
         let mut state = self.state.lock();
-        let later = std::mem::take(&mut state.later);
-        state
-            .due
-            .extend(later.into_iter().map(|Reverse(later)| later.token));
+        while let Some(token) = state.pop_later() {
+            state.due.push_back(token);
+        }
         drop(state);
         self.changed.notify_all();
     }
 
+    /// Ends every wait. The tokens go, which hold partitions that hold this queue as their route.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
+        let (due, later) = (
+            std::mem::take(&mut state.due),
+            std::mem::take(&mut state.later),
+        );
+        state.times.clear();
         drop(state);
+        drop((due, later));
         self.changed.notify_all();
     }
 
@@ -156,27 +197,5 @@ impl ReadyQueue {
 impl std::fmt::Debug for ReadyQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ReadyQueue(broker {})", self.broker_id)
-    }
-}
-
-impl PartialEq for Later {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Later {}
-
-impl PartialOrd for Later {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Later {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at
-            .cmp(&other.at)
-            .then(self.token.ticket.cmp(&other.token.ticket))
     }
 }
