@@ -27,6 +27,9 @@ pub(crate) struct CallbackQueue {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<(Arc<Completion>, Vec<Callback>)>,
+    /// The number of jobs that were pushed, and of those that have run.
+    pushed: u64,
+    done: u64,
     is_running: bool,
     is_closed: bool,
 }
@@ -41,6 +44,7 @@ impl CallbackQueue {
     pub(crate) fn push(self: &Arc<Self>, completion: Arc<Completion>, callbacks: Vec<Callback>) {
         let mut state = self.state.lock();
         state.jobs.push_back((completion, callbacks));
+        state.pushed += 1;
         let must_start = !std::mem::replace(&mut state.is_running, true);
         drop(state);
         if must_start {
@@ -52,6 +56,19 @@ impl CallbackQueue {
     /// True on the thread that runs this queue's callbacks.
     pub(crate) fn is_this_thread(&self) -> bool {
         RUNS_FOR.get() == self.address()
+    }
+
+    /// Waits until the callbacks that were pushed before have run; false if `until` passed first.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
+        let mut state = self.state.lock();
+        let pushed = state.pushed;
+        while state.done < pushed {
+            if until.is_some_and(|until| until <= time::now()) {
+                return false;
+            }
+            state = self.changed.wait(state, until);
+        }
+        true
     }
 
     /// Lets the thread end once the queue is empty, and waits for that until `until`. From inside a callback it does
@@ -101,6 +118,8 @@ impl CallbackQueue {
                 }
             }
             completion.callbacks_have_run();
+            self.state.lock().done += 1;
+            self.changed.notify_all();
         }
         self.changed.notify_all();
     }
