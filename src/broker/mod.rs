@@ -98,8 +98,8 @@ impl Brokers {
         });
         state.by_id.insert(id, broker.clone());
         drop(state);
-        core.accumulator.add_queue(broker.queue.clone());
         self.start(core, &broker)?;
+        core.accumulator.add_queue(broker.queue.clone());
         Ok(broker)
     }
 

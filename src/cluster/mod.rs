@@ -147,18 +147,15 @@ impl Wishes {
     }
 
     /// Rests until `until`, or until `urgent_from` if somebody new waits. False if the producer was closed.
-    pub(crate) fn rest(&self, until: Instant, urgent_from: Instant) -> bool {
+    pub(crate) fn rest(&self, until: Option<Instant>, urgent_from: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         loop {
-            let end = if state.is_urgent {
-                urgent_from.min(until)
-            } else {
-                until
-            };
-            if state.is_closed || end <= time::now() {
+            let urgent_from = urgent_from.filter(|_| state.is_urgent);
+            let end = [until, urgent_from].into_iter().flatten().min();
+            if state.is_closed || end.is_some_and(|end| end <= time::now()) {
                 return !state.is_closed;
             }
-            state = self.changed.wait(state, Some(end));
+            state = self.changed.wait(state, end);
         }
     }
 
