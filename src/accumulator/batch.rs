@@ -167,6 +167,10 @@ impl OpenBatch {
         self.records
     }
 
+    pub(crate) fn capacity(&self) -> usize {
+        self.grant.bytes()
+    }
+
     pub(crate) fn close(self, partition: Arc<Partition>) -> Batch {
         Batch {
             bytes: self.bytes,

@@ -283,7 +283,10 @@ impl Partition {
             .queue
             .iter()
             .map(|batch| (batch.records, batch.capacity()));
-        let open = state.open.iter().map(|open| (open.records(), open.len()));
+        let open = state
+            .open
+            .iter()
+            .map(|open| (open.records(), open.capacity()));
         for (records, bytes) in flights.chain(queued).chain(open) {
             load.records += u64::from(records);
             load.bytes += bytes;
