@@ -281,3 +281,6 @@ pub(crate) enum Sent {
     /// Un-answered, with the numbers of attempts and of records.
     OnWire(Arc<Completion>, u32, u32),
 }
+
+#[cfg(test)]
+mod tests;

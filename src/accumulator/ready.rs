@@ -199,3 +199,154 @@ impl std::fmt::Debug for ReadyQueue {
         write!(f, "ReadyQueue(broker {})", self.broker_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::accumulator::testing::{accumulator, partition_of};
+    use crate::config::Config;
+    use crate::error::ErrorKind;
+
+    const SOON: Duration = Duration::from_secs(60);
+
+    fn partitions(count: usize) -> Vec<Arc<Partition>> {
+        let accumulator = accumulator(&Config::new("localhost:9092"));
+        (0..count).map(|_| partition_of(&accumulator)).collect()
+    }
+
+    fn token(partition: &Arc<Partition>, ticket: u64) -> Token {
+        Token {
+            partition: partition.clone(),
+            ticket,
+        }
+    }
+
+    fn pop(queue: &ReadyQueue, now: Instant) -> Vec<u64> {
+        let mut tokens = VecDeque::new();
+        queue.drain(now, &mut tokens);
+        tokens.iter().map(|token| token.ticket).collect()
+    }
+
+    #[test]
+    fn tokens_come_in_the_order_of_their_push_or_of_their_time() {
+        let (queue, now) = (ReadyQueue::new(1), time::now());
+        let partitions = partitions(5);
+        queue.push(token(&partitions[0], 10), Some(now + SOON * 2));
+        queue.push(token(&partitions[1], 11), Some(now + SOON));
+        queue.push(token(&partitions[2], 12), None);
+        queue.push(token(&partitions[3], 13), Some(now + SOON));
+        queue.push(token(&partitions[4], 14), None);
+        assert_eq!(pop(&queue, now), [12, 14]);
+        assert_eq!(pop(&queue, now + SOON - Duration::from_nanos(1)), []);
+        let mut same_time = pop(&queue, now + SOON);
+        same_time.sort_unstable();
+        assert_eq!(same_time, [11, 13]);
+        assert_eq!(pop(&queue, now + SOON * 2), [10]);
+        assert_eq!(pop(&queue, now + SOON * 9), []);
+    }
+
+    #[test]
+    fn a_partition_has_one_later_token_the_newest() {
+        let (queue, now) = (ReadyQueue::new(1), time::now());
+        let (partitions, later) = (partitions(2), Some(now + SOON));
+        queue.push(token(&partitions[1], 90), later);
+        for ticket in 1..1000 {
+            queue.push(token(&partitions[0], ticket), later);
+        }
+        assert_eq!(queue.state.lock().later.len(), 2);
+        queue.push(token(&partitions[0], 1001), None);
+        queue.push(token(&partitions[0], 1003), Some(now + SOON * 2));
+        queue.push(token(&partitions[0], 1002), later);
+        assert_eq!(pop(&queue, now), [1001]);
+        assert_eq!(
+            pop(&queue, now + SOON * 2),
+            [90, 1003],
+            "1002 came too late"
+        );
+        let state = queue.state.lock();
+        assert!(state.later.is_empty() && state.times.is_empty());
+    }
+
+    #[test]
+    fn a_press_makes_all_tokens_due() {
+        let (queue, now) = (ReadyQueue::new(1), time::now());
+        let partitions = partitions(3);
+        queue.push(token(&partitions[0], 1), Some(now + SOON * 2));
+        queue.push(token(&partitions[1], 2), None);
+        queue.push(token(&partitions[2], 3), Some(now + SOON));
+        queue.press();
+        assert_eq!(queue.wait(None), Woken::Due);
+        assert_eq!(pop(&queue, now), [2, 3, 1]);
+        queue.push(token(&partitions[0], 4), Some(now + SOON));
+        assert_eq!(queue.state.lock().later.len(), 1);
+    }
+
+    #[test]
+    fn a_wait_ends_with_a_token_its_time_or_the_close() {
+        let queue = ReadyQueue::new(1);
+        let partitions = partitions(1);
+        let woken_by = |act: &dyn Fn()| {
+            std::thread::scope(|scope| {
+                let waiter = scope.spawn(|| queue.wait(Some(time::now() + SOON)));
+                while queue.changed.waiting() == 0 {
+                    std::thread::yield_now();
+                }
+                act();
+                waiter.join().expect("no panic")
+            })
+        };
+        assert_eq!(queue.wait(Some(time::now())), Woken::TimedOut);
+        let pushed = woken_by(&|| queue.push(token(&partitions[0], 1), None));
+        assert_eq!(pushed, Woken::Due);
+        assert_eq!(pop(&queue, time::now()), [1]);
+        let soon = time::now() + Duration::from_millis(2);
+        let due = woken_by(&|| queue.push(token(&partitions[0], 2), Some(soon)));
+        assert_eq!(due, Woken::Due);
+        assert_eq!(pop(&queue, time::now()), [2], "woken before it is due");
+        assert_eq!(woken_by(&|| queue.close()), Woken::Closed);
+        assert!(queue.is_closed() && queue.pause(time::now() + SOON));
+    }
+
+    #[test]
+    fn a_pause_ends_with_its_time_or_the_close_and_not_with_a_token() {
+        let queue = ReadyQueue::new(1);
+        assert!(!queue.pause(time::now()));
+        let partitions = partitions(1);
+        std::thread::scope(|scope| {
+            let pausing = scope.spawn(|| queue.pause(time::now() + SOON));
+            while queue.changed.waiting() == 0 {
+                std::thread::yield_now();
+            }
+            queue.push(token(&partitions[0], 1), None);
+            queue.press();
+            assert!(!pausing.is_finished());
+            queue.close();
+            assert!(pausing.join().expect("no panic"));
+        });
+    }
+
+    #[test]
+    fn a_closed_queue_holds_no_partition() {
+        let queue = ReadyQueue::new(1);
+        let partitions = partitions(3);
+        queue.push(token(&partitions[0], 1), None);
+        queue.push(token(&partitions[1], 1), Some(time::now() + SOON));
+        queue.close();
+        queue.push(token(&partitions[2], 1), None);
+        let holders: Vec<_> = partitions.iter().map(Arc::strong_count).collect();
+        assert_eq!(holders, [1, 1, 1]);
+    }
+
+    #[test]
+    fn the_trouble_of_a_broker_is_the_last_that_was_set() {
+        let queue = ReadyQueue::new(1);
+        assert!(queue.trouble().is_none());
+        queue.set_trouble(Some(Error::new(ErrorKind::Tls, "certificate expired")));
+        let trouble = queue.trouble().map(|error| error.to_string());
+        assert_eq!(trouble.as_deref(), Some("certificate expired"));
+        queue.set_trouble(None);
+        assert!(queue.trouble().is_none());
+    }
+}
