@@ -444,3 +444,6 @@ impl fmt::Debug for Completion {
         write!(f, "Completion({}-{}: {done:?})", self.topic, self.partition)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ mod outcome;
 mod receiver;
 mod sender;
 mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
 mod window;
 
 use std::collections::HashMap;

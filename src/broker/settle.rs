@@ -221,3 +221,6 @@ fn record_errors(
     });
     blamed.collect()
 }
+
+#[cfg(test)]
+mod tests;
