@@ -225,6 +225,14 @@ impl State {
         }
         given_up
     }
+
+    /// Takes out the batches that were never sent, for the caller to fail outside the lock.
+    pub(crate) fn withdraw(&mut self, close: impl Fn(OpenBatch) -> Batch) -> Vec<Batch> {
+        let mut unsent: Vec<Batch> = std::mem::take(&mut self.queue).into();
+        unsent.extend(self.open.take().map(close));
+        self.announced = Announced::No;
+        unsent
+    }
 }
 
 /// What follows an out-of-order answer.

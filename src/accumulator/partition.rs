@@ -296,6 +296,17 @@ impl Partition {
         (given_up, standstill)
     }
 
+    /// Takes out what was never sent, if the token is still good.
+    pub(crate) fn withdraw(self: &Arc<Self>, ticket: u64, broker_id: i32) -> Vec<Batch> {
+        let mut state = self.state.lock();
+        if !state.is_valid(ticket, broker_id) {
+            return Vec::new();
+        }
+        let unsent = state.withdraw(|open| open.close(self.clone()));
+        self.unlock_and_tell(state);
+        unsent
+    }
+
     /// Releases the lock, and tells the sender if there is something for it. A partition that has
     /// outgrown its identity gets a newer one first.
     fn unlock_and_tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {

@@ -129,7 +129,7 @@ impl Sender {
         match core.accumulator.identities().wait(|| core.wishes.refresh()) {
             Some(Ok(())) => true,
             Some(Err(error)) => {
-                self.fail_pending(&error);
+                self.withdraw_pending(&error);
                 false
             }
             None => false,
@@ -280,6 +280,17 @@ impl Sender {
                 self.settle.refused(batch, error);
             }
             self.drain();
+        }
+    }
+
+    /// Fails what waits for a producer id that nobody will give us. Without one no batch can be
+    /// [collected](Self::collect); what was sent under an older one is not for us to fail.
+    fn withdraw_pending(&mut self, error: &Error) {
+        let id = self.broker.id();
+        while let Some(token) = self.pending.pop_front() {
+            for batch in token.partition.withdraw(token.ticket, id) {
+                self.settle.withdrawn(batch, error);
+            }
         }
     }
 

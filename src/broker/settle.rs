@@ -77,11 +77,14 @@ impl Settle {
 
     /// The broker will not have us; nothing was written.
     pub(crate) fn refused(&self, batch: Batch, error: &Error) {
-        let error = error
-            .clone()
-            .context(format!("record for {}", batch.partition));
-        let error = error.with_outcome(batch.outcome());
-        self.settle(batch, Err(Failure::from(error)));
+        let failure = refusal(&batch, error);
+        self.settle(batch, Err(failure));
+    }
+
+    /// No broker will have it, so it was not even taken to be sent.
+    pub(crate) fn withdrawn(&self, batch: Batch, error: &Error) {
+        let failure = refusal(&batch, error);
+        self.resolve(batch, Err(failure));
     }
 
     fn end(&self, mut batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
@@ -177,6 +180,12 @@ impl Settle {
             self.core.wishes.refresh();
         }
     }
+}
+
+fn refusal(batch: &Batch, error: &Error) -> Failure {
+    let error = error.clone();
+    let error = error.context(format_args!("record for {}", batch.partition));
+    Failure::from(error.with_outcome(batch.outcome()))
 }
 
 /// The records that the broker blamed (KIP-467); all others failed with the batch.
