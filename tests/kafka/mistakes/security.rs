@@ -79,8 +79,12 @@ fn bad_certificates_are_told_apart_and_a_good_one_mends_it() {
         ),
     ] {
         cluster.show_certificate(certificate);
-        let producer = start(config(&address, Listener::Ssl));
-        let error = send(&producer);
+        let (producer, error) = until("it is shown", super::PATIENCE, || {
+            let producer = start(config(&address, Listener::Ssl));
+            let error = producer.send(Record::to("t").value("v")).wait().err()?;
+            let is_shown = error.to_string().contains(fragments[0]);
+            is_shown.then_some((producer, error))
+        });
         says(&error, Tls, NotWritten, fragments);
         let place = format!("broker {address}: TLS handshake: the broker's certificate is refused");
         says(&error, Tls, NotWritten, &[&place]);
@@ -88,6 +92,9 @@ fn bad_certificates_are_told_apart_and_a_good_one_mends_it() {
     }
     cluster.show_certificate(Certificate::Good);
     for producer in &producers {
+        until("it is shown", super::PATIENCE, || {
+            producer.send(Record::to("t").value("v")).wait().ok()
+        });
         delivers(producer, "t");
     }
 }

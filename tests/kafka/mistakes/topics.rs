@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use milena::ErrorKind::{Authorization, InvalidTopic, PartitionOutOfRange, UnknownTopic};
 use milena::Outcome::NotWritten;
+use milena::mock::{Api, MockCluster};
 use milena::{Config, Record};
 
 use super::{config, delivers, plain, refused, says, start};
@@ -131,4 +132,27 @@ fn idempotence_without_the_right_to_it_says_what_to_grant() {
     until("the ACL counts", super::PATIENCE, || {
         producer.send(Record::to("open").value("v")).wait().ok()
     });
+}
+
+/// The same without Java; the records fail when the answer comes, not when their time is over.
+#[test]
+fn a_denied_producer_id_fails_records_at_once_and_a_granted_one_takes_the_next() {
+    let cluster = MockCluster::start(1);
+    cluster.create_topic("t", 2);
+    let denied = cluster.on(Api::InitProducerId).always().error(31);
+    let config = plain(cluster.bootstrap()).idempotence(true);
+    let producer = start(config.delivery_timeout(Duration::from_secs(3600)));
+    for partition in [0, 1] {
+        let error = refused(&producer, Record::to("t").partition(partition).value("v"));
+        let place = format!("record for t-{partition}");
+        says(
+            &error,
+            Authorization,
+            NotWritten,
+            &[&place, "a producer id"],
+        );
+    }
+    assert_eq!(producer.buffered_bytes(), 0);
+    denied.cancel();
+    delivers(&producer, "t");
 }
