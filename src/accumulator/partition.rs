@@ -223,7 +223,13 @@ impl Partition {
     }
 
     pub(crate) fn has_leader(&self) -> bool {
-        self.state.lock().route.is_some()
+        self.leader().is_some()
+    }
+
+    /// The broker that leads it.
+    pub(crate) fn leader(&self) -> Option<i32> {
+        let state = self.state.lock();
+        state.route.as_ref().map(|route| route.queue.broker_id())
     }
 
     pub(crate) fn has_batches(&self) -> bool {
