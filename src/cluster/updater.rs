@@ -203,7 +203,7 @@ impl Updater {
         {
             match self.ask(&mut connection, &request) {
                 Ok(response) => return Ok(self.keep(connection, response)),
-                Err(error) => errors.push(error.context(connection.address())),
+                Err(error) => errors.push(error),
             }
         }
         for address in self.candidates() {
