@@ -42,8 +42,10 @@ fn a_batch_that_the_broker_finds_too_large_leaves_other_partitions_alone() {
         let elsewhere = producer.send(Record::to(wide).value(&[0; 3000]));
         let error = large.wait().expect_err("a record too large");
         let fragments = [
-            &format!("broker 1"),
-            &format!("{topic}-0"),
+            &format!(
+                "broker 1 ({}) for {topic}-0: ",
+                cluster.bootstrap(Listener::Plaintext)
+            ),
             "MESSAGE_TOO_LARGE (10)",
             "max.message.bytes",
         ];
@@ -93,8 +95,10 @@ fn a_broker_before_kafka_0_11_is_told_to_be_too_old() {
     let producer = start(plain(cluster.bootstrap()).max_block(Duration::from_secs(5)));
     let error = refused(&producer, Record::to("t").value("v"));
     let fragments = [
-        &cluster.bootstrap(),
-        "speaks Produce versions 0-2",
+        &format!(
+            "broker 1 ({}): speaks Produce versions 0-2",
+            cluster.bootstrap()
+        ),
         "needs Apache Kafka 0.11 or later",
     ];
     says(&error, UnsupportedVersion, NotWritten, &fragments);

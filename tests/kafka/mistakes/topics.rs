@@ -98,7 +98,7 @@ fn a_topic_that_is_denied_is_named_and_others_work_and_an_acl_mends_it() {
         delivers(&producer, "open");
         for topic in ["hidden", "readable"] {
             let error = refused(&producer, Record::to(topic).value("v"));
-            let fragments = [topic, "TOPIC_AUTHORIZATION_FAILED (29)", "an ACL"];
+            let fragments = [topic, "TOPIC_AUTHORIZATION_FAILED (29)", "grant it Write"];
             says(&error, Authorization, NotWritten, &fragments);
             assert_eq!(error.code(), Some(29));
             delivers(&producer, "open");
