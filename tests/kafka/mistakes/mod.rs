@@ -64,8 +64,9 @@ fn delivers(producer: &Producer, topic: &str) {
 #[track_caller]
 fn says(error: &Error, kind: ErrorKind, outcome: Outcome, fragments: &[&str]) {
     let text = error.to_string();
-    println!("{kind:?}, {outcome:?}: {text}");
-    assert_eq!((error.kind(), error.outcome()), (kind, outcome), "{text}");
+    let found = (error.kind(), error.outcome());
+    println!("{found:?}: {text}");
+    assert_eq!(found, (kind, outcome), "{text}");
     for fragment in fragments {
         assert!(text.contains(fragment), "no {fragment:?} in: {text}");
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use milena::ErrorKind::{Authentication, Config as Settings, TimedOut, Tls};
 use milena::Outcome::NotWritten;
+use milena::mock::MockCluster;
 use milena::{Config, Error, Producer, Record};
 
 use super::{config, delivers, is_hidden, logs, refused, says, start};
@@ -235,6 +236,48 @@ fn refused_credentials_are_tried_no_faster_than_the_back_off() {
         "{count} connections in {:?} for {refusals} records",
         start.elapsed()
     );
+}
+
+/// Other than at the start, the brokers' own connections meet the refusal.
+#[test]
+fn a_password_that_is_changed_under_way_fails_records_until_it_is_right_again() {
+    const BACKOFF: Duration = Duration::from_millis(200);
+    let cluster = MockCluster::start(1);
+    cluster.create_topic("t", 1);
+    cluster.sasl_plain("alice", PASSWORD);
+    let config = config(cluster.bootstrap(), Listener::SaslPlaintext)
+        .sasl_plain("alice", PASSWORD)
+        .retries(10)
+        .retry_backoff(BACKOFF)
+        .reconnect_backoff(BACKOFF);
+    let producer = start(config);
+    delivers(&producer, "t");
+    cluster.sasl_plain("alice", "another");
+    cluster.disconnect(1);
+    let (start, before) = (Instant::now(), cluster.connections().len());
+    for number in 0..8 {
+        let error = send(&producer);
+        // The first may have been written to the connection that was closed just then.
+        let outcome = match number {
+            0 => error.outcome(),
+            _ => NotWritten,
+        };
+        let place = format!("record for t-0: broker 1 ({}): ", cluster.bootstrap());
+        says(&error, Authentication, outcome, &[&place, "user \"alice\""]);
+        is_hidden(PASSWORD, &producer, &error);
+    }
+    let count = cluster.connections().len() - before;
+    let pauses = start.elapsed().as_millis() / (BACKOFF.as_millis() * 4 / 5);
+    // One connection of the sender and one for metadata.
+    assert!(
+        count as u128 <= 2 * (pauses + 1),
+        "{count} in {pauses} pauses"
+    );
+    cluster.sasl_plain("alice", PASSWORD);
+    until("the password is right", super::PATIENCE, || {
+        producer.send(Record::to("t").value("v")).wait().ok()
+    });
+    delivers(&producer, "t");
 }
 
 /// Forwards to `broker`; the number says how many connections came.
