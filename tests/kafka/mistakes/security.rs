@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use milena::ErrorKind::{Authentication, Config as Settings, TimedOut, Tls};
+use milena::ErrorKind::{Authentication, TimedOut, Tls};
 use milena::Outcome::NotWritten;
 use milena::mock::MockCluster;
-use milena::{Config, Error, Producer, Record};
+use milena::{Error, Producer, Record};
 
 use super::{config, delivers, is_hidden, logs, refused, says, start};
 use crate::kafka::{Certificate, Cluster, Listener, Version, until};
@@ -101,13 +101,14 @@ fn bad_certificates_are_told_apart_and_a_good_one_mends_it() {
 }
 
 #[test]
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls-graviola", feature = "tls-ring"))]
 fn a_trust_store_that_cannot_be_used_is_refused_at_once() {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = directory.join("empty-trust-store.pem");
     std::fs::write(&file, "").expect("write an empty file");
     let missing = directory.join("no-such-trust-store.pem");
-    let config = || Config::new("localhost:1").security_protocol(milena::SecurityProtocol::Ssl);
+    let config =
+        || milena::Config::new("localhost:1").security_protocol(milena::SecurityProtocol::Ssl);
     for (path, what) in [
         (file.as_path(), "is empty"),
         (missing.as_path(), "cannot be read: No such file"),
@@ -115,7 +116,12 @@ fn a_trust_store_that_cannot_be_used_is_refused_at_once() {
     ] {
         let error = Producer::new(config().ssl_truststore_file(path)).expect_err("no trust store");
         let place = format!("ssl.truststore.location {}", path.display());
-        says(&error, Settings, NotWritten, &[&place, what]);
+        says(
+            &error,
+            milena::ErrorKind::Config,
+            NotWritten,
+            &[&place, what],
+        );
     }
 }
 
