@@ -290,13 +290,14 @@ impl Partition {
 
     /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
     pub(crate) fn give_up(self: &Arc<Self>, created_by: Option<Instant>) -> (GivenUp, Standstill) {
+        let identity_trouble = self.shared.identities.trouble();
         let mut state = self.state.lock();
         let given_up = state.give_up(created_by, &self.shared.rules, |open| {
             open.close(self.clone())
         });
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
-            last_error: state.last_error.clone(),
+            last_error: identity_trouble.or_else(|| state.last_error.clone()),
         };
         self.unlock_and_tell(state);
         (given_up, standstill)

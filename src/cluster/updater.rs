@@ -244,6 +244,7 @@ impl Updater {
             }
             Err(error) if error.is_retriable() => {
                 log::debug!("no producer id yet: {error}");
+                identities.set_trouble(error);
                 self.connection = None;
                 self.turn = self.turn.wrapping_add(1);
                 self.in_vain = self.in_vain.saturating_add(1);

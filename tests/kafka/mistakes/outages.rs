@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use milena::ErrorKind::{BufferFull, TimedOut};
 use milena::Outcome::{NotWritten, Unknown};
+use milena::mock::{Api, MockCluster};
 use milena::{Delivery, Record};
 
 use super::{closed_port, delivers, plain, refused, says, start};
@@ -141,5 +142,26 @@ fn a_producer_that_started_before_its_broker_works_once_that_is_up() {
     cluster.restart(1);
     let early = early.join().expect("no panic");
     early.expect("a record from before");
+    delivers(&producer, "t");
+}
+
+#[test]
+fn a_record_that_waits_for_a_producer_id_in_vain_says_so() {
+    let cluster = MockCluster::start(1);
+    cluster.create_topic("t", 1);
+    let unavailable = cluster.on(Api::InitProducerId).always().error(15);
+    let config = plain(cluster.bootstrap()).idempotence(true);
+    let config = config.request_timeout(Duration::from_secs(1));
+    let producer = start(config.delivery_timeout(SOON));
+    let error = refused(&producer, Record::to("t").value("v"));
+    let fragments = [
+        "not delivered within delivery.timeout.ms = 1.5 s; never sent",
+        &format!(
+            "a producer id from {}: COORDINATOR_NOT_AVAILABLE (15)",
+            cluster.bootstrap()
+        ),
+    ];
+    says(&error, TimedOut, NotWritten, &fragments);
+    unavailable.cancel();
     delivers(&producer, "t");
 }
