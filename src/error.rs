@@ -101,6 +101,17 @@ impl Error {
         self.edit(|inner| inner.message = format!("{context}: {}", inner.message))
     }
 
+    /// Takes `context` from the front of the message again, for a text that names the place itself.
+    pub(crate) fn without_context(self, context: &str) -> Self {
+        match self.0.message.strip_prefix(context) {
+            Some(rest) => {
+                let rest = rest.trim_start_matches([':', ' ']).to_owned();
+                self.edit(|inner| inner.message = rest)
+            }
+            None => self,
+        }
+    }
+
     fn edit(self, change: impl FnOnce(&mut Inner)) -> Self {
         let mut inner = Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
             kind: shared.kind,
@@ -204,6 +215,12 @@ mod tests {
     fn an_error_tells_its_cause_and_keeps_its_facts_when_shared() {
         let cause = Error::new(ErrorKind::Connection, "connection refused")
             .context("broker 2 (kafka-2:9092)");
+        let bare = cause.clone().without_context("broker 2 (kafka-2:9092)");
+        assert_eq!(bare.to_string(), "connection refused");
+        assert_eq!(
+            bare.without_context("broker").to_string(),
+            "connection refused"
+        );
         let error = Error::new(ErrorKind::TimedOut, "record for orders-3 not delivered")
             .with_outcome(Outcome::Unknown)
             .with_cause(cause);

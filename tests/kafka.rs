@@ -2,5 +2,7 @@
 
 #[path = "kafka/mod.rs"]
 mod kafka;
+#[path = "kafka/mistakes/mod.rs"]
+mod mistakes;
 #[path = "kafka/smoke.rs"]
 mod smoke;

@@ -237,7 +237,13 @@ impl Partition {
     }
 
     pub(crate) fn has_leader(&self) -> bool {
-        self.state.lock().route.is_some()
+        self.leader().is_some()
+    }
+
+    /// The broker that leads it.
+    pub(crate) fn leader(&self) -> Option<i32> {
+        let state = self.state.lock();
+        state.route.as_ref().map(|route| route.queue.broker_id())
     }
 
     pub(crate) fn has_batches(&self) -> bool {
@@ -303,6 +309,7 @@ impl Partition {
 
     /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
     pub(crate) fn give_up(self: &Arc<Self>, created_by: Option<Instant>) -> (GivenUp, Standstill) {
+        let identity_trouble = self.shared.identities.trouble();
         let mut state = self.state.lock();
         let given_up = state.give_up(created_by, &self.shared.rules, |open| {
             open.close(self.clone())
@@ -312,7 +319,7 @@ impl Partition {
             .for_each(|completion| state.settle(completion));
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
-            last_error: state.last_error.clone(),
+            last_error: identity_trouble.or_else(|| state.last_error.clone()),
         };
         self.unlock_and_tell(state);
         (given_up, standstill)
