@@ -2,21 +2,25 @@
 //!
 //! ```text
 //! cargo run --example quickstart -- --bootstrap localhost:9092 [--topic quickstart]
+//! cargo run --example quickstart --features mock
 //! ```
+//!
+//! The second needs no Kafka: it starts the embedded cluster that tests can use too.
 
 mod support;
 
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use milena::{Acks, Config, Error, Producer, Record};
+use milena::{Config, Error, Producer, Record};
 
 const USAGE: &str = "usage: quickstart --bootstrap HOST:PORT[,HOST:PORT] [--topic TOPIC]
 The topic is \"quickstart\" unless named; brokers create it if they may.";
 
-const NO_CLUSTER: &str = "This example needs a Kafka cluster: say where it is, for example
+#[cfg(not(feature = "mock"))]
+const NO_CLUSTER: &str = "This example needs a Kafka cluster; say where it is, for example
     cargo run --example quickstart -- --bootstrap localhost:9092
-To start one: docker run -p 9092:9092 apache/kafka";
+or use the embedded one: cargo run --example quickstart --features mock";
 
 fn main() -> ExitCode {
     support::log_to_stderr();
@@ -28,6 +32,11 @@ fn main() -> ExitCode {
         }
         Err(error) => return support::usage_error(error),
     };
+    #[cfg(feature = "mock")]
+    let cluster = milena::mock::MockCluster::start(3);
+    #[cfg(feature = "mock")]
+    let bootstrap = arguments.bootstrap.unwrap_or_else(|| cluster.bootstrap());
+    #[cfg(not(feature = "mock"))]
     let Some(bootstrap) = arguments.bootstrap else {
         eprintln!("{NO_CLUSTER}");
         return ExitCode::from(support::USAGE_ERROR);
@@ -42,10 +51,9 @@ fn main() -> ExitCode {
 }
 
 fn tour(bootstrap: &str, topic: &str) -> Result<(), Error> {
-    // Settings have names of their own here; `Config::set("acks", "all")` takes Java's.
-    // Retries see a topic through its creation, during which brokers refuse its records.
-    let config = Config::new(bootstrap).acks(Acks::All).retries(10);
-    let producer = Producer::new(config)?;
+    // Written once and in order, whatever is sent again. Settings have names of their own here;
+    // `Config::set("enable.idempotence", "true")` takes Java's.
+    let producer = Producer::new(Config::new(bootstrap).idempotence(true))?;
 
     println!("1. What is the topic like? This waits for the cluster.");
     let partitions = producer.partitions_for(topic)?;
