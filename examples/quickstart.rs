@@ -1,26 +1,23 @@
 //! A first tour: keys and partitions, futures, a callback, and a clean end.
 //!
 //! ```text
+//! cargo run --example quickstart
 //! cargo run --example quickstart -- --bootstrap localhost:9092 [--topic quickstart]
-//! cargo run --example quickstart --features mock
 //! ```
 //!
-//! The second needs no Kafka: it starts the embedded cluster that tests can use too.
+//! The first needs no Kafka: it starts the cluster that is embedded in the crate for tests.
 
 mod support;
 
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
+use milena::mock::MockCluster;
 use milena::{Config, Error, Producer, Record};
 
-const USAGE: &str = "usage: quickstart --bootstrap HOST:PORT[,HOST:PORT] [--topic TOPIC]
-The topic is \"quickstart\" unless named; brokers create it if they may.";
+const USAGE: &str = "usage: quickstart [--bootstrap HOST:PORT[,HOST:PORT]] [--topic TOPIC]
 
-#[cfg(not(feature = "mock"))]
-const NO_CLUSTER: &str = "This example needs a Kafka cluster; say where it is, for example
-    cargo run --example quickstart -- --bootstrap localhost:9092
-or use the embedded one: cargo run --example quickstart --features mock";
+Without --bootstrap, an embedded cluster is started and used. The topic is \"quickstart\" unless named; brokers create it if they may.";
 
 fn main() -> ExitCode {
     support::log_to_stderr();
@@ -32,15 +29,12 @@ fn main() -> ExitCode {
         }
         Err(error) => return support::usage_error(error),
     };
-    #[cfg(feature = "mock")]
-    let cluster = milena::mock::MockCluster::start(3);
-    #[cfg(feature = "mock")]
-    let bootstrap = arguments.bootstrap.unwrap_or_else(|| cluster.bootstrap());
-    #[cfg(not(feature = "mock"))]
-    let Some(bootstrap) = arguments.bootstrap else {
-        eprintln!("{NO_CLUSTER}");
-        return ExitCode::from(support::USAGE_ERROR);
-    };
+    // The embedded cluster lives as long as this variable.
+    let mut embedded = None;
+    let bootstrap = arguments.bootstrap.unwrap_or_else(|| {
+        println!("Without --bootstrap: an embedded cluster of three brokers.\n");
+        embedded.insert(MockCluster::start(3)).bootstrap()
+    });
     match tour(&bootstrap, &arguments.topic) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
