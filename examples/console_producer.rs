@@ -1,7 +1,9 @@
 //! Every line of the input becomes a record: Kafka's console producer, for bytes of any kind.
 //!
 //! ```text
-//! seq 1 1000 | cargo run --example console_producer -- --bootstrap-server localhost:9092 --topic T1
+//! cargo build --release --examples
+//! seq 1 1000 | target/release/examples/console_producer \
+//!     --bootstrap-server localhost:9092 --topic T1
 //! ```
 
 mod support;
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
         },
     };
     // A wrong setting is told before anything is read.
-    // As with Kafka's own tool, each line is written once and in its place, whatever is tried again.
+    // As with Kafka's own tool, a line is written once and in its place, whatever is tried again.
     let defaults = |config: Config| config.idempotence(true);
     let config = options.settings.config_over(defaults);
     let producer = match config.and_then(Producer::new) {

@@ -17,7 +17,8 @@ use milena::{Config, Error, Producer, Record};
 
 const USAGE: &str = "usage: quickstart [--bootstrap HOST:PORT[,HOST:PORT]] [--topic TOPIC]
 
-Without --bootstrap, an embedded cluster is started and used. The topic is \"quickstart\" unless named; brokers create it if they may.";
+Without --bootstrap, an embedded cluster is started and used. The topic is \"quickstart\" unless
+named; brokers create it if they may.";
 
 fn main() -> ExitCode {
     support::log_to_stderr();
@@ -33,7 +34,9 @@ fn main() -> ExitCode {
     let mut embedded = None;
     let bootstrap = arguments.bootstrap.unwrap_or_else(|| {
         println!("Without --bootstrap: an embedded cluster of three brokers.\n");
-        embedded.insert(MockCluster::start(3)).bootstrap()
+        let cluster = embedded.insert(MockCluster::start(3));
+        cluster.create_topic(&arguments.topic, 3);
+        cluster.bootstrap()
     });
     match tour(&bootstrap, &arguments.topic) {
         Ok(()) => ExitCode::SUCCESS,

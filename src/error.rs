@@ -289,7 +289,8 @@ mod tests {
         assert_eq!(edited.outcome(), Outcome::Unknown);
         assert_eq!(
             edited.to_string(),
-            "record for orders-3 not delivered; last cause: broker 2 (kafka-2:9092): connection refused"
+            "record for orders-3 not delivered; last cause: broker 2 (kafka-2:9092): connection \
+             refused"
         );
         assert!(edited.is_timeout() && edited.is_retriable() && !edited.is_fatal());
     }

@@ -453,7 +453,8 @@ impl Producer {
             return Ok(view);
         }
         let message = format!(
-            "partition {partition} of topic {name} does not exist: the topic has {} partitions, 0 to {}",
+            "partition {partition} of topic {name} does not exist: the topic has {} partitions, \
+             0 to {}",
             view.partitions.len(),
             view.partitions.len().saturating_sub(1),
         );

@@ -35,7 +35,8 @@ impl Drop for Handle {
         );
         if failed + unknown > 0 {
             log::error!(
-                "a producer was dropped with records on their way: {failed} were not written, {unknown} may have been"
+                "a producer was dropped with records on their way: {failed} were not written, \
+                 {unknown} may have been"
             );
         }
     }

@@ -5,7 +5,8 @@ use std::fmt;
 use crate::error::Error;
 use crate::record::Record;
 
-/// A record that [`Producer::try_send`] could not take now, with the reason.
+/// A record that [`Producer::try_send`](crate::Producer::try_send) could not take now, with the
+/// reason.
 ///
 /// ```
 /// # let cluster = milena::mock::MockCluster::start(1);
