@@ -24,7 +24,7 @@ pub use metadata::RecordMetadata;
 ///
 /// A thread that waits does not pay `linger.ms`: its batch leaves at once. A `Delivery` is also a
 /// [`Future`], so async code can await it.
-#[must_use = "a delivery that nobody looks at hides its error: wait for it, or give it a callback"]
+#[must_use = "a delivery that nobody looks at hides its error: wait for it, or use send_with"]
 pub struct Delivery {
     completion: Arc<Completion>,
     slot: Slot,

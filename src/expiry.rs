@@ -1,4 +1,5 @@
-//! The thread that fails records whose `delivery.timeout.ms` is over, whatever brokers and sockets do.
+//! The thread that fails records whose `delivery.timeout.ms` is over, whatever brokers and sockets
+//! do.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -7,10 +8,11 @@ use crate::broker::Core;
 use crate::sync::{Condvar, Mutex};
 use crate::time;
 
-/// Wakes the thread when there is something that can expire; with nothing buffered it sleeps for good.
+/// Wakes the thread when there is something that can expire; with nothing buffered it sleeps for
+/// good.
 ///
-/// All records have the same limit, so a batch that is opened later expires later: while the thread sleeps until the
-/// oldest batch's time, new batches need not wake it.
+/// All records have the same limit, so a batch that is opened later expires later: while the thread
+/// sleeps until the oldest batch's time, new batches need not wake it.
 #[derive(Debug, Default)]
 pub(crate) struct Expiry {
     is_armed: AtomicBool,

@@ -58,8 +58,6 @@
 //! Brokers from 0.11 to 4.x. Rust 1.89 or later; a higher minimum is a new minor version. The crate
 //! forbids `unsafe`.
 
-#![allow(dead_code)]
-
 mod accumulator;
 mod broker;
 mod callbacks;
@@ -82,6 +80,13 @@ mod shutdown;
 mod sync;
 mod time;
 mod typed;
+#[cfg_attr(
+    not(all(test, feature = "mock")),
+    allow(
+        dead_code,
+        reason = "messages go both ways: the client writes requests, the mock cluster reads them"
+    )
+)]
 mod wire;
 
 pub use cluster::PartitionInfo;

@@ -124,8 +124,8 @@ impl Accumulator {
         let size = lone_size(record);
         let too_large = |setting: &str, limit: usize| {
             let message = format!(
-                "record for {} takes {size} bytes with its batch, {setting} is {limit}: raise it (and the \
-                 broker's message.max.bytes), or send less",
+                "record for {} takes {size} bytes with its batch, {setting} is {limit}: raise it \
+                 (and the broker's message.max.bytes), or send less",
                 record.topic,
             );
             Err(Error::new(ErrorKind::RecordTooLarge, message))

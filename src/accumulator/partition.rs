@@ -17,7 +17,8 @@ use crate::record::Record;
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
 
-/// The batches of one partition. It lives as long as the producer, whatever the metadata says meanwhile.
+/// The batches of one partition. It lives as long as the producer, whatever the metadata says
+/// meanwhile.
 pub(crate) struct Partition {
     topic: Arc<str>,
     index: i32,
@@ -81,7 +82,8 @@ impl Partition {
         self.index
     }
 
-    /// Appends a record to the open batch, using `grant` where the batch must grow; what is not needed of it stays.
+    /// Appends a record to the open batch, using `grant` where the batch must grow; what is not
+    /// needed of it stays.
     pub(crate) fn append(
         self: &Arc<Self>,
         record: &Record<'_>,
@@ -175,8 +177,8 @@ impl Partition {
         settled
     }
 
-    /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than the known one is
-    /// ignored, unless the topic was made anew.
+    /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than
+    /// the known one is ignored, unless the topic was made anew.
     pub(crate) fn reroute(self: &Arc<Self>, route: Option<Route>) {
         let mut state = self.state.lock();
         let known = state.route.clone();

@@ -1,4 +1,5 @@
-//! Carries out what [`decide`] says of a batch whose attempt has ended; the one place where batches go back.
+//! Carries out what [`decide`] says of a batch whose attempt has ended; the one place where batches
+//! go back.
 
 use super::outcome::{Decision, End, Facts, Policy, acknowledged, decide};
 use super::{Broker, Core};
