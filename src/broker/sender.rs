@@ -275,11 +275,8 @@ impl Sender {
 
     /// Fails what waits for a broker that refuses us for a reason that waiting does not mend.
     fn fail_pending(&mut self, error: &Error) {
-        while !self.pending.is_empty() {
-            for batch in self.collect() {
-                self.settle.refused(batch, error);
-            }
-            self.drain();
+        for token in std::mem::take(&mut self.pending) {
+            self.settle.refused(&token, error);
         }
     }
 
