@@ -1,4 +1,4 @@
-//! Leaders that die or move while records flow.
+//! Leaders that die, move or hang while records flow.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use milena::{Acks, Config};
 
 use crate::kafka::{Cluster, Version, until};
 use crate::load::{
-    assert_none_missing, assert_once_in_order, assert_sequences, await_delivered, load, patient,
-    read_numbers,
+    assert_none_missing, assert_once_in_order, assert_sequences, await_delivered, await_more, load,
+    patient, read_numbers,
 };
 
 const PARTITIONS: i32 = 3;
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 #[ignore = "needs Java: run tests/run"]
-fn records_follow_a_leader_that_dies_or_moves() {
+fn records_follow_a_leader_that_dies_moves_or_hangs() {
     let cluster = Cluster::of(Version::V4_3_1).nodes(3).start();
     let retrying = || patient(&cluster).acks(Acks::All);
     let idempotent = || patient(&cluster).idempotence(true);
@@ -31,6 +31,7 @@ fn records_follow_a_leader_that_dies_or_moves() {
     for (topic, told) in [
         ("death", under_death(&cluster, idempotent(), "death")),
         ("moves", under_moves(&cluster, idempotent(), "moves")),
+        ("pause", under_pause(&cluster, idempotent(), "pause")),
     ] {
         let found = read_numbers(&cluster, topic);
         assert_once_in_order(&found, told.len() as u64);
@@ -50,10 +51,31 @@ fn under_death(cluster: &Cluster, config: Config, topic: &str) -> Vec<(i32, i64,
         until("another node leads", LIMIT, || {
             cluster.leader_of(topic, 0).filter(|&other| other != leader)
         });
-        let delivered = producer.metrics().delivered;
-        await_delivered(producer, delivered + BEFORE);
+        await_more(producer, BEFORE);
+        assert!(producer.metrics().retries > 0);
     });
     cluster.restart(leader);
+    all_in_sync(cluster, topic);
+    told
+}
+
+/// The leader of partition 0 stops, as when its disk hangs, and comes back when another leads.
+fn under_pause(cluster: &Cluster, config: Config, topic: &str) -> Vec<(i32, i64, u64)> {
+    cluster.create_topic(topic, PARTITIONS, 3, &[]);
+    all_in_sync(cluster, topic);
+    let leader = cluster.leader_of(topic, 0).expect("a leader");
+    let config = config.request_timeout(Duration::from_secs(2));
+    let told = load(config, topic, LEAST, |producer| {
+        await_delivered(producer, BEFORE);
+        cluster.pause(leader);
+        until("another node leads", LIMIT, || {
+            cluster.leader_of(topic, 0).filter(|&other| other != leader)
+        });
+        await_more(producer, BEFORE);
+        cluster.resume(leader);
+        await_more(producer, BEFORE);
+        assert!(producer.metrics().retries > 0);
+    });
     all_in_sync(cluster, topic);
     told
 }
@@ -66,9 +88,9 @@ fn under_moves(cluster: &Cluster, config: Config, topic: &str) -> Vec<(i32, i64,
         await_delivered(producer, BEFORE);
         for node in 1..=3 {
             cluster.move_leader(topic, 0, node);
-            let delivered = producer.metrics().delivered;
-            await_delivered(producer, delivered + BEFORE);
+            await_more(producer, BEFORE);
         }
+        assert!(producer.metrics().retries > 0);
     })
 }
 

@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use milena::Acks;
+use milena::{Acks, Config};
 
 use crate::kafka::{Cluster, Listener, Version};
 use crate::load::{
-    assert_none_missing, assert_once_in_order, assert_sequences, await_delivered, example, load,
-    output, patient, read_numbers,
+    assert_none_missing, assert_once_in_order, assert_sequences, await_delivered, await_more,
+    example, load, output, patient, read_numbers,
 };
 
 const MILLION: u64 = 1_000_000;
@@ -44,12 +44,7 @@ fn with_retries(cluster: &Cluster) {
     let topic = "retries";
     cluster.create_topic(topic, PARTITIONS, 1, &[]);
     let config = patient(cluster).acks(Acks::All);
-    let told = load(config, topic, MILLION, |producer| {
-        await_delivered(producer, MILLION / 5);
-        cluster.kill(1);
-        assert!(producer.metrics().delivered < MILLION);
-        cluster.restart(1);
-    });
+    let told = under_death(cluster, config, topic);
     let found = read_numbers(cluster, topic);
     let again = assert_none_missing(&found, told.len() as u64);
     println!("{again} of {} records came again", told.len());
@@ -61,15 +56,22 @@ fn with_idempotence(cluster: &Cluster) {
     let topic = "idempotence";
     cluster.create_topic(topic, PARTITIONS, 1, &[]);
     let config = patient(cluster).idempotence(true);
-    let told = load(config, topic, MILLION, |producer| {
-        await_delivered(producer, MILLION / 5);
-        cluster.kill(1);
-        assert!(producer.metrics().delivered < MILLION);
-        cluster.restart(1);
-    });
+    let told = under_death(cluster, config, topic);
     let found = read_numbers(cluster, topic);
     assert_once_in_order(&found, told.len() as u64);
     assert!(told == found, "an offset is not as told");
     let batches = assert_sequences(cluster, topic, PARTITIONS);
     println!("{} records in {batches} batches", told.len());
+}
+
+/// Sends while the broker is killed and comes back; gives what the acknowledgements said.
+fn under_death(cluster: &Cluster, config: Config, topic: &str) -> Vec<(i32, i64, u64)> {
+    load(config, topic, MILLION, |producer| {
+        await_delivered(producer, MILLION / 5);
+        cluster.kill(1);
+        assert!(producer.metrics().delivered < MILLION);
+        cluster.restart(1);
+        await_more(producer, 1);
+        assert!(producer.metrics().retries > 0);
+    })
 }
