@@ -1,7 +1,9 @@
 //! The future of a record: one completion per batch, and a handle per record that points into it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Weak;
 use std::task::{Context, Poll, Waker};
@@ -14,12 +16,13 @@ use crate::time;
 
 /// The future of one record that was sent.
 ///
-/// It resolves exactly once, no later than `delivery.timeout.ms` after the send: with the record's metadata, or with an
-/// error that says whether the record may be in the log. Dropping it changes nothing: the record is sent all the same.
+/// It resolves exactly once, no later than `delivery.timeout.ms` after the send: with the record's
+/// metadata, or with an error that says whether the record may be in the log. Dropping it changes
+/// nothing: the record is sent all the same.
 ///
 /// A thread that waits does not pay `linger.ms`: its batch leaves at once. A `Delivery` is also a
 /// [`Future`], so async code can await it.
-#[must_use = "a delivery that nobody looks at hides its error; wait for it, or send with a callback"]
+#[must_use = "a delivery that nobody looks at hides its error: wait for it, or use send_with"]
 pub struct Delivery {
     completion: Arc<Completion>,
     slot: Slot,
@@ -65,10 +68,12 @@ impl Delivery {
         Self::new(completion, slot)
     }
 
-    /// Blocks until the record is acknowledged or has failed. It does so within `delivery.timeout.ms`.
+    /// Blocks until the record is acknowledged or has failed. It does so within
+    /// `delivery.timeout.ms`.
     ///
     /// # Errors
-    /// Why the record was not delivered; [`Error::outcome`] tells whether it may be in the log all the same.
+    /// Why the record was not delivered; [`Error::outcome`] tells whether it may be in the log all
+    /// the same.
     pub fn wait(&self) -> Result<RecordMetadata, Error> {
         loop {
             if let Some(done) = self.completion.wait(None) {
@@ -100,7 +105,8 @@ impl Delivery {
         self.completion.result().is_some()
     }
 
-    /// Calls `callback` with the result on the producer's callback thread, at once if it is there already.
+    /// Calls `callback` with the result on the producer's callback thread, at once if it is there
+    /// already.
     pub fn on_done(self, callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) {
         self.attach(Box::new(callback));
     }
@@ -164,7 +170,7 @@ impl Future for Delivery {
     type Output = Result<RecordMetadata, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.completion.poll(context.waker()) {
+        match self.completion.poll(self.slot.index, context.waker()) {
             Some(done) => Poll::Ready(done.for_record(&self.completion, &self.slot)),
             None => Poll::Pending,
         }
@@ -182,14 +188,14 @@ impl RecordMetadata {
         self.partition
     }
 
-    /// The offset in the partition. `None` with `acks=0`, where no broker tells, and where a broker recognised a
-    /// retry whose offset it no longer knew.
+    /// The offset in the partition. `None` with `acks=0`, where no broker tells, and where a broker
+    /// recognised a retry whose offset it no longer knew.
     pub fn offset(&self) -> Option<i64> {
         self.offset
     }
 
-    /// The record's timestamp in milliseconds since 1970: the broker's where the topic says `LogAppendTime`, else the
-    /// record's own.
+    /// The record's timestamp in milliseconds since 1970: the broker's where the topic says
+    /// `LogAppendTime`, else the record's own.
     pub fn timestamp_ms(&self) -> i64 {
         self.timestamp_ms
     }
@@ -264,7 +270,8 @@ pub(crate) type CallbackFn = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Sen
 enum State {
     Pending {
         callbacks: Vec<Callback>,
-        wakers: Vec<Waker>,
+        /// The newest of each record.
+        wakers: BTreeMap<u32, Waker>,
     },
     Done {
         result: Arc<Done>,
@@ -318,13 +325,14 @@ impl Completion {
             callbacks: callbacks.clone(),
             state: Mutex::new(State::Pending {
                 callbacks: Vec::new(),
-                wakers: Vec::new(),
+                wakers: BTreeMap::new(),
             }),
             changed: Condvar::new(),
         }
     }
 
-    /// Gives all records of the batch their result. Only the first call counts; true if this was it.
+    /// Gives all records of the batch their result. Only the first call counts; true if this was
+    /// it.
     pub(crate) fn resolve(self: &Arc<Self>, resolution: Resolution) -> bool {
         self.resolve_and(resolution, || ())
     }
@@ -348,7 +356,13 @@ impl Completion {
         };
         drop(state);
         self.changed.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        for waker in wakers.into_values() {
+            // It runs on the thread that settles batches, which is to survive an executor's
+            // mistake.
+            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                log::error!("the waker of a task that awaits a delivery panicked");
+            }
+        }
         if !callbacks.is_empty() {
             self.callbacks.push(self.clone(), callbacks);
         }
@@ -380,7 +394,8 @@ impl Completion {
         }
     }
 
-    /// Waits for the result, and for the callbacks that want it if asked. False if `until` passed first.
+    /// Waits for the result, and for the callbacks that want it if asked. False if `until` passed
+    /// first.
     pub(crate) fn wait_end(&self, until: Option<Instant>, with_callbacks: bool) -> bool {
         let mut state = self.state.lock();
         loop {
@@ -412,15 +427,13 @@ impl Completion {
         }
     }
 
-    fn poll(&self, waker: &Waker) -> Option<Arc<Done>> {
-        match &mut *self.state.lock() {
+    fn poll(&self, index: u32, waker: &Waker) -> Option<Arc<Done>> {
+        // What belongs to an executor is cloned and dropped outside the lock.
+        let waker = waker.clone();
+        let _older = match &mut *self.state.lock() {
             State::Done { result, .. } => return Some(result.clone()),
-            State::Pending { wakers, .. } => {
-                if !wakers.iter().any(|known| known.will_wake(waker)) {
-                    wakers.push(waker.clone());
-                }
-            }
-        }
+            State::Pending { wakers, .. } => wakers.insert(index, waker),
+        };
         self.hurry_up();
         None
     }
@@ -438,3 +451,6 @@ impl fmt::Debug for Completion {
         write!(f, "Completion({}-{}: {done:?})", self.topic, self.partition)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ mod outcome;
 mod receiver;
 mod sender;
 mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
 mod window;
 
 use std::collections::HashMap;
@@ -75,7 +77,8 @@ impl std::fmt::Display for Broker {
 }
 
 impl Brokers {
-    /// The broker with that id, its thread started at the first call; its address is brought up to date.
+    /// The broker with that id, its thread started at the first call; its address is brought up to
+    /// date.
     pub(crate) fn broker(
         &self,
         core: &Arc<Core>,
@@ -98,8 +101,8 @@ impl Brokers {
         });
         state.by_id.insert(id, broker.clone());
         drop(state);
-        core.accumulator.add_queue(broker.queue.clone());
         self.start(core, &broker)?;
+        core.accumulator.add_queue(broker.queue.clone());
         Ok(broker)
     }
 
