@@ -1,7 +1,11 @@
 //! The future of a record: one completion per batch, and a handle per record that points into it.
 
+mod metadata;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,28 +17,20 @@ use crate::error::Error;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
 
+pub use metadata::RecordMetadata;
+
 /// The future of one record that was sent.
 ///
-/// It resolves exactly once, no later than `delivery.timeout.ms` after the send: with the record's metadata, or with an
-/// error that says whether the record may be in the log. Dropping it changes nothing: the record is sent all the same.
+/// It resolves exactly once, no later than `delivery.timeout.ms` after the send: with the record's
+/// metadata, or with an error that says whether the record may be in the log. Dropping it changes
+/// nothing: the record is sent all the same.
 ///
 /// A thread that waits does not pay `linger.ms`: its batch leaves at once. A `Delivery` is also a
 /// [`Future`], so async code can await it.
-#[must_use = "a delivery that nobody looks at hides its error; wait for it, or send with a callback"]
+#[must_use = "a delivery that nobody looks at hides its error: wait for it, or use send_with"]
 pub struct Delivery {
     completion: Arc<Completion>,
     slot: Slot,
-}
-
-/// What a broker's acknowledgement says of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordMetadata {
-    topic: Arc<str>,
-    partition: i32,
-    offset: Option<i64>,
-    timestamp_ms: i64,
-    key_size: Option<usize>,
-    value_size: Option<usize>,
 }
 
 /// What a record needs to read its result from its batch's.
@@ -66,10 +62,23 @@ impl Delivery {
         Self::new(completion, slot)
     }
 
-    /// Blocks until the record is acknowledged or has failed. It does so within `delivery.timeout.ms`.
+    /// Blocks until the record is acknowledged or has failed. It does so within
+    /// `delivery.timeout.ms`.
     ///
     /// # Errors
-    /// Why the record was not delivered; [`Error::outcome`] tells whether it may be in the log all the same.
+    /// Why the record was not delivered; [`Error::outcome`] tells whether it may be in the log all
+    /// the same.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// match delivery.wait() {
+    ///     Ok(metadata) => println!("partition {}", metadata.partition()),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn wait(&self) -> Result<RecordMetadata, Error> {
         loop {
             if let Some(done) = self.completion.wait(None) {
@@ -79,6 +88,16 @@ impl Delivery {
     }
 
     /// Blocks for at most `limit`. `None` means that the record is still on its way.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// while delivery.wait_timeout(std::time::Duration::from_secs(1)).is_none() {
+    ///     println!("still on its way");
+    /// }
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn wait_timeout(&self, limit: Duration) -> Option<Result<RecordMetadata, Error>> {
         match time::after(time::now(), limit) {
             None => Some(self.wait()),
@@ -90,6 +109,15 @@ impl Delivery {
     }
 
     /// The result if there is one already.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// producer.flush()?;
+    /// assert!(delivery.try_get().is_some_and(|result| result.is_ok()));
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn try_get(&self) -> Option<Result<RecordMetadata, Error>> {
         self.completion
             .result()
@@ -97,11 +125,30 @@ impl Delivery {
     }
 
     /// True once the result is there.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// delivery.wait()?;
+    /// assert!(delivery.is_done());
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn is_done(&self) -> bool {
         self.completion.result().is_some()
     }
 
-    /// Calls `callback` with the result on the producer's callback thread, at once if it is there already.
+    /// Calls `callback` with the result on the producer's callback thread, at once if it is there
+    /// already.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// delivery.on_done(|result| println!("delivered: {}", result.is_ok()));
+    /// producer.flush()?;
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn on_done(self, callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) {
         self.attach(Box::new(callback));
     }
@@ -121,16 +168,42 @@ pub struct Deliveries(Vec<Delivery>);
 
 impl Deliveries {
     /// Waits for all; the results are in the order of the records, one entry a record.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let records = ["1", "2"].map(|value| milena::Record::to("orders").value(value));
+    /// let deliveries = producer.send_all(records);
+    /// let lost = deliveries.wait_all().iter().filter(|result| result.is_err()).count();
+    /// assert_eq!(lost, 0);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn wait_all(self) -> Vec<Result<RecordMetadata, Error>> {
         self.0.iter().map(Delivery::wait).collect()
     }
 
     /// The number of records.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let records = ["1", "2"].map(|value| milena::Record::to("orders").value(value));
+    /// let deliveries = producer.send_all(records);
+    /// assert_eq!(deliveries.len(), 2);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// True if there was no record.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// assert!(producer.send_all([]).is_empty());
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -165,44 +238,10 @@ impl Future for Delivery {
     type Output = Result<RecordMetadata, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.completion.poll(context.waker()) {
+        match self.completion.poll(self.slot.index, context.waker()) {
             Some(done) => Poll::Ready(done.for_record(&self.completion, &self.slot)),
             None => Poll::Pending,
         }
-    }
-}
-
-impl RecordMetadata {
-    /// The topic that the record went to.
-    pub fn topic(&self) -> &str {
-        &self.topic
-    }
-
-    /// The partition that the record went to.
-    pub fn partition(&self) -> i32 {
-        self.partition
-    }
-
-    /// The offset in the partition. `None` with `acks=0`, where no broker tells, and where a broker recognised a
-    /// retry whose offset it no longer knew.
-    pub fn offset(&self) -> Option<i64> {
-        self.offset
-    }
-
-    /// The record's timestamp in milliseconds since 1970: the broker's where the topic says `LogAppendTime`, else the
-    /// record's own.
-    pub fn timestamp_ms(&self) -> i64 {
-        self.timestamp_ms
-    }
-
-    /// The key's size in bytes, `None` if it was null.
-    pub fn key_size(&self) -> Option<usize> {
-        self.key_size
-    }
-
-    /// The value's size in bytes, `None` if it was null.
-    pub fn value_size(&self) -> Option<usize> {
-        self.value_size
     }
 }
 
@@ -267,7 +306,8 @@ pub(crate) type CallbackFn = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Sen
 enum State {
     Pending {
         callbacks: Vec<Callback>,
-        wakers: Vec<Waker>,
+        /// The newest of each record.
+        wakers: BTreeMap<u32, Waker>,
     },
     Done {
         result: Arc<Done>,
@@ -321,14 +361,15 @@ impl Completion {
             callbacks: callbacks.clone(),
             state: Mutex::new(State::Pending {
                 callbacks: Vec::new(),
-                wakers: Vec::new(),
+                wakers: BTreeMap::new(),
             }),
             changed: Condvar::new(),
             is_told: AtomicBool::new(false),
         }
     }
 
-    /// Gives all records of the batch their result. Only the first call counts; true if this was it.
+    /// Gives all records of the batch their result. Only the first call counts; true if this was
+    /// it.
     pub(crate) fn resolve(self: &Arc<Self>, resolution: Resolution) -> bool {
         self.resolve_and(resolution, || ())
     }
@@ -352,7 +393,13 @@ impl Completion {
         };
         drop(state);
         self.changed.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        for waker in wakers.into_values() {
+            // It runs on the thread that settles batches, which is to survive an executor's
+            // mistake.
+            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                log::error!("the waker of a task that awaits a delivery panicked");
+            }
+        }
         if !callbacks.is_empty() {
             self.callbacks.push(self.clone(), callbacks);
         }
@@ -390,7 +437,8 @@ impl Completion {
         }
     }
 
-    /// Waits for the result, and for the callbacks that want it if asked. False if `until` passed first.
+    /// Waits for the result, and for the callbacks that want it if asked. False if `until` passed
+    /// first.
     pub(crate) fn wait_end(&self, until: Option<Instant>, with_callbacks: bool) -> bool {
         let mut state = self.state.lock();
         loop {
@@ -422,15 +470,13 @@ impl Completion {
         }
     }
 
-    fn poll(&self, waker: &Waker) -> Option<Arc<Done>> {
-        match &mut *self.state.lock() {
+    fn poll(&self, index: u32, waker: &Waker) -> Option<Arc<Done>> {
+        // What belongs to an executor is cloned and dropped outside the lock.
+        let waker = waker.clone();
+        let _older = match &mut *self.state.lock() {
             State::Done { result, .. } => return Some(result.clone()),
-            State::Pending { wakers, .. } => {
-                if !wakers.iter().any(|known| known.will_wake(waker)) {
-                    wakers.push(waker.clone());
-                }
-            }
-        }
+            State::Pending { wakers, .. } => wakers.insert(index, waker),
+        };
         self.hurry_up();
         None
     }
@@ -448,3 +494,6 @@ impl fmt::Debug for Completion {
         write!(f, "Completion({}-{}: {done:?})", self.topic, self.partition)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,9 +32,22 @@ pub(crate) struct Metrics {
     pub(crate) throttle_ms: Counter,
 }
 
-/// Totals since the producer was made, as [`Producer::metrics`](crate::Producer::metrics) gives them.
+/// Totals since the producer was made, as [`Producer::metrics`](crate::Producer::metrics) gives
+/// them.
 ///
 /// In brackets: the name that Java's producer gives to the same figure.
+///
+/// ```
+/// # let cluster = milena::mock::MockCluster::start(1);
+/// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+/// for number in 0..10 {
+///     producer.send(milena::Record::to("orders").value(&[number])).wait()?;
+/// }
+/// let metrics = producer.metrics();
+/// assert_eq!((metrics.delivered, metrics.failed, metrics.unknown), (10, 0, 0));
+/// println!("{} requests, {} bytes", metrics.requests, metrics.request_bytes);
+/// # Ok::<(), milena::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MetricsSnapshot {
@@ -60,7 +73,8 @@ pub struct MetricsSnapshot {
     pub connect_failures: u64,
     /// Metadata requests that were answered.
     pub metadata_requests: u64,
-    /// Milliseconds for which brokers asked this client to pause (`produce-throttle-time`, in total).
+    /// Milliseconds for which brokers asked this client to pause (`produce-throttle-time`, in
+    /// total).
     pub throttle_ms: u64,
 }
 

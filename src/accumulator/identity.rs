@@ -6,7 +6,8 @@ use super::sequence::{Current, Identity};
 use crate::error::Error;
 use crate::sync::{Condvar, Mutex};
 
-/// Holds the newest identity. Partitions follow it one by one, each when nothing of its older one is unsettled.
+/// Holds the newest identity. Partitions follow it one by one, each when nothing of its older one
+/// is unsettled.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
     state: Mutex<State>,
@@ -19,6 +20,8 @@ struct State {
     newest: Option<Identity>,
     /// Why there is none, if a broker said so.
     denied: Option<Error>,
+    /// Why the last attempt to get one failed, if another is to be made.
+    trouble: Option<Error>,
     is_closed: bool,
 }
 
@@ -67,7 +70,7 @@ impl Identities {
     /// A broker gave us an identity.
     pub(crate) fn set(&self, identity: Identity) {
         let mut state = self.state.lock();
-        (state.newest, state.denied) = (Some(identity), None);
+        (state.newest, state.denied, state.trouble) = (Some(identity), None, None);
         self.generation.fetch_add(1, Ordering::SeqCst);
         drop(state);
         self.changed.notify_all();
@@ -79,12 +82,23 @@ impl Identities {
         self.changed.notify_all();
     }
 
+    /// There is none yet, and another attempt follows.
+    pub(crate) fn set_trouble(&self, error: Error) {
+        self.state.lock().trouble = Some(error);
+    }
+
+    /// What keeps batches from being sent, as far as identities go.
+    pub(crate) fn trouble(&self) -> Option<Error> {
+        self.state.lock().trouble.clone()
+    }
+
     pub(crate) fn is_wanted(&self) -> bool {
         self.state.lock().newest.is_none()
     }
 
-    /// A partition cannot use generation `outgrown` any more: the next epoch, unless another partition has raised it
-    /// already. At the last epoch the identity is given up, and a new one has to be asked for.
+    /// A partition cannot use generation `outgrown` any more: the next epoch, unless another
+    /// partition has raised it already. At the last epoch the identity is given up, and a new one
+    /// has to be asked for.
     pub(crate) fn raise(&self, outgrown: u64) {
         let mut state = self.state.lock();
         if self.generation() != outgrown {

@@ -1,6 +1,7 @@
 //! One partition: its lock, and who is told once the lock is released.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
@@ -17,7 +18,8 @@ use crate::record::Record;
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
 
-/// The batches of one partition. It lives as long as the producer, whatever the metadata says meanwhile.
+/// The batches of one partition. It lives as long as the producer, whatever the metadata says
+/// meanwhile.
 pub(crate) struct Partition {
     topic: Arc<str>,
     index: i32,
@@ -31,6 +33,9 @@ pub(crate) struct Shared {
     pub(crate) budget: Arc<Budget>,
     pub(crate) callbacks: Arc<CallbackQueue>,
     pub(crate) identities: Identities,
+    /// Set before the partitions are flushed and emptied for the last time, read under a
+    /// partition's lock: so whatever got in is seen by that.
+    pub(crate) is_closed: AtomicBool,
 }
 
 impl Shared {
@@ -53,6 +58,8 @@ pub(crate) enum Append {
     },
     /// Memory is needed first.
     Needs(Room),
+    /// The producer is closed.
+    Closed,
 }
 
 /// What a partition holds, for the message of a full buffer.
@@ -81,7 +88,8 @@ impl Partition {
         self.index
     }
 
-    /// Appends a record to the open batch, using `grant` where the batch must grow; what is not needed of it stays.
+    /// Appends a record to the open batch, using `grant` where the batch must grow; what is not
+    /// needed of it stays.
     pub(crate) fn append(
         self: &Arc<Self>,
         record: &Record<'_>,
@@ -90,6 +98,9 @@ impl Partition {
     ) -> Append {
         let batch_size = self.shared.rules.batch_size;
         let mut state = self.state.lock();
+        if self.shared.is_closed.load(Ordering::SeqCst) {
+            return Append::Closed;
+        }
         if let Some(open) = &state.open {
             let record_len = open.encoded_len(record, timestamp_ms);
             if !open.accepts(record_len, batch_size) {
@@ -101,6 +112,8 @@ impl Partition {
         if is_first {
             let room = room_to_open(record, batch_size);
             let Some(granted) = grant.take_if(|grant| grant.bytes() >= room.least) else {
+                // The batch that was just closed does not linger while the caller waits.
+                self.unlock_and_tell(state);
                 return Append::Needs(room);
             };
             let completion = Arc::new(self.completion());
@@ -178,8 +191,8 @@ impl Partition {
         settled
     }
 
-    /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than the known one is
-    /// ignored, unless the topic was made anew.
+    /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than
+    /// the known one is ignored, unless the topic was made anew.
     pub(crate) fn reroute(self: &Arc<Self>, route: Option<Route>) {
         let mut state = self.state.lock();
         let known = state.route.clone();
@@ -224,7 +237,13 @@ impl Partition {
     }
 
     pub(crate) fn has_leader(&self) -> bool {
-        self.state.lock().route.is_some()
+        self.leader().is_some()
+    }
+
+    /// The broker that leads it.
+    pub(crate) fn leader(&self) -> Option<i32> {
+        let state = self.state.lock();
+        state.route.as_ref().map(|route| route.queue.broker_id())
     }
 
     pub(crate) fn has_batches(&self) -> bool {
@@ -251,7 +270,8 @@ impl Partition {
     pub(crate) fn flush(self: &Arc<Self>, unsettled: &mut Vec<Arc<Completion>>) {
         let mut state = self.state.lock();
         state.hurry();
-        unsettled.extend(state.settling.iter().cloned());
+        let is_told = |completion: &&Arc<Completion>| completion.is_told();
+        unsettled.extend(state.settling.iter().filter(|c| !is_told(c)).cloned());
         unsettled.extend(state.flights.iter().map(|flight| flight.completion.clone()));
         unsettled.extend(state.queue.iter().map(|batch| batch.completion.clone()));
         unsettled.extend(state.open.iter().map(|open| open.completion.clone()));
@@ -276,7 +296,10 @@ impl Partition {
             .queue
             .iter()
             .map(|batch| (batch.records, batch.capacity()));
-        let open = state.open.iter().map(|open| (open.records(), open.len()));
+        let open = state
+            .open
+            .iter()
+            .map(|open| (open.records(), open.capacity()));
         for (records, bytes) in flights.chain(queued).chain(open) {
             load.records += u64::from(records);
             load.bytes += bytes;
@@ -286,6 +309,7 @@ impl Partition {
 
     /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
     pub(crate) fn give_up(self: &Arc<Self>, created_by: Option<Instant>) -> (GivenUp, Standstill) {
+        let identity_trouble = self.shared.identities.trouble();
         let mut state = self.state.lock();
         let given_up = state.give_up(created_by, &self.shared.rules, |open| {
             open.close(self.clone())
@@ -295,18 +319,25 @@ impl Partition {
             .for_each(|completion| state.settle(completion));
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
-            last_error: state.last_error.clone(),
+            last_error: identity_trouble.or_else(|| state.last_error.clone()),
         };
         self.unlock_and_tell(state);
         (given_up, standstill)
     }
 
-    /// Takes out what was never sent, for the caller to fail.
-    pub(crate) fn take_unsent(self: &Arc<Self>) -> Vec<Batch> {
+    /// Takes out what waits here for `broker_id`, if `ticket` is valid, because that broker will
+    /// not have it.
+    pub(crate) fn refuse(self: &Arc<Self>, ticket: u64, broker_id: i32) -> Option<GivenUp> {
         let mut state = self.state.lock();
-        let unsent = state.take_unsent(|open| open.close(self.clone()));
+        if !state.is_valid(ticket, broker_id) {
+            return None;
+        }
+        let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
+        given_up
+            .completions()
+            .for_each(|completion| state.settle(completion));
         self.unlock_and_tell(state);
-        unsent
+        Some(given_up)
     }
 
     /// Releases the lock, and tells the sender if there is something for it. A partition that has
@@ -332,6 +363,11 @@ impl Partition {
                 },
                 at,
             );
+            // Who began to wait for memory since the announcement has pressed a queue that did not
+            // have the token.
+            if at.is_some() && self.shared.budget.is_pressed() {
+                queue.press();
+            }
         }
     }
 }

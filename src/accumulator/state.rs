@@ -1,8 +1,9 @@
-//! The batches of one partition and the order in which they may leave: pure, values in and values out.
+//! The batches of one partition and the order in which they may leave: pure, values in and values
+//! out.
 //!
 //! The order rule: a batch that must be sent again goes before everything newer, and nothing newer
-//! leaves until it is settled. One rule covers a moved leader, a lost connection and a refusal. With
-//! idempotence the broker refuses what comes out of order, so five batches may be on the wire;
+//! leaves until it is settled. One rule covers a moved leader, a lost connection and a refusal.
+//! With idempotence the broker refuses what comes out of order, so five batches may be on the wire;
 //! without it the rule can only hold for batches that wait here, so a partition that may have to
 //! retry keeps one on the wire (see [`Rules::on_wire_max`]).
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, OpenBatch};
 use super::ready::ReadyQueue;
-use super::sequence::{Current, Sequences};
+use super::sequence::{Current, REMEMBERED, Sequences};
 use crate::delivery::Completion;
 use crate::error::Error;
 use crate::sync::Arc;
@@ -204,8 +205,18 @@ impl State {
     }
 
     fn may_stamp(&self, rules: &Rules, conditions: Conditions) -> bool {
-        let has_flights = !self.flights.is_empty();
-        !rules.is_idempotent || self.sequences.may_stamp(has_flights, conditions.generation)
+        if !rules.is_idempotent {
+            return true;
+        }
+        let oldest = self.flights.front();
+        // Also while the oldest is sent again: were its answer lost once more, with the newer ones
+        // appended, then the broker would not recognise it any more if they pushed it out of what
+        // it remembers.
+        let span = oldest.map_or(0, |oldest| self.next_ordinal - oldest.ordinal);
+        span < REMEMBERED as u64
+            && self
+                .sequences
+                .may_stamp(oldest.is_some(), conditions.generation)
     }
 
     pub(super) fn waiting(&self) -> Option<usize> {
@@ -223,7 +234,8 @@ impl State {
         leads && ticket == self.ticket && self.announced != Announced::No
     }
 
-    /// Gives the sender of `broker_id` the batch that is next, if one may leave now and fits `room`.
+    /// Gives the sender of `broker_id` the batch that is next, if one may leave now and fits
+    /// `room`.
     pub(crate) fn take(
         &mut self,
         (ticket, broker_id, room): (u64, i32, usize),
@@ -343,7 +355,8 @@ impl State {
         }
     }
 
-    /// Follows a leader that is newer than what the refusal was about: no need to rest or to wait for a view.
+    /// Follows a leader that is newer than what the refusal was about: no need to rest or to wait
+    /// for a view.
     pub(crate) fn follow_at_once(&mut self, route: Route) {
         self.rests_until = None;
         self.reroute(Some(route));
@@ -364,3 +377,6 @@ impl State {
         waiting.chain(queued).chain(open).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

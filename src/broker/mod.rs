@@ -4,6 +4,8 @@ mod outcome;
 mod receiver;
 mod sender;
 mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
 mod window;
 
 use std::collections::HashMap;
@@ -66,6 +68,17 @@ impl Broker {
     pub(crate) fn address(&self) -> Address {
         self.address.lock().clone()
     }
+
+    /// An error of its connection, which names the address, as one that names the broker.
+    fn own(&self, error: &Error) -> Error {
+        self.without_address(error).context(self)
+    }
+
+    /// An error of its connection, for a text that names the broker anyway.
+    fn without_address(&self, error: &Error) -> Error {
+        let named = format!("broker {}", self.address());
+        error.clone().without_context(&named)
+    }
 }
 
 impl std::fmt::Display for Broker {
@@ -75,7 +88,8 @@ impl std::fmt::Display for Broker {
 }
 
 impl Brokers {
-    /// The broker with that id, its thread started at the first call; its address is brought up to date.
+    /// The broker with that id, its thread started at the first call; its address is brought up to
+    /// date.
     pub(crate) fn broker(
         &self,
         core: &Arc<Core>,
@@ -98,8 +112,8 @@ impl Brokers {
         });
         state.by_id.insert(id, broker.clone());
         drop(state);
-        core.accumulator.add_queue(broker.queue.clone());
         self.start(core, &broker)?;
+        core.accumulator.add_queue(broker.queue.clone());
         Ok(broker)
     }
 

@@ -19,11 +19,9 @@ use crate::time::{self, Backoff, Deadline};
 use crate::wire::produce::{self, FramedTopic, ProduceRequest};
 use crate::wire::{HeaderFacts, TopicId};
 
-/// A connection that was not used for so long is looked at before it is used again: the broker may have hung up.
+/// A connection that was not used for so long is looked at before it is used again: the broker may
+/// have hung up.
 const LOOK_AFTER: Duration = Duration::from_millis(10);
-
-/// A session that ends (KIP-368) is replaced so long before its end.
-const SESSION_MARGIN: Duration = Duration::from_secs(2);
 
 /// The newest Produce version that names topics; 13 has their ids.
 const BY_NAME: i16 = 12;
@@ -101,7 +99,8 @@ impl Sender {
         time::after(link.used, self.core.config.connections_max_idle?)
     }
 
-    /// Sees to an open connection with a free slot; false if there is none now, after the pause that this asks for.
+    /// Sees to an open connection with a free slot; false if there is none now, after the pause
+    /// that this asks for.
     fn ensure_link(&mut self) -> bool {
         self.drop_unfit_link();
         if self.core.config.idempotence && !self.ensure_identity() {
@@ -130,7 +129,7 @@ impl Sender {
         match core.accumulator.identities().wait(|| core.wishes.refresh()) {
             Some(Ok(())) => true,
             Some(Err(error)) => {
-                self.refuse_unsent(&error);
+                self.fail_pending(&error);
                 false
             }
             None => false,
@@ -143,7 +142,7 @@ impl Sender {
         if let Some(error) = link.line.window.death() {
             return self.broken(error);
         }
-        let is_ending = link.expires.is_some_and(|end| end <= now + SESSION_MARGIN);
+        let is_ending = link.expires.is_some_and(|end| end <= now);
         if is_ending || link.address != self.broker.address() {
             return self.retire();
         }
@@ -183,9 +182,7 @@ impl Sender {
         log::debug!("{}: connection lost: {error}", self.broker);
         self.core.wishes.refresh();
         self.failures = if is_proven { 0 } else { self.failures + 1 };
-        self.broker
-            .queue
-            .set_trouble(Some(error.context(&self.broker)));
+        self.broker.queue.set_trouble(Some(self.broker.own(&error)));
         if self.failures > 0 {
             self.rest();
         }
@@ -216,7 +213,7 @@ impl Sender {
             Err(error) => {
                 self.failures += 1;
                 self.core.metrics.connect_failures.add(1);
-                let error = error.context(&self.broker);
+                let error = self.broker.own(&error);
                 log::debug!("cannot connect (failure {}): {error}", self.failures);
                 self.broker.queue.set_trouble(Some(error.clone()));
                 self.core.wishes.refresh();
@@ -276,21 +273,8 @@ impl Sender {
 
     /// Fails what waits for a broker that refuses us for a reason that waiting does not mend.
     fn fail_pending(&mut self, error: &Error) {
-        while !self.pending.is_empty() {
-            for batch in self.collect() {
-                self.settle.refused(batch, error);
-            }
-            self.drain();
-        }
-    }
-
-    /// Fails what waits for a producer id that the cluster denies: without one, no batch can be
-    /// taken as it would be to be sent.
-    fn refuse_unsent(&mut self, error: &Error) {
         for token in std::mem::take(&mut self.pending) {
-            for batch in token.partition.take_unsent() {
-                self.settle.refused_unsent(batch, error);
-            }
+            self.settle.refused(&token, error);
         }
     }
 

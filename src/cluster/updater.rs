@@ -1,4 +1,5 @@
-//! The cluster thread: fetches metadata when it is wished for or too old, and routes partitions to their leaders.
+//! The cluster thread: fetches metadata when it is wished for or too old, and routes partitions to
+//! their leaders.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -88,8 +89,9 @@ impl Updater {
         let last = self.last_success.filter(|_| has_topics)?;
         let age = time::after(last, self.core.config.metadata_max_age)?;
         match self.last_attempt {
-            // An attempt that failed when it was due is followed by the back-off, not by the next loop.
-            Some(attempt) if attempt > last => Some(age.max(attempt + self.pause())),
+            // An attempt that failed when it was due is followed by the back-off, not by the next
+            // loop.
+            Some(attempt) if attempt > last => Some(age.max(time::after(attempt, self.pause())?)),
             _ => Some(age),
         }
     }
@@ -109,12 +111,12 @@ impl Updater {
             return true;
         };
         let shortest = self.core.config.retry_backoff;
-        let urgent_from = if self.in_vain == 0 {
-            last
-        } else {
-            last + shortest
+        let urgent_from = match self.in_vain {
+            0 => Some(last),
+            _ => time::after(last, shortest),
         };
-        self.core.wishes.rest(last + self.pause(), urgent_from)
+        let until = time::after(last, self.pause());
+        self.core.wishes.rest(until, urgent_from)
     }
 
     fn refresh(&mut self) {
@@ -130,11 +132,11 @@ impl Updater {
             return;
         }
         self.last_attempt = Some(time::now());
-        match self.fetch(topics) {
+        match self.fetch(topics.clone()) {
             Ok(response) => {
                 self.core.metrics.metadata_requests.add(1);
                 self.last_success = Some(time::now());
-                self.apply(&response);
+                self.apply(&response, &topics);
                 self.see_to_identity();
             }
             Err(error) => self.failed(&error),
@@ -146,8 +148,12 @@ impl Updater {
         let now = time::now();
         let used = self.used.entry(topic.name().clone()).or_insert(now);
         if topic.take_used() || topic.view().all().any(|partition| partition.has_batches()) {
+            // A send may have found the topic in use just before it was declared dormant: what it
+            // left counts.
             *used = now;
-        } else if now.saturating_duration_since(*used) >= self.core.config.metadata_max_idle {
+            return true;
+        }
+        if now.saturating_duration_since(*used) >= self.core.config.metadata_max_idle {
             topic.set_dormant();
         }
         !topic.is_dormant()
@@ -196,12 +202,12 @@ impl Updater {
             allow_auto_topic_creation: self.core.config.allow_auto_create_topics,
         };
         let mut errors: Vec<Error> = Vec::new();
-        if let Some((mut connection, _)) = self.connection.take() {
-            if !connection.has_hung_up() {
-                match self.ask(&mut connection, &request) {
-                    Ok(response) => return Ok(self.keep(connection, response)),
-                    Err(error) => errors.push(error.context(connection.address())),
-                }
+        if let Some((mut connection, _)) = self.connection.take()
+            && !connection.has_hung_up()
+        {
+            match self.ask(&mut connection, &request) {
+                Ok(response) => return Ok(self.keep(connection, response)),
+                Err(error) => errors.push(error),
             }
         }
         for address in self.candidates() {
@@ -242,6 +248,7 @@ impl Updater {
             }
             Err(error) if error.is_retriable() => {
                 log::debug!("no producer id yet: {error}");
+                identities.set_trouble(error);
                 self.connection = None;
                 self.turn = self.turn.wrapping_add(1);
                 self.in_vain = self.in_vain.saturating_add(1);
@@ -292,8 +299,8 @@ impl Updater {
         all
     }
 
-    /// Routes every partition, and tells those who wait.
-    fn apply(&mut self, response: &MetadataResponse) {
+    /// Routes every partition, and tells those who wait for the topics that were `asked` for.
+    fn apply(&mut self, response: &MetadataResponse, asked: &[String]) {
         let brokers: HashMap<i32, Address> = response
             .brokers
             .iter()
@@ -312,15 +319,15 @@ impl Updater {
             self.known = brokers.values().cloned().collect();
         }
         let mut news: HashMap<&str, News> = HashMap::new();
-        let mut is_complete = true;
         for topic in &response.topics {
             let Some(name) = topic.name.as_deref() else {
                 continue;
             };
             let told = self.apply_topic(name, topic, &brokers);
-            is_complete &= matches!(told, News::Known);
             news.insert(name, told);
         }
+        let is_known = |topic: &String| matches!(news.get(&topic[..]), Some(News::Known));
+        let is_complete = asked.iter().all(is_known);
         let known = self.core.accumulator.topics();
         let has_stuck = known.iter().any(|topic| {
             topic
@@ -330,8 +337,10 @@ impl Updater {
         });
         let told = std::cell::RefCell::new(news);
         self.core.wishes.publish(|topic| {
-            let missing = || News::NotYet(view::missing(topic));
-            Some(told.borrow_mut().remove(topic).unwrap_or_else(missing))
+            // Who came after the question is answered by the next.
+            let is_asked = asked.iter().any(|asked| asked == topic);
+            let missing = || is_asked.then(|| News::NotYet(view::missing(topic)));
+            told.borrow_mut().remove(topic).or_else(missing)
         });
         if has_stuck || self.core.wishes.has_waiting() && !is_complete {
             self.in_vain = self.in_vain.saturating_add(1);
@@ -372,7 +381,7 @@ impl Updater {
             accumulator.insert_topic(Arc::new(Topic::new(name.into(), first)))
         });
         let count = metadata.partitions.len();
-        let view = topic.resize(count, metadata.id, accumulator.shared());
+        let view = topic.resize(count, accumulator.shared());
         let mut available = Vec::with_capacity(count);
         let mut infos: Vec<PartitionInfo> = Vec::with_capacity(count);
         for partition in &metadata.partitions {
@@ -387,6 +396,10 @@ impl Updater {
                 Err(error) => ours.set_trouble(error),
             }
             infos.push(PartitionInfo::new(partition));
+        }
+        for partition in view.retired() {
+            partition.set_trouble(view::retired(partition, count));
+            partition.confirm_route();
         }
         available.sort_unstable();
         infos.sort_unstable_by_key(PartitionInfo::partition);

@@ -1,4 +1,5 @@
-//! Reads a metadata answer with distrust: what it says of topics and partitions, and what cannot be.
+//! Reads a metadata answer with distrust: what it says of topics and partitions, and what cannot
+//! be.
 
 use std::fmt::Display;
 
@@ -50,6 +51,12 @@ pub(crate) fn missing(name: &str) -> Error {
         ErrorKind::Protocol,
         format!("topic {name}: the metadata answer does not mention it"),
     )
+}
+
+/// Why a partition of a topic that has shrunk gets no new leader.
+pub(crate) fn retired(partition: &dyn Display, count: usize) -> Error {
+    let message = format!("{partition}: the metadata lists {count} partitions of the topic only");
+    Error::new(ErrorKind::Protocol, message)
 }
 
 /// Why a partition has no leader that we could send to.

@@ -22,7 +22,15 @@ const FAILED_MAX: usize = 4096;
 /// Makes connections, and remembers which address of a name failed last.
 #[derive(Debug, Default)]
 pub(super) struct Dialer {
+    #[cfg_attr(
+        not(feature = "socket-buffers"),
+        allow(dead_code, reason = "std cannot set it")
+    )]
     pub(super) send_buffer_bytes: Option<usize>,
+    #[cfg_attr(
+        not(feature = "socket-buffers"),
+        allow(dead_code, reason = "std cannot set it")
+    )]
     pub(super) receive_buffer_bytes: Option<usize>,
     failed: Mutex<HashMap<Address, SocketAddr>>,
 }
@@ -95,9 +103,14 @@ impl Dialer {
                     self.note_failure(address, peer);
                     let is_late = error.kind() == IoErrorKind::TimedOut;
                     all_late &= is_late;
-                    causes.push(match is_late {
-                        true => format!("{peer}: no answer within {}", human(limit)),
-                        false => format!("{peer}: {}", io_text(&error)),
+                    let cause = match is_late {
+                        true => format!("no answer within {}", human(limit)),
+                        false => io_text(&error),
+                    };
+                    // Where the settings have the number, the message begins with it.
+                    causes.push(match peer.to_string() == address.to_string() {
+                        true => cause,
+                        false => format!("{peer}: {cause}"),
                     });
                 }
             }
