@@ -213,8 +213,8 @@
 //! Dropping the last clone does the same, and logs an error if records were left; so drop may take
 //! as long as the close time-out. A program that would rather wait longer calls
 //! [`flush`](Producer::flush) first, which waits for all results, within `delivery.timeout.ms`, and
-//! for the callbacks. A process that ends without
-//! either loses what is buffered: `std::process::exit` drops nothing.
+//! for the callbacks. A process that ends without either loses what is buffered:
+//! `std::process::exit` drops nothing.
 //!
 //! # Reading errors
 //!
