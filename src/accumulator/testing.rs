@@ -146,7 +146,7 @@ impl Bench {
         let hurry = std::sync::Weak::<NoHurry>::new();
         let callbacks: Arc<CallbackQueue> = Arc::default();
         let completion = Arc::new(Completion::new("orders".into(), 3, hurry, &callbacks));
-        let mut open = OpenBatch::new(grant.expect("memory"), 0, completion, self.now);
+        let mut open = OpenBatch::new(grant.expect("the budget has room"), 0, completion, self.now);
         for _ in 0..records {
             let _slot = open.append(&Record::to("orders"), 0);
         }

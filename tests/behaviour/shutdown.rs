@@ -234,7 +234,7 @@ fn producers_that_are_gone_leave_no_thread_and_no_file_open() {
         });
         delivered(&send(&producer, 0, "v"));
         assert_eq!(told.recv_timeout(SOON), Ok(true));
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             producer.close().expect("not in a callback");
         }
     };

@@ -20,10 +20,13 @@ key.serializer=org.apache.kafka.common.serialization.StringSerializer
 value.serializer=org.apache.kafka.common.serialization.StringSerializer
 security.protocol=SASL_SSL
 sasl.mechanism=PLAIN
-sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="alice-secret";
 ssl.endpoint.identification.algorithm=HTTPS
 ssl.truststore.type=PEM
 "#;
+const JAAS: &str = concat!(
+    "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required ",
+    r#"username="alice" password="alice-secret";"#,
+);
 
 #[test]
 #[ignore = "needs Java: run tests/run"]
@@ -36,7 +39,7 @@ fn the_example_takes_the_properties_of_java() {
         let bootstrap = cluster.bootstrap(Listener::SaslSsl);
         let truststore = ca_pem().display().to_string();
         let text = format!(
-            "{PROPERTIES}bootstrap.servers={bootstrap}\nssl.truststore.location={truststore}\n\
+            "{PROPERTIES}{JAAS}\nbootstrap.servers={bootstrap}\nssl.truststore.location={truststore}\n\
              ssl.protocol={version}\nssl.enabled.protocols={version}\n"
         );
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{topic}.properties"));

@@ -1,4 +1,5 @@
-//! Numbers as records: sent by the library under load or by the examples, and looked for in the log.
+//! Numbers as records: sent by the library under load or by the examples, and looked for in the
+//! log.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
