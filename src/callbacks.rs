@@ -27,6 +27,9 @@ pub(crate) struct CallbackQueue {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<(Arc<Completion>, Vec<Callback>)>,
+    /// The number of jobs that were pushed, and of those that have run.
+    pushed: u64,
+    done: u64,
     is_running: bool,
     is_closed: bool,
 }
@@ -41,6 +44,7 @@ impl CallbackQueue {
     pub(crate) fn push(self: &Arc<Self>, completion: Arc<Completion>, callbacks: Vec<Callback>) {
         let mut state = self.state.lock();
         state.jobs.push_back((completion, callbacks));
+        state.pushed += 1;
         let must_start = !std::mem::replace(&mut state.is_running, true);
         drop(state);
         if must_start {
@@ -52,6 +56,19 @@ impl CallbackQueue {
     /// True on the thread that runs this queue's callbacks.
     pub(crate) fn is_this_thread(&self) -> bool {
         RUNS_FOR.get() == self.address()
+    }
+
+    /// Waits until the callbacks that were pushed before have run; false if `until` passed first.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
+        let mut state = self.state.lock();
+        let pushed = state.pushed;
+        while state.done < pushed {
+            if until.is_some_and(|until| until <= time::now()) {
+                return false;
+            }
+            state = self.changed.wait(state, until);
+        }
+        true
     }
 
     /// Lets the thread end once the queue is empty, and waits for that until `until`. From inside a
@@ -101,6 +118,8 @@ impl CallbackQueue {
                 }
             }
             completion.callbacks_have_run();
+            self.state.lock().done += 1;
+            self.changed.notify_all();
         }
         self.changed.notify_all();
     }
@@ -117,5 +136,128 @@ impl CallbackQueue {
             }
             state = self.changed.wait(state, None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::delivery::{CallbackFn, NoHurry, Slot};
+    use crate::error::{Error, ErrorKind};
+
+    fn queue() -> Arc<CallbackQueue> {
+        Arc::default()
+    }
+
+    /// A batch that has failed, with these callbacks.
+    fn push(queue: &Arc<CallbackQueue>, callbacks: Vec<CallbackFn>) {
+        let hurry = std::sync::Weak::<NoHurry>::new();
+        let completion = Arc::new(Completion::new("orders".into(), 0, hurry, queue));
+        let error = Error::new(ErrorKind::TimedOut, "late");
+        assert!(completion.resolve(Err(error.into())));
+        let slot = Slot {
+            index: 0,
+            timestamp_ms: 0,
+            key_size: -1,
+            value_size: -1,
+        };
+        let callbacks = callbacks.into_iter().map(|run| Callback { slot, run });
+        queue.push(completion, callbacks.collect());
+    }
+
+    fn note(sender: &mpsc::Sender<i32>, number: i32) -> CallbackFn {
+        let sender = sender.clone();
+        Box::new(move |_| sender.send(number).expect("the test listens"))
+    }
+
+    #[test]
+    fn callbacks_run_in_the_order_of_their_push_and_a_panic_stops_none() {
+        let queue = queue();
+        let (sender, seen) = mpsc::channel();
+        let panics: CallbackFn = Box::new(|_| std::panic::resume_unwind(Box::new(())));
+        push(&queue, vec![note(&sender, 1), panics, note(&sender, 2)]);
+        (3..100).for_each(|number| push(&queue, vec![note(&sender, number)]));
+        assert!(queue.close(None));
+        drop(sender);
+        assert_eq!(
+            seen.iter().collect::<Vec<_>>(),
+            (1..100).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn waiting_is_for_what_was_pushed_before() {
+        let queue = queue();
+        assert!(queue.wait(Some(time::now())), "nothing was pushed");
+        let (go, gate) = mpsc::channel::<()>();
+        let (sender, seen) = mpsc::channel();
+        let blocks: CallbackFn = Box::new(move |_| gate.recv().expect("the test lets go"));
+        push(&queue, vec![blocks]);
+        push(&queue, vec![note(&sender, 1)]);
+        assert!(!queue.wait(time::after(time::now(), Duration::from_millis(1))));
+        go.send(()).expect("the callback waits");
+        assert!(queue.wait(None));
+        assert_eq!(seen.try_recv(), Ok(1));
+        assert!(queue.close(None));
+    }
+
+    #[test]
+    fn the_close_waits_for_callbacks_and_those_that_come_later_run_too() {
+        let queue = queue();
+        let (go, gate) = mpsc::channel::<()>();
+        let blocks: CallbackFn = Box::new(move |_| gate.recv().expect("the test lets go"));
+        push(&queue, vec![blocks]);
+        assert!(!queue.close(time::after(time::now(), Duration::from_millis(1))));
+        go.send(()).expect("the callback waits");
+        assert!(queue.close(None));
+        assert!(!queue.state.lock().is_running);
+        let (sender, seen) = mpsc::channel();
+        push(&queue, vec![note(&sender, 5)]);
+        assert_eq!(seen.recv(), Ok(5));
+        assert!(queue.close(None));
+    }
+
+    #[test]
+    fn only_the_queues_own_thread_is_its_thread_and_closes_it_without_a_wait() {
+        let (queue, other) = (queue(), queue());
+        assert!(!queue.is_this_thread());
+        let (sender, seen) = mpsc::channel();
+        let (mine, its) = (queue.clone(), other.clone());
+        let asks: CallbackFn = Box::new(move |_| {
+            let answer = (
+                mine.is_this_thread(),
+                its.is_this_thread(),
+                mine.close(None),
+            );
+            sender.send(answer).expect("the test listens");
+        });
+        push(&queue, vec![asks]);
+        assert_eq!(seen.recv(), Ok((true, false, true)));
+        assert!(
+            queue.close(None) && other.close(None),
+            "no thread, nothing to wait for"
+        );
+    }
+
+    #[test]
+    fn what_a_callback_holds_is_dropped_when_it_has_run() {
+        let queue = queue();
+        let held = Arc::new(());
+        let holds = held.clone();
+        push(&queue, vec![Box::new(move |_| drop(holds))]);
+        let holds = held.clone();
+        push(
+            &queue,
+            vec![Box::new(move |_| {
+                let _holds = holds;
+                std::panic::resume_unwind(Box::new(()))
+            })],
+        );
+        assert!(queue.wait(None));
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(queue.close(None));
     }
 }

@@ -1,7 +1,9 @@
 //! The future of a record: one completion per batch, and a handle per record that points into it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Weak;
 use std::task::{Context, Poll, Waker};
@@ -168,7 +170,7 @@ impl Future for Delivery {
     type Output = Result<RecordMetadata, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.completion.poll(context.waker()) {
+        match self.completion.poll(self.slot.index, context.waker()) {
             Some(done) => Poll::Ready(done.for_record(&self.completion, &self.slot)),
             None => Poll::Pending,
         }
@@ -268,7 +270,8 @@ pub(crate) type CallbackFn = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Sen
 enum State {
     Pending {
         callbacks: Vec<Callback>,
-        wakers: Vec<Waker>,
+        /// The newest of each record.
+        wakers: BTreeMap<u32, Waker>,
     },
     Done {
         result: Arc<Done>,
@@ -322,7 +325,7 @@ impl Completion {
             callbacks: callbacks.clone(),
             state: Mutex::new(State::Pending {
                 callbacks: Vec::new(),
-                wakers: Vec::new(),
+                wakers: BTreeMap::new(),
             }),
             changed: Condvar::new(),
         }
@@ -353,7 +356,13 @@ impl Completion {
         };
         drop(state);
         self.changed.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        for waker in wakers.into_values() {
+            // It runs on the thread that settles batches, which is to survive an executor's
+            // mistake.
+            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                log::error!("the waker of a task that awaits a delivery panicked");
+            }
+        }
         if !callbacks.is_empty() {
             self.callbacks.push(self.clone(), callbacks);
         }
@@ -418,15 +427,13 @@ impl Completion {
         }
     }
 
-    fn poll(&self, waker: &Waker) -> Option<Arc<Done>> {
-        match &mut *self.state.lock() {
+    fn poll(&self, index: u32, waker: &Waker) -> Option<Arc<Done>> {
+        // What belongs to an executor is cloned and dropped outside the lock.
+        let waker = waker.clone();
+        let _older = match &mut *self.state.lock() {
             State::Done { result, .. } => return Some(result.clone()),
-            State::Pending { wakers, .. } => {
-                if !wakers.iter().any(|known| known.will_wake(waker)) {
-                    wakers.push(waker.clone());
-                }
-            }
-        }
+            State::Pending { wakers, .. } => wakers.insert(index, waker),
+        };
         self.hurry_up();
         None
     }
@@ -444,3 +451,6 @@ impl fmt::Debug for Completion {
         write!(f, "Completion({}-{}: {done:?})", self.topic, self.partition)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,3 +86,67 @@ impl Expiry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::accumulator::Wait;
+    use crate::accumulator::testing::partition_of;
+    use crate::accumulator::topic::Topic;
+    use crate::broker::testing::core;
+    use crate::config::Config;
+    use crate::error::ErrorKind;
+    use crate::record::Record;
+    use crate::sync::Arc;
+
+    #[test]
+    fn arming_wakes_the_thread_once() {
+        let expiry = Expiry::default();
+        expiry.arm();
+        assert!(expiry.sleep(None));
+        expiry.arm();
+        assert!(!expiry.state.lock().is_poked, "it is awake as it is");
+        expiry.is_armed.store(false, Ordering::SeqCst);
+        expiry.arm();
+        assert!(expiry.sleep(None));
+        expiry.close();
+        assert!(!expiry.sleep(None));
+    }
+
+    /// One record at a time, each when the last has just failed: just when the thread is about to
+    /// sleep for good.
+    #[test]
+    fn no_record_is_forgotten_when_the_thread_goes_to_sleep() {
+        let config = Config::new("localhost:9092")
+            .request_timeout(Duration::from_millis(1))
+            .delivery_timeout(Duration::from_millis(1));
+        let core = core(config);
+        let topic = core
+            .accumulator
+            .insert_topic(Arc::new(Topic::new("orders".into(), 0)));
+        let view = topic.resize(1, [7; 16], core.accumulator.shared());
+        let expiry = Expiry::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| expiry.run(&core));
+            for _ in 0..300 {
+                let record = Record::to("orders");
+                let partition = &view.partitions[0];
+                let appended = core
+                    .accumulator
+                    .append(partition, &record, 0, Wait::No("full"));
+                let (delivery, is_first) = appended.expect("room");
+                if is_first {
+                    expiry.arm();
+                }
+                let result = delivery.wait_timeout(Duration::from_secs(60));
+                let error = result.expect("forgotten").expect_err("nobody sends it");
+                assert_eq!(error.kind(), ErrorKind::TimedOut);
+            }
+            expiry.close();
+        });
+        assert_eq!(core.metrics.snapshot(0).failed, 300);
+        assert!(!partition_of(&core.accumulator).has_batches());
+    }
+}

@@ -41,3 +41,33 @@ impl Drop for Running {
         self.0.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_wait_ends_with_the_last_thread_however_that_ends() {
+        let latch = Arc::new(Latch::default());
+        assert!(latch.wait(None), "nobody runs");
+        let (first, second) = (latch.enter(), latch.enter());
+        let panics = std::thread::spawn(move || {
+            let _running = first;
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(panics.join().is_err());
+        assert!(!latch.wait(Some(time::now())), "one is left");
+        let soon = time::after(time::now(), Duration::from_millis(1));
+        assert!(!latch.wait(soon));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| latch.wait(None));
+            while latch.changed.waiting() == 0 {
+                std::thread::yield_now();
+            }
+            drop(second);
+            assert!(waiter.join().expect("no panic"));
+        });
+    }
+}

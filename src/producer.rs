@@ -72,8 +72,13 @@ impl Producer {
         );
         let updater = Updater::new(core.clone(), interrupt);
         let (time_keeper, kept) = (expiry.clone(), core.clone());
-        shutdown.start("milena-cluster", move || updater.run())?;
-        shutdown.start("milena-expiry", move || time_keeper.run(&kept))?;
+        let started = shutdown
+            .start("milena-cluster", move || updater.run())
+            .and_then(|()| shutdown.start("milena-expiry", move || time_keeper.run(&kept)));
+        if let Err(error) = started {
+            shutdown.close(Duration::ZERO);
+            return Err(error);
+        }
         let is_closed = AtomicBool::new(false);
         Ok(Self(Arc::new(Handle {
             core,
@@ -105,7 +110,8 @@ impl Producer {
     where
         F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     {
-        let patience = self.patience();
+        // One limit for all that it may wait for.
+        let patience = self.patience().start_if(true);
         let bytes = size_of::<F>() + CALLBACK_OVERHEAD;
         let delivery = match self.0.core.accumulator.reserve(bytes, patience.wait()) {
             Ok(grant) => {
@@ -255,6 +261,7 @@ impl Producer {
                     .choose(&seen, record.key, record.value)?
             }
         };
+        let patience = patience.start_if(!has_partition(&view, partition));
         if !has_partition(&view, partition) {
             view = self.grown_topic(record.topic, partition, patience)?;
         }
@@ -284,6 +291,8 @@ impl Producer {
             }
             let view = topic.view();
             return match &view.denied {
+                // The cluster thread has only just made it.
+                None if view.partitions.is_empty() => self.topic(record.topic, patience),
                 None => Ok((topic, view)),
                 Some(error) => {
                     self.0.core.wishes.refresh();
@@ -298,6 +307,7 @@ impl Producer {
     /// The topic, waiting for its first metadata where that is allowed.
     fn topic(&self, name: &str, patience: Patience) -> Result<(Arc<Topic>, Arc<View>), Error> {
         let core = &self.0.core;
+        let patience = patience.start_if(true);
         loop {
             if let Some(topic) = core.accumulator.topic(name) {
                 topic.mark_used();

@@ -97,7 +97,13 @@ impl Shutdown {
         let is_left = |completion: &&Arc<Completion>| !completion.wait_end(until, with_callbacks);
         let left = unsettled.iter().filter(is_left).count();
         match left {
-            0 => Ok(()),
+            // A record that was settled before may still have a callback to run.
+            0 if !with_callbacks || self.callbacks.wait(until) => Ok(()),
+            0 => {
+                let limit = human(deadline.limit());
+                let message = format!("flush: callbacks are still running after {limit}");
+                Err(Error::new(ErrorKind::TimedOut, message))
+            }
             left => {
                 let limit = human(deadline.limit());
                 let message = format!(
@@ -116,7 +122,7 @@ impl Shutdown {
         }
         let core = &self.core;
         core.wishes.refuse();
-        core.accumulator.budget().close();
+        core.accumulator.close();
         let _left = self.flush(deadline);
         self.abandon(deadline);
         self.expiry.close();

@@ -90,6 +90,12 @@ impl Condvar {
         Guard { guard, only }
     }
 
+    /// How many threads wait; tests wait for them to.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn notify_all(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
             self.inner.notify_all();

@@ -77,7 +77,8 @@ impl Backoff {
             .base
             .saturating_mul(1 << doublings)
             .min(self.max.max(self.base));
-        whole.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0))
+        let seconds = whole.as_secs_f64() * (0.8 + 0.4 * jitter.clamp(0.0, 1.0));
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) struct Batch {
     is_paid: bool,
     /// How often its bytes began to be written.
     pub(crate) attempts: u32,
+    /// Attempts that failed only because a batch below had: they do not count for `retries`.
+    pub(crate) excused: u32,
     /// Some attempt ended without an answer that says whether the broker has it.
     pub(crate) may_be_written: bool,
 }
@@ -165,6 +167,10 @@ impl OpenBatch {
         self.records
     }
 
+    pub(crate) fn capacity(&self) -> usize {
+        self.grant.bytes()
+    }
+
     pub(crate) fn close(self, partition: Arc<Partition>) -> Batch {
         Batch {
             bytes: self.bytes,
@@ -181,6 +187,7 @@ impl OpenBatch {
             is_sealed: false,
             is_paid: false,
             attempts: 0,
+            excused: 0,
             may_be_written: false,
         }
     }
@@ -227,7 +234,7 @@ impl Batch {
 
     /// Gives its memory back; what is left is the debt of a result.
     #[must_use]
-    pub(crate) fn free(mut self) -> Arc<Completion> {
+    pub(crate) fn free(&mut self) -> Arc<Completion> {
         self.bytes = Vec::new();
         self.grant.shrink_to(0);
         self.is_paid = true;

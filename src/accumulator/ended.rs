@@ -37,8 +37,10 @@ impl State {
             Verdict::Acked => self.acked(index),
             Verdict::Failed => self.bury(index, rules),
             Verdict::Again { .. } if is_abandoned => self.bury(index, rules),
-            Verdict::OutOfSequence { .. } if is_abandoned => {
-                self.disprove_from(index);
+            Verdict::OutOfSequence { has_forgotten, .. } if is_abandoned => {
+                if !(has_forgotten && batch.may_be_written) {
+                    self.disprove_from(index);
+                }
                 self.bury(index, rules);
             }
             Verdict::Again {
@@ -57,6 +59,7 @@ impl State {
                 error,
             } => {
                 self.last_error = Some(error);
+                batch.excused += 1;
                 match self.out_of_sequence(index, has_forgotten, batch.may_be_written) {
                     Sequel::Failed => self.bury(index, rules),
                     Sequel::Again => {
@@ -115,15 +118,17 @@ impl State {
             // What is below it is not settled: the broker waits for that.
             return Sequel::Again;
         }
+        if has_forgotten && may_be_written {
+            // An old broker has dropped what it knew of us, and the log may have the batch all the
+            // same (KIP-360).
+            return Sequel::Failed;
+        }
         if index > 0 {
             // Only tombstones below: had they been appended, the broker would have taken this one,
             // and had this one been, it would have said so.
             return Sequel::Disproved;
         }
         match self.flights[index].base_sequence == self.sequences.expected() {
-            // An old broker has dropped what it knew of us, and the log may have the batch all the
-            // same (KIP-360).
-            true if has_forgotten && may_be_written => Sequel::Failed,
             // The log ends below what was acknowledged.
             true => Sequel::Disproved,
             false => Sequel::Failed,
@@ -183,19 +188,35 @@ impl State {
         close: impl Fn(OpenBatch) -> Batch,
     ) -> GivenUp {
         let is_old = |created: Instant| created_by.is_none_or(|by| created <= by);
-        let mut given_up = GivenUp::default();
+        let sent = self.give_up_sent(is_old, true, rules);
+        let unsent = self.give_up_unsent(is_old, close);
+        GivenUp { sent, unsent }
+    }
+
+    /// Takes out all that waits here, because its broker will not have it.
+    pub(crate) fn refuse(&mut self, rules: &Rules, close: impl Fn(OpenBatch) -> Batch) -> GivenUp {
+        let sent = self.give_up_sent(|_| true, false, rules);
+        let unsent = self.give_up_unsent(|_| true, close);
+        GivenUp { sent, unsent }
+    }
+
+    fn give_up_sent(
+        &mut self,
+        is_old: impl Fn(Instant) -> bool,
+        also_on_wire: bool,
+        rules: &Rules,
+    ) -> Vec<Sent> {
+        let mut given_up = Vec::new();
         for mut flight in std::mem::take(&mut self.flights) {
             if is_old(flight.created) {
                 match std::mem::replace(&mut flight.stage, Stage::Tombstone) {
                     Stage::Waiting(batch) => {
-                        given_up.waiting.push(batch);
+                        given_up.push(Sent::Waiting(batch));
                         self.sequences.is_draining |= rules.is_idempotent;
                     }
-                    Stage::OnWire => {
-                        let completion = flight.completion.clone();
-                        given_up
-                            .on_wire
-                            .push((completion, flight.attempts, flight.records));
+                    Stage::OnWire if also_on_wire => {
+                        let (completion, records) = (flight.completion.clone(), flight.records);
+                        given_up.push(Sent::OnWire(completion, flight.attempts, records));
                         flight.stage = Stage::Abandoned;
                         self.sequences.is_draining |= rules.is_idempotent;
                     }
@@ -206,32 +227,33 @@ impl State {
                 self.flights.push_back(flight);
             }
         }
+        if self.waiting().is_none() {
+            self.rests_until = None;
+        }
+        given_up
+    }
+
+    fn give_up_unsent(
+        &mut self,
+        is_old: impl Fn(Instant) -> bool,
+        close: impl Fn(OpenBatch) -> Batch,
+    ) -> Vec<Batch> {
+        let mut given_up = Vec::new();
         while self
             .queue
             .front()
             .is_some_and(|batch| is_old(batch.created))
         {
-            given_up.unsent.extend(self.queue.pop_front());
+            given_up.extend(self.queue.pop_front());
         }
         if self.open.as_ref().is_some_and(|open| is_old(open.created)) {
-            given_up.unsent.extend(self.open.take().map(close));
-        }
-        if self.waiting().is_none() {
-            self.rests_until = None;
+            given_up.extend(self.open.take().map(close));
         }
         if self.next_len().is_none() {
             // A token for nothing would make the sender connect for nothing.
             self.announced = Announced::No;
         }
         given_up
-    }
-
-    /// Takes out the batches that were never sent, for the caller to fail outside the lock.
-    pub(crate) fn withdraw(&mut self, close: impl Fn(OpenBatch) -> Batch) -> Vec<Batch> {
-        let mut unsent: Vec<Batch> = std::mem::take(&mut self.queue).into();
-        unsent.extend(self.open.take().map(close));
-        self.announced = Announced::No;
-        unsent
     }
 }
 
@@ -246,13 +268,20 @@ enum Sequel {
     Failed,
 }
 
-/// Batches that are out of time.
-#[derive(Default)]
+/// Batches that are out of time, oldest first: results come in the order of the records.
 pub(crate) struct GivenUp {
-    /// Sent before, waiting to be sent again.
-    pub(crate) waiting: Vec<Batch>,
-    /// Never sent.
+    pub(crate) sent: Vec<Sent>,
+    /// Never sent, or known to be in no log.
     pub(crate) unsent: Vec<Batch>,
-    /// Un-answered, with the numbers of attempts and of records.
-    pub(crate) on_wire: Vec<(Arc<Completion>, u32, u32)>,
 }
+
+/// A batch that was sent and is out of time.
+pub(crate) enum Sent {
+    /// It waited to be sent again.
+    Waiting(Batch),
+    /// Un-answered, with the numbers of attempts and of records.
+    OnWire(Arc<Completion>, u32, u32),
+}
+
+#[cfg(test)]
+mod tests;

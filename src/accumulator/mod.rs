@@ -2,15 +2,20 @@
 
 pub(crate) mod batch;
 pub(crate) mod budget;
-mod ended;
+pub(crate) mod ended;
 pub(crate) mod identity;
 pub(crate) mod partition;
 pub(crate) mod ready;
 pub(crate) mod sequence;
 pub(crate) mod state;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub(crate) mod topic;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::callbacks::CallbackQueue;
@@ -23,7 +28,7 @@ use crate::time::{self, Deadline, human};
 
 use batch::lone_size;
 use budget::{Budget, Grant, Refused};
-use ended::GivenUp;
+use ended::{GivenUp, Sent};
 use identity::Identities;
 use partition::{Append, Fate, Load, Partition, Shared};
 use ready::ReadyQueue;
@@ -78,6 +83,7 @@ impl Accumulator {
                 budget,
                 callbacks,
                 identities: Identities::default(),
+                is_closed: AtomicBool::new(false),
             }),
             topics: Mutex::default(),
             queues: Mutex::default(),
@@ -145,7 +151,7 @@ impl Accumulator {
         partition: &Arc<Partition>,
         record: &Record<'_>,
         timestamp_ms: i64,
-        wait: Wait,
+        mut wait: Wait,
     ) -> Result<(Delivery, bool), Error> {
         let mut grant: Option<Grant> = None;
         loop {
@@ -158,6 +164,7 @@ impl Accumulator {
                     return Ok((Delivery::new(completion, slot), is_first));
                 }
                 Append::Needs(room) => room,
+                Append::Closed => return Err(closed()),
             };
             let budget = self.budget();
             drop(grant.take());
@@ -166,7 +173,12 @@ impl Accumulator {
                 .or_else(|| budget.try_acquire(room.least));
             grant = Some(match more {
                 Some(more) => more,
-                None => self.wait_for_memory(room.least, wait)?,
+                None => {
+                    // Others may fill the batch meanwhile, so that there is a second wait: no new
+                    // time for that.
+                    wait = wait.started();
+                    self.wait_for_memory(room.least, wait)?
+                }
             });
         }
     }
@@ -193,7 +205,7 @@ impl Accumulator {
         self.budget()
             .acquire(bytes, deadline.at(), press)
             .map_err(|refused| match refused {
-                Refused::Closed => Error::new(ErrorKind::Closed, "the producer is closed"),
+                Refused::Closed => closed(),
                 Refused::Full => {
                     self.full(format!("waited max.block.ms = {}", human(deadline.limit())))
                 }
@@ -259,6 +271,12 @@ impl Accumulator {
             .collect()
     }
 
+    /// Takes no more records; what is here goes on.
+    pub(crate) fn close(&self) {
+        self.shared.is_closed.store(true, Ordering::SeqCst);
+        self.budget().close();
+    }
+
     /// Sends all that lingers, and collects the completions of all that is not settled.
     pub(crate) fn flush(&self) -> Vec<Arc<Completion>> {
         let mut unsettled = Vec::new();
@@ -322,6 +340,20 @@ impl Accumulator {
     }
 }
 
+impl Wait {
+    /// The same limit, counted from now if it was not yet.
+    fn started(self) -> Self {
+        match self {
+            Self::AtMost(limit) => Self::Until(Deadline::within(limit)),
+            wait => wait,
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the producer is closed")
+}
+
 impl Losses {
     fn add(&mut self, other: Losses) {
         self.failed += other.failed;
@@ -343,12 +375,7 @@ fn fail(
     kind: ErrorKind,
     what: &str,
 ) -> Losses {
-    let (given_up, standstill) = partition.give_up(created_by);
-    let GivenUp {
-        waiting,
-        unsent,
-        on_wire,
-    } = given_up;
+    let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by);
     let what = format!("record for {partition} {what}");
     let mut losses = Losses::default();
     let mut resolve = |completion: Arc<Completion>, fate: Fate, records: u32| {
@@ -357,22 +384,29 @@ fn fail(
             losses.count(fate.outcome, records);
         }
     };
-    for batch in unsent.into_iter().chain(waiting) {
-        let fate = Fate {
-            attempts: batch.attempts,
-            outcome: batch.outcome(),
-            on_wire: false,
-        };
-        let records = batch.records;
-        resolve(batch.free(), fate, records);
-    }
-    for (completion, attempts, records) in on_wire {
-        let fate = Fate {
-            attempts,
-            outcome: Outcome::Unknown,
-            on_wire: true,
-        };
-        resolve(completion, fate, records);
+    for batch in sent
+        .into_iter()
+        .chain(unsent.into_iter().map(Sent::Waiting))
+    {
+        match batch {
+            Sent::Waiting(mut batch) => {
+                let fate = Fate {
+                    attempts: batch.attempts,
+                    outcome: batch.outcome(),
+                    on_wire: false,
+                };
+                let records = batch.records;
+                resolve(batch.free(), fate, records);
+            }
+            Sent::OnWire(completion, attempts, records) => {
+                let fate = Fate {
+                    attempts,
+                    outcome: Outcome::Unknown,
+                    on_wire: true,
+                };
+                resolve(completion, fate, records);
+            }
+        }
     }
     losses
 }

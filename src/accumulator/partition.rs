@@ -1,6 +1,7 @@
 //! One partition: its lock, and who is told once the lock is released.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
@@ -32,6 +33,9 @@ pub(crate) struct Shared {
     pub(crate) budget: Arc<Budget>,
     pub(crate) callbacks: Arc<CallbackQueue>,
     pub(crate) identities: Identities,
+    /// Set before the partitions are flushed and emptied for the last time, read under a
+    /// partition's lock: so whatever got in is seen by that.
+    pub(crate) is_closed: AtomicBool,
 }
 
 impl Shared {
@@ -54,6 +58,8 @@ pub(crate) enum Append {
     },
     /// Memory is needed first.
     Needs(Room),
+    /// The producer is closed.
+    Closed,
 }
 
 /// What a partition holds, for the message of a full buffer.
@@ -92,6 +98,9 @@ impl Partition {
     ) -> Append {
         let batch_size = self.shared.rules.batch_size;
         let mut state = self.state.lock();
+        if self.shared.is_closed.load(Ordering::SeqCst) {
+            return Append::Closed;
+        }
         if let Some(open) = &state.open {
             let record_len = open.encoded_len(record, timestamp_ms);
             if !open.accepts(record_len, batch_size) {
@@ -103,6 +112,8 @@ impl Partition {
         if is_first {
             let room = room_to_open(record, batch_size);
             let Some(granted) = grant.take_if(|grant| grant.bytes() >= room.least) else {
+                // The batch that was just closed does not linger while the caller waits.
+                self.unlock_and_tell(state);
                 return Append::Needs(room);
             };
             let completion = Arc::new(self.completion());
@@ -280,7 +291,10 @@ impl Partition {
             .queue
             .iter()
             .map(|batch| (batch.records, batch.capacity()));
-        let open = state.open.iter().map(|open| (open.records(), open.len()));
+        let open = state
+            .open
+            .iter()
+            .map(|open| (open.records(), open.capacity()));
         for (records, bytes) in flights.chain(queued).chain(open) {
             load.records += u64::from(records);
             load.bytes += bytes;
@@ -303,15 +317,16 @@ impl Partition {
         (given_up, standstill)
     }
 
-    /// Takes out what was never sent, if the token is still good.
-    pub(crate) fn withdraw(self: &Arc<Self>, ticket: u64, broker_id: i32) -> Vec<Batch> {
+    /// Takes out what waits here for `broker_id`, if `ticket` is valid, because that broker will
+    /// not have it.
+    pub(crate) fn refuse(self: &Arc<Self>, ticket: u64, broker_id: i32) -> Option<GivenUp> {
         let mut state = self.state.lock();
         if !state.is_valid(ticket, broker_id) {
-            return Vec::new();
+            return None;
         }
-        let unsent = state.withdraw(|open| open.close(self.clone()));
+        let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
         self.unlock_and_tell(state);
-        unsent
+        Some(given_up)
     }
 
     /// Releases the lock, and tells the sender if there is something for it. A partition that has
@@ -337,6 +352,11 @@ impl Partition {
                 },
                 at,
             );
+            // Who began to wait for memory since the announcement has pressed a queue that did not
+            // have the token.
+            if at.is_some() && self.shared.budget.is_pressed() {
+                queue.press();
+            }
         }
     }
 }

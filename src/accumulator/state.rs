@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, OpenBatch};
 use super::ready::ReadyQueue;
-use super::sequence::{Current, Sequences};
+use super::sequence::{Current, REMEMBERED, Sequences};
 use crate::delivery::Completion;
 use crate::error::Error;
 use crate::sync::Arc;
@@ -203,8 +203,18 @@ impl State {
     }
 
     fn may_stamp(&self, rules: &Rules, conditions: Conditions) -> bool {
-        let has_flights = !self.flights.is_empty();
-        !rules.is_idempotent || self.sequences.may_stamp(has_flights, conditions.generation)
+        if !rules.is_idempotent {
+            return true;
+        }
+        let oldest = self.flights.front();
+        // Also while the oldest is sent again: were its answer lost once more, with the newer ones
+        // appended, then the broker would not recognise it any more if they pushed it out of what
+        // it remembers.
+        let span = oldest.map_or(0, |oldest| self.next_ordinal - oldest.ordinal);
+        span < REMEMBERED as u64
+            && self
+                .sequences
+                .may_stamp(oldest.is_some(), conditions.generation)
     }
 
     pub(super) fn waiting(&self) -> Option<usize> {
@@ -359,3 +369,6 @@ impl State {
         waiting.chain(queued).chain(open).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

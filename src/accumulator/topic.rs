@@ -129,6 +129,11 @@ impl Topic {
 }
 
 impl View {
+    /// Partitions that the newest metadata does not have any more.
+    pub(crate) fn retired(&self) -> &[Arc<Partition>] {
+        &self.retired
+    }
+
     /// Every partition that may hold batches.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Partition>> {
         self.partitions.iter().chain(&self.retired)

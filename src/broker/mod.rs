@@ -4,6 +4,8 @@ mod outcome;
 mod receiver;
 mod sender;
 mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
 mod window;
 
 use std::collections::HashMap;
@@ -110,8 +112,8 @@ impl Brokers {
         });
         state.by_id.insert(id, broker.clone());
         drop(state);
-        core.accumulator.add_queue(broker.queue.clone());
         self.start(core, &broker)?;
+        core.accumulator.add_queue(broker.queue.clone());
         Ok(broker)
     }
 

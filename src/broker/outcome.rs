@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::delivery::Acknowledged;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::time::{self, Backoff};
+use crate::time::{self, Backoff, human};
 use crate::wire::codes::Code;
+
+/// A batch that was damaged on its way so often is damaged before it.
+const DAMAGED_ATTEMPTS_MAX: u32 = 5;
 
 /// How an attempt ended.
 #[derive(Clone, Debug)]
@@ -21,6 +24,7 @@ pub(crate) enum End {
 /// What is known of the batch, the attempt included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
+    /// How often it was sent, less the attempts that failed only because a batch below had.
     pub(crate) attempts: u32,
     pub(crate) created: Instant,
     pub(crate) may_be_written: bool,
@@ -77,10 +81,12 @@ pub(crate) fn decide(
                 };
             }
             let unknown = facts.may_be_written || leaves_unknown(*code, facts.acks_all);
+            let is_hopeless =
+                *code == Code::CORRUPT_MESSAGE && facts.attempts >= DAMAGED_ATTEMPTS_MAX;
             (
                 error,
                 unknown,
-                code.is_retriable(),
+                code.is_retriable() && !is_hopeless,
                 code.refreshes_metadata(),
             )
         }
@@ -117,10 +123,17 @@ pub(crate) fn decide(
         Outcome::NotWritten
     };
     let error = error.with_outcome(outcome);
-    let error = match (is_retriable, policy.retries) {
-        (false, _) => error,
-        (true, 0) => error.context("not sent again because retries is 0"),
-        (true, _) => error.context(format!("given up after {} attempts", facts.attempts)),
+    let (attempts, retries) = (facts.attempts, policy.retries);
+    let error = match (is_retriable, in_time, retries) {
+        (false, ..) => error,
+        (true, true, 0) => error.context("not sent again because retries is 0"),
+        (true, true, _) => error.context(format!(
+            "given up after {attempts} attempts, retries is {retries}"
+        )),
+        (true, false, _) => error.context(format!(
+            "given up after {attempts} attempts, delivery.timeout.ms = {} is over",
+            human(policy.delivery_timeout)
+        )),
     };
     Decision::Fail { refresh, error }
 }
@@ -130,18 +143,49 @@ fn is_delivered(code: Code) -> bool {
 }
 
 /// True for the codes that do not tell whether the batch was appended: some come after the append,
-/// and a leader that is deposed while it waits for its replicas answers NOT_LEADER (KAFKA-13574).
+/// a leader that is deposed while it waits for its replicas answers NOT_LEADER (KAFKA-13574), a
+/// proxy that lost its broker answers NETWORK_EXCEPTION, and of a code that no Produce answer has
+/// in Kafka nothing is known.
 fn leaves_unknown(code: Code, acks_all: bool) -> bool {
     match code {
-        Code::REQUEST_TIMED_OUT
-        | Code::NOT_ENOUGH_REPLICAS_AFTER_APPEND
-        | Code::KAFKA_STORAGE_ERROR
-        | Code::REPLICA_NOT_AVAILABLE
-        | Code::UNKNOWN_SERVER_ERROR => true,
         Code::NOT_LEADER_OR_FOLLOWER | Code::UNKNOWN_TOPIC_OR_PARTITION => acks_all,
-        code => code.name() == "UNKNOWN_CODE",
+        code => !REFUSES.contains(&code),
     }
 }
+
+/// What a broker answers before it appends anything.
+const REFUSES: [Code; 30] = [
+    Code::CORRUPT_MESSAGE,
+    Code::LEADER_NOT_AVAILABLE,
+    Code::MESSAGE_TOO_LARGE,
+    Code::INVALID_TOPIC_EXCEPTION,
+    Code::RECORD_LIST_TOO_LARGE,
+    Code::NOT_ENOUGH_REPLICAS,
+    Code::INVALID_REQUIRED_ACKS,
+    Code::TOPIC_AUTHORIZATION_FAILED,
+    Code::CLUSTER_AUTHORIZATION_FAILED,
+    Code::INVALID_TIMESTAMP,
+    Code::UNSUPPORTED_VERSION,
+    Code::UNSUPPORTED_FOR_MESSAGE_FORMAT,
+    Code::POLICY_VIOLATION,
+    Code::OUT_OF_ORDER_SEQUENCE_NUMBER,
+    Code::INVALID_PRODUCER_EPOCH,
+    Code::INVALID_TXN_STATE,
+    Code::INVALID_PRODUCER_ID_MAPPING,
+    Code::CONCURRENT_TRANSACTIONS,
+    Code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    Code::UNKNOWN_PRODUCER_ID,
+    Code::LISTENER_NOT_FOUND,
+    Code::FENCED_LEADER_EPOCH,
+    Code::UNKNOWN_LEADER_EPOCH,
+    Code::UNSUPPORTED_COMPRESSION_TYPE,
+    Code::INVALID_RECORD,
+    Code::THROTTLING_QUOTA_EXCEEDED,
+    Code::PRODUCER_FENCED,
+    Code::UNKNOWN_TOPIC_ID,
+    Code::INCONSISTENT_TOPIC_ID,
+    Code::TRANSACTION_ABORTABLE,
+];
 
 /// The error of a batch that a broker refused.
 fn refusal(code: Code, message: Option<&str>, place: &str) -> Error {
@@ -173,3 +217,6 @@ pub(crate) fn acknowledged(base_offset: i64, log_append_time_ms: i64) -> Acknowl
         log_append_time_ms: known(log_append_time_ms),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,7 +129,7 @@ impl Sender {
         match core.accumulator.identities().wait(|| core.wishes.refresh()) {
             Some(Ok(())) => true,
             Some(Err(error)) => {
-                self.withdraw_pending(&error);
+                self.fail_pending(&error);
                 false
             }
             None => false,
@@ -273,22 +273,8 @@ impl Sender {
 
     /// Fails what waits for a broker that refuses us for a reason that waiting does not mend.
     fn fail_pending(&mut self, error: &Error) {
-        while !self.pending.is_empty() {
-            for batch in self.collect() {
-                self.settle.refused(batch, error);
-            }
-            self.drain();
-        }
-    }
-
-    /// Fails what waits for a producer id that nobody will give us. Without one no batch can be
-    /// [collected](Self::collect); what was sent under an older one is not for us to fail.
-    fn withdraw_pending(&mut self, error: &Error) {
-        let id = self.broker.id();
-        while let Some(token) = self.pending.pop_front() {
-            for batch in token.partition.withdraw(token.ticket, id) {
-                self.settle.withdrawn(batch, error);
-            }
+        for token in std::mem::take(&mut self.pending) {
+            self.settle.refused(&token, error);
         }
     }
 

@@ -1,9 +1,13 @@
 //! Carries out what [`decide`] says of a batch whose attempt has ended; the one place where batches
 //! go back.
 
+use std::collections::HashSet;
+
 use super::outcome::{Decision, End, Facts, Policy, acknowledged, decide};
 use super::{Broker, Core};
 use crate::accumulator::batch::Batch;
+use crate::accumulator::ended::Sent;
+use crate::accumulator::ready::Token;
 use crate::accumulator::state::Verdict;
 use crate::config::Acks;
 use crate::delivery::{Failure, Resolution};
@@ -79,21 +83,28 @@ impl Settle {
         );
     }
 
-    /// The broker will not have us; nothing was written.
-    pub(crate) fn refused(&self, batch: Batch, error: &Error) {
-        let failure = refusal(&batch, error);
-        self.settle(batch, Err(failure));
-    }
-
-    /// No broker will have it, so it was not even taken to be sent.
-    pub(crate) fn withdrawn(&self, batch: Batch, error: &Error) {
-        let failure = refusal(&batch, error);
-        self.resolve(batch, Err(failure));
+    /// The broker will not have us: what waits for it in the token's partition fails. What was
+    /// never sent gets no sequence for that.
+    pub(crate) fn refused(&self, token: &Token, error: &Error) {
+        let Some(given_up) = token.partition.refuse(token.ticket, self.broker.id()) else {
+            return;
+        };
+        let waited = given_up.sent.into_iter().filter_map(|sent| match sent {
+            Sent::Waiting(batch) => Some(batch),
+            Sent::OnWire(..) => None,
+        });
+        let error = error
+            .clone()
+            .context(format!("record for {}", token.partition));
+        for batch in waited.chain(given_up.unsent) {
+            let error = error.clone().with_outcome(batch.outcome());
+            self.resolve(batch, Err(Failure::from(error)));
+        }
     }
 
     fn end(&self, mut batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
         let facts = Facts {
-            attempts: batch.attempts,
+            attempts: batch.attempts.saturating_sub(batch.excused),
             created: batch.created,
             may_be_written: batch.may_be_written,
             acks_all: self.core.config.acks == Acks::All,
@@ -104,13 +115,17 @@ impl Settle {
         let now = time::now();
         match decide(end, &facts, &self.policy, (now, time::jitter()), &place) {
             Decision::Deliver => {
+                // A broker that only recognised the batch does not know its place any more.
+                let told = reply.filter(|reply| reply.error.is_ok());
                 let (offset, time) =
-                    reply.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
+                    told.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
                 self.settle(batch, Ok(acknowledged(offset, time)));
             }
             Decision::Fail { refresh, error } => {
                 log::debug!("{error}");
-                let records = reply.map_or_else(Vec::new, |reply| record_errors(reply, &error));
+                let records = reply.map_or_else(Vec::new, |reply| {
+                    record_errors(reply, batch.records, &error)
+                });
                 self.wish(refresh);
                 self.settle(batch, Err(Failure { error, records }));
             }
@@ -125,14 +140,16 @@ impl Settle {
                 let awaits_view = refresh && matches!(end, End::Answered { .. });
                 self.core.metrics.retries.add(1);
                 self.wish(refresh);
-                drop(partition.ended(
-                    batch,
-                    Verdict::Again {
-                        at,
-                        awaits_view,
-                        error,
-                    },
-                ));
+                let verdict = Verdict::Again {
+                    at,
+                    awaits_view,
+                    error,
+                };
+                if let Some(mut batch) = partition.ended(batch, verdict) {
+                    // Its time is over, and whoever said so may be about to tell: that is its
+                    // result.
+                    let _completion = batch.free();
+                }
             }
             Decision::OutOfSequence {
                 has_forgotten,
@@ -159,14 +176,16 @@ impl Settle {
             Verdict::Failed
         };
         let partition = batch.partition.clone();
-        if let Some(batch) = partition.ended(batch, verdict) {
-            self.resolve(batch, resolution);
-        }
+        // The result comes before the partition's next batch may leave, perhaps to another broker
+        // with another receiver: so results come in the order of the records. And a flush that
+        // finds nothing unsettled here is right.
+        let batch = self.resolve(batch, resolution);
+        drop(partition.ended(batch, verdict));
     }
 
     /// Tells the application, if the batch's time has not done so before. The batch's memory is
     /// free, and counted so, before anybody sees the result.
-    fn resolve(&self, batch: Batch, resolution: Resolution) {
+    fn resolve(&self, mut batch: Batch, resolution: Resolution) -> Batch {
         let metrics = &self.core.metrics;
         let counter = match &resolution {
             Ok(_) => &metrics.delivered,
@@ -177,6 +196,7 @@ impl Settle {
         batch
             .free()
             .resolve_and(resolution, || counter.add(records));
+        batch
     }
 
     fn wish(&self, refresh: bool) {
@@ -186,16 +206,18 @@ impl Settle {
     }
 }
 
-fn refusal(batch: &Batch, error: &Error) -> Failure {
-    let error = error.clone();
-    let error = error.context(format_args!("record for {}", batch.partition));
-    Failure::from(error.with_outcome(batch.outcome()))
-}
-
-/// The records that the broker blamed (KIP-467); all others failed with the batch.
-fn record_errors(reply: &ProducePartitionResponse, error: &Error) -> Vec<(u32, Error)> {
+/// The records that the broker blamed (KIP-467), each once; all others failed with the batch.
+fn record_errors(
+    reply: &ProducePartitionResponse,
+    records: u32,
+    error: &Error,
+) -> Vec<(u32, Error)> {
+    let mut seen = HashSet::new();
     let blamed = reply.record_errors.iter().filter_map(|record| {
         let index = u32::try_from(record.batch_index).ok()?;
+        if index >= records || !seen.insert(index) {
+            return None;
+        }
         let text = record.message.as_deref().unwrap_or("no reason was given");
         Some((
             index,
@@ -206,3 +228,6 @@ fn record_errors(reply: &ProducePartitionResponse, error: &Error) -> Vec<(u32, E
     });
     blamed.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,3 +146,158 @@ impl Window {
         self.state.lock().un_answered == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn deadline(seconds: u64) -> Deadline {
+        Deadline::within(Duration::from_secs(seconds))
+    }
+
+    fn in_flight(correlation_id: i32) -> InFlight {
+        InFlight {
+            correlation_id,
+            version: 9,
+            batches: Vec::new(),
+        }
+    }
+
+    fn reset() -> Error {
+        Error::new(ErrorKind::Connection, "connection reset")
+    }
+
+    /// Waits until `count` threads wait on the window.
+    fn await_waiting(window: &Window, count: usize) {
+        while window.changed.waiting() < count {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn requests_come_out_in_order_each_with_its_deadline() {
+        let window = Window::new(3);
+        for (id, seconds) in [(1, 10), (2, 20), (3, 30)] {
+            assert!(window.wait_for_slot().is_ok());
+            window.announce(deadline(seconds));
+            window.deposit(in_flight(id));
+        }
+        assert!(!window.is_idle());
+        for (id, seconds) in [(1, 10), (2, 20), (3, 30)] {
+            let announced = window.next_announced().expect("announced");
+            assert_eq!(announced.limit(), Duration::from_secs(seconds));
+            assert_eq!(window.take().map(|taken| taken.correlation_id), Some(id));
+            window.finish();
+        }
+        assert!(window.is_idle());
+    }
+
+    #[test]
+    fn the_slots_are_as_many_as_asked_for_and_at_least_one() {
+        for (max, slots) in [(0, 1), (1, 1), (3, 3)] {
+            let window = Window::new(max);
+            std::thread::scope(|scope| {
+                for _ in 0..slots {
+                    assert!(window.wait_for_slot().is_ok());
+                    window.announce(deadline(9));
+                }
+                let waiter = scope.spawn(|| window.wait_for_slot());
+                await_waiting(&window, 1);
+                window.deposit(in_flight(1));
+                assert!(window.take().is_some());
+                assert!(!waiter.is_finished(), "answered is not finished");
+                window.finish();
+                assert!(waiter.join().expect("no panic").is_ok());
+            });
+        }
+    }
+
+    #[test]
+    fn a_death_ends_the_wait_for_a_slot_with_its_first_cause() {
+        let window = Window::new(1);
+        window.announce(deadline(9));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| window.wait_for_slot());
+            await_waiting(&window, 1);
+            window.die(reset());
+            window.die(Error::new(ErrorKind::Closed, "later"));
+            let error = waiter.join().expect("no panic").expect_err("it is dead");
+            assert_eq!(error.to_string(), "connection reset");
+        });
+        let error = window.wait_for_slot().map_err(|error| error.kind());
+        assert_eq!(error, Err(ErrorKind::Connection));
+        assert!(window.death().is_some());
+    }
+
+    /// The receiver finds the connection dead between the sender's announcement and its deposit.
+    #[test]
+    fn what_is_deposited_after_the_death_is_not_lost() {
+        let window = Window::new(2);
+        window.announce(deadline(9));
+        std::thread::scope(|scope| {
+            let receiver = scope.spawn(|| {
+                assert!(window.next_announced().is_some());
+                window.die(reset());
+                std::iter::from_fn(|| window.take())
+                    .map(|taken| taken.correlation_id)
+                    .collect::<Vec<_>>()
+            });
+            await_waiting(&window, 1);
+            window.deposit(in_flight(4));
+            window.announce(deadline(9));
+            window.deposit(in_flight(5));
+            window.close();
+            assert_eq!(receiver.join().expect("no panic"), [4, 5]);
+        });
+    }
+
+    #[test]
+    fn the_close_ends_both_waits_of_the_receiver_once_nothing_is_left() {
+        let window = Window::new(2);
+        std::thread::scope(|scope| {
+            let announced = scope.spawn(|| window.next_announced().is_none());
+            let taken = scope.spawn(|| window.take().is_none());
+            await_waiting(&window, 2);
+            window.close();
+            assert!(announced.join().expect("no panic") && taken.join().expect("no panic"));
+        });
+        let window = Window::new(2);
+        window.announce(deadline(9));
+        window.deposit(in_flight(1));
+        window.close();
+        assert!(window.next_announced().is_some() && window.take().is_some());
+        assert!(window.next_announced().is_none() && window.take().is_none());
+    }
+
+    /// A sender and a receiver with every length of window: all requests come through, in order,
+    /// never more than fit.
+    #[test]
+    fn a_busy_window_never_holds_more_than_its_slots() {
+        for max in 1..=5 {
+            let window = Window::new(max);
+            std::thread::scope(|scope| {
+                let receiver = scope.spawn(|| {
+                    let mut ids = Vec::new();
+                    while window.next_announced().is_some() {
+                        let taken = window.take().expect("announced, so it is deposited");
+                        ids.push(taken.correlation_id);
+                        assert!(window.state.lock().un_answered <= max);
+                        window.finish();
+                    }
+                    ids
+                });
+                for id in 0..2000 {
+                    window.wait_for_slot().expect("it lives");
+                    window.announce(deadline(9));
+                    window.deposit(in_flight(id));
+                }
+                window.close();
+                let ids = receiver.join().expect("no panic");
+                assert_eq!(ids, (0..2000).collect::<Vec<_>>());
+            });
+        }
+    }
+}

@@ -148,18 +148,15 @@ impl Wishes {
 
     /// Rests until `until`, or until `urgent_from` if somebody new waits. False if the producer was
     /// closed.
-    pub(crate) fn rest(&self, until: Instant, urgent_from: Instant) -> bool {
+    pub(crate) fn rest(&self, until: Option<Instant>, urgent_from: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         loop {
-            let end = if state.is_urgent {
-                urgent_from.min(until)
-            } else {
-                until
-            };
-            if state.is_closed || end <= time::now() {
+            let urgent_from = urgent_from.filter(|_| state.is_urgent);
+            let end = [until, urgent_from].into_iter().flatten().min();
+            if state.is_closed || end.is_some_and(|end| end <= time::now()) {
                 return !state.is_closed;
             }
-            state = self.changed.wait(state, Some(end));
+            state = self.changed.wait(state, end);
         }
     }
 
@@ -235,5 +232,195 @@ fn timed_out(topic: &str, deadline: Deadline, cause: Option<Error>) -> Error {
             ErrorKind::TimedOut,
             "no broker has answered yet",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn within(limit: Duration) -> Deadline {
+        Deadline::within(limit)
+    }
+
+    fn not_yet() -> News {
+        News::NotYet(Error::new(ErrorKind::UnknownTopic, "no such topic").with_code(3))
+    }
+
+    /// Runs `act` while `count` threads wait for `topic`, and gives what they got.
+    fn while_waiting(
+        wishes: &Wishes,
+        topic: &str,
+        count: usize,
+        act: impl FnOnce(),
+    ) -> Vec<Result<(), Error>> {
+        std::thread::scope(|scope| {
+            let waiters: Vec<_> = (0..count)
+                .map(|_| scope.spawn(|| wishes.wait_for(topic, within(LONG))))
+                .collect();
+            while wishes.changed.waiting() < count {
+                std::thread::yield_now();
+            }
+            act();
+            let results = waiters.into_iter().map(|waiter| waiter.join());
+            results.map(|result| result.expect("no panic")).collect()
+        })
+    }
+
+    #[test]
+    fn a_wish_that_comes_while_an_answer_is_on_its_way_is_for_the_next() {
+        let wishes = Wishes::default();
+        assert_eq!(wishes.next(Some(time::now())), Due::TimedOut);
+        wishes.refresh();
+        wishes.want("a");
+        assert_eq!(wishes.next(None), Due::Refresh);
+        assert_eq!(wishes.begin(), ["a"]);
+        assert_eq!(wishes.next(Some(time::now())), Due::TimedOut, "it is taken");
+        wishes.want("b");
+        wishes.refresh();
+        wishes.publish(|_| Some(News::Known));
+        assert_eq!(wishes.next(None), Due::Refresh);
+        assert_eq!(wishes.begin(), ["b"]);
+    }
+
+    #[test]
+    fn one_answer_serves_all_who_wait_for_its_topic_and_nobody_else() {
+        let wishes = Wishes::default();
+        let only_a = |topic: &str| (topic == "a").then_some(News::Known);
+        let others = std::thread::scope(|scope| {
+            let other = scope.spawn(|| wishes.wait_for("b", within(LONG)));
+            while wishes.changed.waiting() < 1 {
+                std::thread::yield_now();
+            }
+            let results = while_waiting(&wishes, "a", 3, || {
+                while wishes.state.lock().topics["a"].waiting < 3 {
+                    std::thread::yield_now();
+                }
+                let mut asked = wishes.begin();
+                asked.sort_unstable();
+                assert_eq!(asked, ["a", "b"]);
+                wishes.publish(only_a);
+            });
+            assert!(results.iter().all(Result::is_ok));
+            assert!(wishes.has_waiting() && !other.is_finished());
+            wishes.publish(|_| Some(News::Known));
+            other.join().expect("no panic")
+        });
+        assert!(others.is_ok() && !wishes.has_waiting());
+        assert!(wishes.begin().is_empty(), "a wish that came true is over");
+    }
+
+    #[test]
+    fn who_comes_after_an_answer_waits_for_the_next() {
+        let wishes = Wishes::default();
+        wishes.publish(|_| Some(News::Known));
+        let late = wishes.wait_for("a", within(Duration::ZERO));
+        assert_eq!(late.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
+    }
+
+    #[test]
+    fn a_topic_that_is_not_there_yet_is_waited_for_and_the_error_tells_why() {
+        let wishes = Wishes::default();
+        let results = while_waiting(&wishes, "a", 2, || {
+            wishes.publish(|_| Some(not_yet()));
+            wishes.publish(|_| None);
+            wishes.publish(|_| Some(News::Known));
+        });
+        assert!(results.iter().all(Result::is_ok));
+        let limit = Duration::from_millis(20);
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| wishes.wait_for("a", within(limit)));
+            while !waiter.is_finished() {
+                wishes.publish(|_| Some(not_yet()));
+                std::thread::yield_now();
+            }
+            let error = waiter.join().expect("no panic").expect_err("it never came");
+            assert_eq!(
+                (error.kind(), error.code()),
+                (ErrorKind::UnknownTopic, Some(3))
+            );
+            let text = "topic a is not known: waited max.block.ms = 20 ms for metadata; \
+                        last cause: no such topic";
+            assert_eq!(error.to_string(), text);
+        });
+    }
+
+    #[test]
+    fn without_time_the_topic_is_asked_for_all_the_same() {
+        let wishes = Wishes::default();
+        let error = wishes
+            .wait_for("a", within(Duration::ZERO))
+            .expect_err("no time");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let text = "topic a is not known: waited max.block.ms = 0 ms for metadata; \
+                    last cause: no broker has answered yet";
+        assert_eq!(error.to_string(), text);
+        assert_eq!(wishes.next(None), Due::Refresh);
+        assert_eq!(wishes.begin(), ["a"]);
+        assert!(wishes.begin().is_empty(), "once");
+    }
+
+    #[test]
+    fn a_denial_ends_every_wait_for_the_topic_with_its_reason() {
+        let wishes = Wishes::default();
+        let denied = || Error::new(ErrorKind::Authorization, "not yours").with_code(29);
+        let results = while_waiting(&wishes, "a", 2, || {
+            wishes.publish(|_| Some(News::Denied(denied())));
+        });
+        for result in results {
+            let error = result.expect_err("denied");
+            assert_eq!(
+                (error.kind(), error.code()),
+                (ErrorKind::Authorization, Some(29))
+            );
+        }
+        let again = while_waiting(&wishes, "a", 1, || wishes.publish(|_| Some(News::Known)));
+        assert!(again[0].is_ok(), "the denial outlived its answer");
+    }
+
+    #[test]
+    fn a_closed_producer_refuses_waits_and_ends_the_thread() {
+        let wishes = Wishes::default();
+        let results = while_waiting(&wishes, "a", 2, || wishes.refuse());
+        let is_closed = |result: &Result<(), Error>| {
+            result
+                .as_ref()
+                .is_err_and(|error| error.kind() == ErrorKind::Closed)
+        };
+        assert!(results.iter().all(is_closed));
+        assert!(is_closed(&wishes.wait_for("b", within(LONG))));
+        assert_eq!(wishes.next(None), Due::Refresh, "flushing may need it");
+        assert!(wishes.rest(Some(time::now()), None));
+        std::thread::scope(|scope| {
+            let resting = scope.spawn(|| wishes.rest(None, None));
+            while wishes.changed.waiting() < 1 {
+                std::thread::yield_now();
+            }
+            wishes.close();
+            assert!(!resting.join().expect("no panic"));
+        });
+        assert_eq!(wishes.next(None), Due::Closed);
+    }
+
+    #[test]
+    fn a_rest_is_cut_short_for_somebody_new() {
+        let wishes = Wishes::default();
+        let now = time::now();
+        std::thread::scope(|scope| {
+            let resting = scope.spawn(|| wishes.rest(Some(now + LONG), Some(now)));
+            while wishes.changed.waiting() < 1 {
+                std::thread::yield_now();
+            }
+            wishes.refresh();
+            assert!(!resting.is_finished(), "a refresh is not urgent");
+            wishes.want("a");
+            assert!(resting.join().expect("no panic"));
+        });
+        wishes.begin();
+        assert!(!wishes.state.lock().is_urgent, "urgent once");
     }
 }

@@ -91,7 +91,7 @@ impl Updater {
         match self.last_attempt {
             // An attempt that failed when it was due is followed by the back-off, not by the next
             // loop.
-            Some(attempt) if attempt > last => Some(age.max(attempt + self.pause())),
+            Some(attempt) if attempt > last => Some(age.max(time::after(attempt, self.pause())?)),
             _ => Some(age),
         }
     }
@@ -111,12 +111,12 @@ impl Updater {
             return true;
         };
         let shortest = self.core.config.retry_backoff;
-        let urgent_from = if self.in_vain == 0 {
-            last
-        } else {
-            last + shortest
+        let urgent_from = match self.in_vain {
+            0 => Some(last),
+            _ => time::after(last, shortest),
         };
-        self.core.wishes.rest(last + self.pause(), urgent_from)
+        let until = time::after(last, self.pause());
+        self.core.wishes.rest(until, urgent_from)
     }
 
     fn refresh(&mut self) {
@@ -132,11 +132,11 @@ impl Updater {
             return;
         }
         self.last_attempt = Some(time::now());
-        match self.fetch(topics) {
+        match self.fetch(topics.clone()) {
             Ok(response) => {
                 self.core.metrics.metadata_requests.add(1);
                 self.last_success = Some(time::now());
-                self.apply(&response);
+                self.apply(&response, &topics);
                 self.see_to_identity();
             }
             Err(error) => self.failed(&error),
@@ -148,8 +148,12 @@ impl Updater {
         let now = time::now();
         let used = self.used.entry(topic.name().clone()).or_insert(now);
         if topic.take_used() || topic.view().all().any(|partition| partition.has_batches()) {
+            // A send may have found the topic in use just before it was declared dormant: what it
+            // left counts.
             *used = now;
-        } else if now.saturating_duration_since(*used) >= self.core.config.metadata_max_idle {
+            return true;
+        }
+        if now.saturating_duration_since(*used) >= self.core.config.metadata_max_idle {
             topic.set_dormant();
         }
         !topic.is_dormant()
@@ -295,8 +299,8 @@ impl Updater {
         all
     }
 
-    /// Routes every partition, and tells those who wait.
-    fn apply(&mut self, response: &MetadataResponse) {
+    /// Routes every partition, and tells those who wait for the topics that were `asked` for.
+    fn apply(&mut self, response: &MetadataResponse, asked: &[String]) {
         let brokers: HashMap<i32, Address> = response
             .brokers
             .iter()
@@ -315,15 +319,15 @@ impl Updater {
             self.known = brokers.values().cloned().collect();
         }
         let mut news: HashMap<&str, News> = HashMap::new();
-        let mut is_complete = true;
         for topic in &response.topics {
             let Some(name) = topic.name.as_deref() else {
                 continue;
             };
             let told = self.apply_topic(name, topic, &brokers);
-            is_complete &= matches!(told, News::Known);
             news.insert(name, told);
         }
+        let is_known = |topic: &String| matches!(news.get(&topic[..]), Some(News::Known));
+        let is_complete = asked.iter().all(is_known);
         let known = self.core.accumulator.topics();
         let has_stuck = known.iter().any(|topic| {
             topic
@@ -333,8 +337,10 @@ impl Updater {
         });
         let told = std::cell::RefCell::new(news);
         self.core.wishes.publish(|topic| {
-            let missing = || News::NotYet(view::missing(topic));
-            Some(told.borrow_mut().remove(topic).unwrap_or_else(missing))
+            // Who came after the question is answered by the next.
+            let is_asked = asked.iter().any(|asked| asked == topic);
+            let missing = || is_asked.then(|| News::NotYet(view::missing(topic)));
+            told.borrow_mut().remove(topic).or_else(missing)
         });
         if has_stuck || self.core.wishes.has_waiting() && !is_complete {
             self.in_vain = self.in_vain.saturating_add(1);
@@ -390,6 +396,10 @@ impl Updater {
                 Err(error) => ours.set_trouble(error),
             }
             infos.push(PartitionInfo::new(partition));
+        }
+        for partition in view.retired() {
+            partition.set_trouble(view::retired(partition, count));
+            partition.confirm_route();
         }
         available.sort_unstable();
         infos.sort_unstable_by_key(PartitionInfo::partition);

@@ -53,6 +53,12 @@ pub(crate) fn missing(name: &str) -> Error {
     )
 }
 
+/// Why a partition of a topic that has shrunk gets no new leader.
+pub(crate) fn retired(partition: &dyn Display, count: usize) -> Error {
+    let message = format!("{partition}: the metadata lists {count} partitions of the topic only");
+    Error::new(ErrorKind::Protocol, message)
+}
+
 /// Why a partition has no leader that we could send to.
 pub(crate) fn leaderless(partition: &dyn Display, metadata: &MetadataPartition) -> Error {
     let message = match (metadata.error, metadata.leader_id) {

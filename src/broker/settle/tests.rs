@@ -1,0 +1,302 @@
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use super::*;
+use crate::accumulator::Wait;
+use crate::accumulator::partition::Partition;
+use crate::accumulator::ready::ReadyQueue;
+use crate::accumulator::sequence::Identity;
+use crate::accumulator::state::{Route, Take};
+use crate::accumulator::topic::Topic;
+use crate::broker::testing::{broker, core};
+use crate::config::Config;
+use crate::delivery::{Delivery, RecordMetadata};
+use crate::error::ErrorKind;
+use crate::record::Record;
+use crate::sync::Mutex;
+use crate::wire::produce::RecordError;
+
+/// One partition, led by one broker, whose sender and receiver are the test.
+struct Bench {
+    core: Arc<Core>,
+    broker: Arc<Broker>,
+    partition: Arc<Partition>,
+    settle: Settle,
+}
+
+impl Bench {
+    fn new(config: Config) -> Self {
+        let (core, broker) = (core(config), broker(7));
+        let topic = Arc::new(Topic::new("orders".into(), 0));
+        let topic = core.accumulator.insert_topic(topic);
+        let view = topic.resize(1, [7; 16], core.accumulator.shared());
+        let partition = view.partitions[0].clone();
+        partition.reroute(Some(Route {
+            queue: broker.queue.clone(),
+            leader_epoch: 1,
+            topic_id: [7; 16],
+        }));
+        let settle = Settle::new(core.clone(), broker.clone());
+        Self {
+            core,
+            broker,
+            partition,
+            settle,
+        }
+    }
+
+    fn retrying() -> Self {
+        Self::new(Config::new("localhost:9092").retries(5))
+    }
+
+    fn send(&self) -> Delivery {
+        let record = Record::to("orders");
+        let wait = Wait::No("the test does not wait");
+        let appended = self
+            .core
+            .accumulator
+            .append(&self.partition, &record, 0, wait);
+        appended.expect("room").0
+    }
+
+    fn take(&self) -> Option<Batch> {
+        let identity = self.core.accumulator.identities().newest();
+        let mut batch = tokens(&self.broker.queue).into_iter().find_map(|token| {
+            let place = (token.ticket, 7, usize::MAX);
+            match token.partition.take(place, identity, time::now()) {
+                Take::Batch(batch) => Some(batch),
+                Take::NoRoom | Take::Nothing => None,
+            }
+        })?;
+        batch.attempts += 1;
+        Some(batch)
+    }
+}
+
+fn tokens(queue: &ReadyQueue) -> Vec<Token> {
+    let mut tokens = VecDeque::new();
+    queue.drain(time::now(), &mut tokens);
+    tokens.into()
+}
+
+fn reply(error: Code) -> ProducePartitionResponse {
+    ProducePartitionResponse {
+        error,
+        base_offset: 40,
+        log_append_time_ms: 99,
+        ..ProducePartitionResponse::default()
+    }
+}
+
+fn result(delivery: &Delivery) -> Result<RecordMetadata, Error> {
+    delivery.try_get().expect("it has a result")
+}
+
+fn reset() -> Error {
+    Error::new(ErrorKind::Connection, "connection reset")
+}
+
+#[test]
+fn an_acknowledgement_gives_the_offset_and_a_recognised_duplicate_none() {
+    for (code, offset, time) in [
+        (Code::NONE, Some(40), 99),
+        (Code::DUPLICATE_SEQUENCE_NUMBER, None, 0),
+    ] {
+        let bench = Bench::retrying();
+        let delivery = bench.send();
+        bench
+            .settle
+            .answered(bench.take().expect("a batch"), &reply(code));
+        let metadata = result(&delivery).expect("it is in the log");
+        assert_eq!((metadata.offset(), metadata.timestamp_ms()), (offset, time));
+        assert_eq!(bench.core.metrics.snapshot(0).delivered, 1);
+        assert_eq!(bench.core.accumulator.budget().used(), 0);
+    }
+}
+
+#[test]
+fn records_that_the_broker_blames_get_its_words_whatever_it_numbers_them() {
+    let bench = Bench::retrying();
+    let deliveries = [bench.send(), bench.send()];
+    let blame = |batch_index, message: Option<&str>| RecordError {
+        batch_index,
+        message: message.map(str::to_string),
+    };
+    let reply = ProducePartitionResponse {
+        record_errors: vec![
+            blame(-1, None),
+            blame(1, Some("no key")),
+            blame(1, Some("again")),
+            blame(2, None),
+            blame(i32::MAX, None),
+        ],
+        ..reply(Code::INVALID_RECORD)
+    };
+    bench
+        .settle
+        .answered(bench.take().expect("a batch"), &reply);
+    let place = "broker 7 (kafka-7:9092) for orders-0: INVALID_RECORD (87): ";
+    let [first, second] = deliveries.map(|delivery| result(&delivery).expect_err("refused"));
+    assert!(first.to_string().starts_with(place), "{first}");
+    let wanted = format!("this record was refused (\"no key\"): {place}");
+    assert!(second.to_string().starts_with(&wanted), "{second}");
+    assert_eq!(record_errors(&reply, 2, &first).len(), 1);
+    assert_eq!(bench.core.metrics.snapshot(0).failed, 2);
+}
+
+/// On waking, looks whether the partition's next batch may leave already.
+struct Looks {
+    queue: Arc<ReadyQueue>,
+    tokens_seen: Mutex<Option<usize>>,
+}
+
+impl Wake for Looks {
+    fn wake(self: Arc<Self>) {
+        let tokens = tokens(&self.queue).len();
+        *self.tokens_seen.lock() = Some(tokens);
+    }
+}
+
+#[test]
+fn a_result_is_told_before_the_next_batch_may_leave() {
+    for code in [Code::NONE, Code::INVALID_RECORD] {
+        let bench = Bench::retrying();
+        let mut delivery = bench.send();
+        let batch = bench.take().expect("a batch");
+        let _next = bench.send();
+        assert!(tokens(&bench.broker.queue).is_empty(), "one at a time");
+        let looks = Arc::new(Looks {
+            queue: bench.broker.queue.clone(),
+            tokens_seen: Mutex::default(),
+        });
+        let waker = Waker::from(looks.clone());
+        let polled = Pin::new(&mut delivery).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        bench.settle.answered(batch, &reply(code));
+        assert_eq!(*looks.tokens_seen.lock(), Some(0));
+        assert_eq!(tokens(&bench.broker.queue).len(), 1);
+    }
+}
+
+/// The expiry thread has marked the batch and is about to tell, when the receiver finds the
+/// connection dead.
+#[test]
+fn a_lost_batch_that_is_out_of_time_is_left_to_who_said_so() {
+    let bench = Bench::retrying();
+    let delivery = bench.send();
+    let batch = bench.take().expect("a batch");
+    let (_given_up, _) = bench.partition.give_up(None);
+    bench.settle.lost(batch, &reset());
+    assert!(!delivery.is_done(), "it has two results");
+    assert_eq!(bench.core.accumulator.budget().used(), 0);
+}
+
+#[test]
+fn what_is_lost_or_not_sent_comes_back_and_asks_for_metadata() {
+    let bench = Bench::retrying();
+    let delivery = bench.send();
+    let mut batch = bench.take().expect("a batch");
+    batch.attempts -= 1;
+    bench.settle.not_sent(batch, &reset());
+    let batch = bench.take().expect("at once");
+    assert!(!batch.may_be_written && batch.attempts == 1);
+    bench.settle.lost(batch, &reset());
+    assert!(bench.take().is_none(), "it rests first");
+    assert_eq!(
+        bench.core.wishes.next(Some(time::now())),
+        crate::cluster::Due::Refresh
+    );
+    assert_eq!(bench.core.metrics.snapshot(0).retries, 2);
+    let losses = bench.core.accumulator.abandon(Duration::ZERO);
+    assert_eq!((losses.failed, losses.unknown), (0, 1));
+    let error = result(&delivery).expect_err("abandoned");
+    let cause = "last cause: broker 7 (kafka-7:9092) for orders-0: connection reset";
+    assert!(error.to_string().ends_with(cause), "{error}");
+}
+
+#[test]
+fn a_refused_connection_fails_all_that_waits_for_the_broker_and_costs_no_epoch() {
+    let bench = Bench::new(Config::new("localhost:9092").idempotence(true));
+    let refusal = Error::new(ErrorKind::Authentication, "wrong password");
+    for identity in [
+        None,
+        Some(Identity {
+            producer_id: 5,
+            epoch: 0,
+        }),
+    ] {
+        identity
+            .into_iter()
+            .for_each(|identity| bench.core.accumulator.identities().set(identity));
+        let generation = bench.core.accumulator.identities().generation();
+        let delivery = bench.send();
+        let [token] = &tokens(&bench.broker.queue)[..] else {
+            panic!("not one token");
+        };
+        bench.settle.refused(token, &refusal);
+        let error = result(&delivery).expect_err("refused");
+        assert_eq!(
+            (error.kind(), error.outcome()),
+            (ErrorKind::Authentication, Outcome::NotWritten)
+        );
+        assert_eq!(error.to_string(), "record for orders-0: wrong password");
+        assert!(tokens(&bench.broker.queue).is_empty() && !bench.partition.has_batches());
+        assert_eq!(bench.core.accumulator.identities().generation(), generation);
+        let _next = bench.send();
+        let after = tokens(&bench.broker.queue);
+        assert_eq!(after.len(), 1, "the partition is deaf");
+        bench.settle.refused(token, &refusal);
+        assert!(bench.partition.has_batches(), "refused with a stale token");
+        bench.settle.refused(&after[0], &refusal);
+    }
+    assert_eq!(bench.core.metrics.snapshot(0).failed, 4);
+}
+
+/// An attempt that was spoilt by a lower batch does not count for retries.
+#[test]
+fn an_idempotent_batch_behind_a_failed_one_keeps_its_attempts() {
+    let config = Config::new("localhost:9092")
+        .idempotence(true)
+        .retries(1)
+        .retry_backoff(Duration::ZERO);
+    let bench = Bench::new(config);
+    bench.core.accumulator.identities().set(Identity {
+        producer_id: 5,
+        epoch: 0,
+    });
+    let _proof = bench.send();
+    bench
+        .settle
+        .answered(bench.take().expect("a batch"), &reply(Code::NONE));
+    let _lower = bench.send();
+    let lower = bench.take().expect("a batch");
+    let delivery = bench.send();
+    let batch = bench.take().expect("a second");
+    bench
+        .settle
+        .answered(lower, &reply(Code::NOT_ENOUGH_REPLICAS));
+    bench
+        .settle
+        .answered(batch, &reply(Code::OUT_OF_ORDER_SEQUENCE_NUMBER));
+    bench
+        .settle
+        .answered(bench.take().expect("the lower"), &reply(Code::NONE));
+    let batch = bench.take().expect("the upper");
+    bench
+        .settle
+        .answered(batch, &reply(Code::NOT_ENOUGH_REPLICAS));
+    assert!(!delivery.is_done(), "its first real attempt was its last");
+    bench.settle.answered(
+        bench.take().expect("the upper"),
+        &reply(Code::NOT_ENOUGH_REPLICAS),
+    );
+    let error = result(&delivery).expect_err("one retry");
+    assert!(
+        error
+            .to_string()
+            .contains("given up after 2 attempts, retries is 1"),
+        "{error}"
+    );
+}

@@ -1,0 +1,37 @@
+//! What tests of threads need: what they share, without the threads.
+
+use super::{Broker, Brokers, Core};
+use crate::accumulator::Accumulator;
+use crate::accumulator::ready::ReadyQueue;
+use crate::cluster::Wishes;
+use crate::config::{Address, Config};
+use crate::conn::{Connector, Interrupt};
+use crate::latch::Latch;
+use crate::metrics::Metrics;
+use crate::sync::{Arc, Mutex};
+
+pub(crate) fn core(config: Config) -> Arc<Core> {
+    let config = config.validate().expect("settings that work");
+    Arc::new(Core {
+        accumulator: Accumulator::new(&config, Arc::default()),
+        connector: Connector::new(&config).expect("plain connections"),
+        wishes: Wishes::default(),
+        metrics: Metrics::default(),
+        brokers: Brokers::default(),
+        running: Arc::new(Latch::default()),
+        config,
+    })
+}
+
+/// A broker whose sender is the test.
+pub(super) fn broker(id: i32) -> Arc<Broker> {
+    let address = Address {
+        host: format!("kafka-{id}"),
+        port: 9092,
+    };
+    Arc::new(Broker {
+        queue: ReadyQueue::new(id),
+        interrupt: Interrupt::default(),
+        address: Mutex::new(address),
+    })
+}
