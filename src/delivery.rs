@@ -6,6 +6,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -219,6 +220,8 @@ pub(crate) struct Completion {
     callbacks: Arc<CallbackQueue>,
     state: Mutex<State>,
     changed: Condvar,
+    /// Everybody has been told, or will be by the callback thread.
+    is_told: AtomicBool,
 }
 
 /// Whoever can send a batch ahead of its linger.
@@ -328,6 +331,7 @@ impl Completion {
                 wakers: BTreeMap::new(),
             }),
             changed: Condvar::new(),
+            is_told: AtomicBool::new(false),
         }
     }
 
@@ -366,7 +370,13 @@ impl Completion {
         if !callbacks.is_empty() {
             self.callbacks.push(self.clone(), callbacks);
         }
+        self.is_told.store(true, Ordering::Release);
         true
+    }
+
+    /// False while its result is on the way to those who want it.
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_told.load(Ordering::Acquire)
     }
 
     pub(crate) fn add_callback(self: &Arc<Self>, callback: Callback) {
