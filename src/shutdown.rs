@@ -16,6 +16,16 @@ use crate::time::{self, Deadline, human};
 const GRACE: Duration = Duration::from_millis(500);
 
 /// What became of a producer's records, counted from its start.
+///
+/// ```
+/// # let cluster = milena::mock::MockCluster::start(1);
+/// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+/// let report = producer.close()?;
+/// if report.failed + report.unknown > 0 {
+///     eprintln!("{} records are lost, {} may be", report.failed, report.unknown);
+/// }
+/// # Ok::<(), milena::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {

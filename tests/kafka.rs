@@ -1,8 +1,18 @@
 //! Tests against real Apache Kafka, started by `tests/kafka`. `tests/run kafka` runs them.
 
+#[path = "kafka/delivery.rs"]
+mod delivery;
+#[path = "kafka/failover.rs"]
+mod failover;
 #[path = "kafka/mod.rs"]
 mod kafka;
+#[path = "kafka/load.rs"]
+mod load;
+#[path = "kafka/millions.rs"]
+mod millions;
 #[path = "kafka/mistakes/mod.rs"]
 mod mistakes;
+#[path = "kafka/old_brokers.rs"]
+mod old_brokers;
 #[path = "kafka/smoke.rs"]
 mod smoke;
