@@ -107,7 +107,7 @@ fn a_full_buffer_tells_what_fills_it_and_what_keeps_that_from_leaving() {
     let parts = [
         &format!("buffer full: {used} of 3000 bytes (buffer.memory) used by 2 records"),
         ", the oldest for ",
-        "for orders-1; the test does not wait",
+        "for orders-1, led by broker 1; the test does not wait",
         "; last cause: NOT_ENOUGH_REPLICAS (19)",
     ];
     assert!(parts.iter().all(|part| text.contains(*part)), "{text}");
