@@ -1,7 +1,9 @@
 //! Every line of the input becomes a record: Kafka's console producer, for bytes of any kind.
 //!
 //! ```text
-//! seq 1 1000 | cargo run --example console_producer -- --bootstrap-server localhost:9092 --topic T1
+//! cargo build --release --examples
+//! seq 1 1000 | target/release/examples/console_producer \
+//!     --bootstrap-server localhost:9092 --topic T1
 //! ```
 
 mod support;
@@ -18,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use milena::{Acks, Config, Error, Outcome, Producer};
+use milena::{Config, Error, Outcome, Producer};
 
 use lines::Line;
 use options::{Options, USAGE};
@@ -50,9 +52,8 @@ fn main() -> ExitCode {
         },
     };
     // A wrong setting is told before anything is read.
-    // As Kafka's own tool: every replica has to have a line, and what may pass is tried again. The
-    // first lines for a topic that does not exist yet need that.
-    let defaults = |config: Config| config.acks(Acks::All).retries(3);
+    // As with Kafka's own tool, a line is written once and in its place, whatever is tried again.
+    let defaults = |config: Config| config.idempotence(true);
     let config = options.settings.config_over(defaults);
     let producer = match config.and_then(Producer::new) {
         Ok(producer) => producer,
@@ -62,9 +63,8 @@ fn main() -> ExitCode {
     if let Err(error) = end_on_ctrl_c(&session) {
         eprintln!("Ctrl-C will end this program without sending what it has read: {error}");
     }
-    session.tell_wait(&options.topic);
-    // So is a cluster that cannot be reached, or a topic that cannot be used.
-    if let Err(error) = session.producer.partitions_for(&options.topic) {
+    // So is a cluster that cannot be reached, and a topic or partition that cannot be used.
+    if let Err(error) = session.look_at_topic(&options) {
         let _turn = session.turn();
         session.errors.clear_progress();
         eprintln!("{error}");
@@ -160,9 +160,22 @@ impl Session {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell_wait(&self, topic: &str) {
+    fn look_at_topic(&self, options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+        let topic = &options.topic;
         if self.errors.has_progress {
             eprint!("waiting for the cluster to tell of topic {topic}");
+        }
+        let partitions = self.producer.partitions_for(topic)?;
+        let is_there = |partition| partitions.iter().any(|info| info.partition() == partition);
+        match options.partition {
+            Some(partition) if !is_there(partition) => {
+                let count = partitions.len();
+                Err(
+                    format!("topic {topic} has {count} partitions, and not partition {partition}")
+                        .into(),
+                )
+            }
+            _ => Ok(()),
         }
     }
 

@@ -1,22 +1,24 @@
 //! A first tour: keys and partitions, futures, a callback, and a clean end.
 //!
 //! ```text
+//! cargo run --example quickstart
 //! cargo run --example quickstart -- --bootstrap localhost:9092 [--topic quickstart]
 //! ```
+//!
+//! The first needs no Kafka: it starts the cluster that is embedded in the crate for tests.
 
 mod support;
 
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use milena::{Acks, Config, Error, Producer, Record};
+use milena::mock::MockCluster;
+use milena::{Config, Error, Producer, Record};
 
-const USAGE: &str = "usage: quickstart --bootstrap HOST:PORT[,HOST:PORT] [--topic TOPIC]
-The topic is \"quickstart\" unless named; brokers create it if they may.";
+const USAGE: &str = "usage: quickstart [--bootstrap HOST:PORT[,HOST:PORT]] [--topic TOPIC]
 
-const NO_CLUSTER: &str = "This example needs a Kafka cluster: say where it is, for example
-    cargo run --example quickstart -- --bootstrap localhost:9092
-To start one: docker run -p 9092:9092 apache/kafka";
+Without --bootstrap, an embedded cluster is started and used. The topic is \"quickstart\" unless
+named; brokers create it if they may.";
 
 fn main() -> ExitCode {
     support::log_to_stderr();
@@ -28,10 +30,14 @@ fn main() -> ExitCode {
         }
         Err(error) => return support::usage_error(error),
     };
-    let Some(bootstrap) = arguments.bootstrap else {
-        eprintln!("{NO_CLUSTER}");
-        return ExitCode::from(support::USAGE_ERROR);
-    };
+    // The embedded cluster lives as long as this variable.
+    let mut embedded = None;
+    let bootstrap = arguments.bootstrap.unwrap_or_else(|| {
+        println!("Without --bootstrap: an embedded cluster of three brokers.\n");
+        let cluster = embedded.insert(MockCluster::start(3));
+        cluster.create_topic(&arguments.topic, 3);
+        cluster.bootstrap()
+    });
     match tour(&bootstrap, &arguments.topic) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -42,10 +48,9 @@ fn main() -> ExitCode {
 }
 
 fn tour(bootstrap: &str, topic: &str) -> Result<(), Error> {
-    // Settings have names of their own here; `Config::set("acks", "all")` takes Java's.
-    // Retries see a topic through its creation, during which brokers refuse its records.
-    let config = Config::new(bootstrap).acks(Acks::All).retries(10);
-    let producer = Producer::new(config)?;
+    // Written once and in order, whatever is sent again. Settings have names of their own here;
+    // `Config::set("enable.idempotence", "true")` takes Java's.
+    let producer = Producer::new(Config::new(bootstrap).idempotence(true))?;
 
     println!("1. What is the topic like? This waits for the cluster.");
     let partitions = producer.partitions_for(topic)?;

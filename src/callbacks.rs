@@ -27,9 +27,9 @@ pub(crate) struct CallbackQueue {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<(Arc<Completion>, Vec<Callback>)>,
-    /// The number of jobs that were pushed, and of those that have run.
+    /// How many results were put in, and how many of them are through.
     pushed: u64,
-    done: u64,
+    finished: u64,
     is_running: bool,
     is_closed: bool,
 }
@@ -58,11 +58,16 @@ impl CallbackQueue {
         RUNS_FOR.get() == self.address()
     }
 
-    /// Waits until the callbacks that were pushed before have run; false if `until` passed first.
-    pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
+    /// How many results were put in so far, for [`wait_through`](Self::wait_through).
+    pub(crate) fn pushed(&self) -> u64 {
+        self.state.lock().pushed
+    }
+
+    /// Waits until the callbacks of the first `count` results have run; false if `until` passed
+    /// first.
+    pub(crate) fn wait_through(&self, count: u64, until: Option<Instant>) -> bool {
         let mut state = self.state.lock();
-        let pushed = state.pushed;
-        while state.done < pushed {
+        while state.finished < count {
             if until.is_some_and(|until| until <= time::now()) {
                 return false;
             }
@@ -118,7 +123,7 @@ impl CallbackQueue {
                 }
             }
             completion.callbacks_have_run();
-            self.state.lock().done += 1;
+            self.state.lock().finished += 1;
             self.changed.notify_all();
         }
         self.changed.notify_all();
@@ -191,15 +196,21 @@ mod tests {
     #[test]
     fn waiting_is_for_what_was_pushed_before() {
         let queue = queue();
-        assert!(queue.wait(Some(time::now())), "nothing was pushed");
+        assert!(
+            queue.wait_through(queue.pushed(), Some(time::now())),
+            "nothing was pushed"
+        );
         let (go, gate) = mpsc::channel::<()>();
         let (sender, seen) = mpsc::channel();
         let blocks: CallbackFn = Box::new(move |_| gate.recv().expect("the test lets go"));
         push(&queue, vec![blocks]);
         push(&queue, vec![note(&sender, 1)]);
-        assert!(!queue.wait(time::after(time::now(), Duration::from_millis(1))));
+        assert!(!queue.wait_through(
+            queue.pushed(),
+            time::after(time::now(), Duration::from_millis(1))
+        ));
         go.send(()).expect("the callback waits");
-        assert!(queue.wait(None));
+        assert!(queue.wait_through(queue.pushed(), None));
         assert_eq!(seen.try_recv(), Ok(1));
         assert!(queue.close(None));
     }
@@ -256,7 +267,7 @@ mod tests {
                 std::panic::resume_unwind(Box::new(()))
             })],
         );
-        assert!(queue.wait(None));
+        assert!(queue.wait_through(queue.pushed(), None));
         assert_eq!(Arc::strong_count(&held), 1);
         assert!(queue.close(None));
     }

@@ -1,11 +1,14 @@
 //! The future of a record: one completion per batch, and a handle per record that points into it.
 
+mod metadata;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -13,6 +16,8 @@ use crate::callbacks::CallbackQueue;
 use crate::error::Error;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
+
+pub use metadata::RecordMetadata;
 
 /// The future of one record that was sent.
 ///
@@ -26,17 +31,6 @@ use crate::time;
 pub struct Delivery {
     completion: Arc<Completion>,
     slot: Slot,
-}
-
-/// What a broker's acknowledgement says of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordMetadata {
-    topic: Arc<str>,
-    partition: i32,
-    offset: Option<i64>,
-    timestamp_ms: i64,
-    key_size: Option<usize>,
-    value_size: Option<usize>,
 }
 
 /// What a record needs to read its result from its batch's.
@@ -74,6 +68,17 @@ impl Delivery {
     /// # Errors
     /// Why the record was not delivered; [`Error::outcome`] tells whether it may be in the log all
     /// the same.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// match delivery.wait() {
+    ///     Ok(metadata) => println!("partition {}", metadata.partition()),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn wait(&self) -> Result<RecordMetadata, Error> {
         loop {
             if let Some(done) = self.completion.wait(None) {
@@ -83,6 +88,16 @@ impl Delivery {
     }
 
     /// Blocks for at most `limit`. `None` means that the record is still on its way.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// while delivery.wait_timeout(std::time::Duration::from_secs(1)).is_none() {
+    ///     println!("still on its way");
+    /// }
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn wait_timeout(&self, limit: Duration) -> Option<Result<RecordMetadata, Error>> {
         match time::after(time::now(), limit) {
             None => Some(self.wait()),
@@ -94,6 +109,15 @@ impl Delivery {
     }
 
     /// The result if there is one already.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// producer.flush()?;
+    /// assert!(delivery.try_get().is_some_and(|result| result.is_ok()));
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn try_get(&self) -> Option<Result<RecordMetadata, Error>> {
         self.completion
             .result()
@@ -101,12 +125,30 @@ impl Delivery {
     }
 
     /// True once the result is there.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// delivery.wait()?;
+    /// assert!(delivery.is_done());
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn is_done(&self) -> bool {
         self.completion.result().is_some()
     }
 
     /// Calls `callback` with the result on the producer's callback thread, at once if it is there
     /// already.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// delivery.on_done(|result| println!("delivered: {}", result.is_ok()));
+    /// producer.flush()?;
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn on_done(self, callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) {
         self.attach(Box::new(callback));
     }
@@ -126,16 +168,42 @@ pub struct Deliveries(Vec<Delivery>);
 
 impl Deliveries {
     /// Waits for all; the results are in the order of the records, one entry a record.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let records = ["1", "2"].map(|value| milena::Record::to("orders").value(value));
+    /// let deliveries = producer.send_all(records);
+    /// let lost = deliveries.wait_all().iter().filter(|result| result.is_err()).count();
+    /// assert_eq!(lost, 0);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn wait_all(self) -> Vec<Result<RecordMetadata, Error>> {
         self.0.iter().map(Delivery::wait).collect()
     }
 
     /// The number of records.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let records = ["1", "2"].map(|value| milena::Record::to("orders").value(value));
+    /// let deliveries = producer.send_all(records);
+    /// assert_eq!(deliveries.len(), 2);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// True if there was no record.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// assert!(producer.send_all([]).is_empty());
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -177,40 +245,6 @@ impl Future for Delivery {
     }
 }
 
-impl RecordMetadata {
-    /// The topic that the record went to.
-    pub fn topic(&self) -> &str {
-        &self.topic
-    }
-
-    /// The partition that the record went to.
-    pub fn partition(&self) -> i32 {
-        self.partition
-    }
-
-    /// The offset in the partition. `None` with `acks=0`, where no broker tells, and where a broker
-    /// recognised a retry whose offset it no longer knew.
-    pub fn offset(&self) -> Option<i64> {
-        self.offset
-    }
-
-    /// The record's timestamp in milliseconds since 1970: the broker's where the topic says
-    /// `LogAppendTime`, else the record's own.
-    pub fn timestamp_ms(&self) -> i64 {
-        self.timestamp_ms
-    }
-
-    /// The key's size in bytes, `None` if it was null.
-    pub fn key_size(&self) -> Option<usize> {
-        self.key_size
-    }
-
-    /// The value's size in bytes, `None` if it was null.
-    pub fn value_size(&self) -> Option<usize> {
-        self.value_size
-    }
-}
-
 /// The result of a batch, shared by the deliveries of all its records.
 pub(crate) struct Completion {
     topic: Arc<str>,
@@ -219,6 +253,8 @@ pub(crate) struct Completion {
     callbacks: Arc<CallbackQueue>,
     state: Mutex<State>,
     changed: Condvar,
+    /// Everybody has been told, or will be by the callback thread.
+    is_told: AtomicBool,
 }
 
 /// Whoever can send a batch ahead of its linger.
@@ -328,6 +364,7 @@ impl Completion {
                 wakers: BTreeMap::new(),
             }),
             changed: Condvar::new(),
+            is_told: AtomicBool::new(false),
         }
     }
 
@@ -366,7 +403,13 @@ impl Completion {
         if !callbacks.is_empty() {
             self.callbacks.push(self.clone(), callbacks);
         }
+        self.is_told.store(true, Ordering::Release);
         true
+    }
+
+    /// False while its result is on the way to those who want it.
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_told.load(Ordering::Acquire)
     }
 
     pub(crate) fn add_callback(self: &Arc<Self>, callback: Callback) {

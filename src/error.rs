@@ -9,6 +9,25 @@ use std::sync::Arc;
 /// `Display` gives one line for a person: what was being done, the value that was wrong, the last
 /// cause with the broker's address, and what to do. The predicates answer a program's questions. An
 /// error is cheap to clone: all records of a batch that failed share one.
+///
+/// ```
+/// # let cluster = milena::mock::MockCluster::start(1);
+/// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+/// use milena::{Outcome, Record};
+///
+/// # fn put_aside(_: &str) {}
+/// # fn note_doubt(_: &str) {}
+/// for order in ["1 apple", "2 pears"] {
+///     match producer.send(Record::to("orders").value(order)).wait() {
+///         Ok(_) => {}
+///         // It is not in the topic: it can be sent again later.
+///         Err(error) if error.outcome() == Outcome::NotWritten => put_aside(order),
+///         // It may be: sending it again may make a duplicate.
+///         Err(_) => note_doubt(order),
+///     }
+/// }
+/// # Ok::<(), milena::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -101,6 +120,17 @@ impl Error {
         self.edit(|inner| inner.message = format!("{context}: {}", inner.message))
     }
 
+    /// Takes `context` from the front of the message again, for a text that names the place itself.
+    pub(crate) fn without_context(self, context: &str) -> Self {
+        match self.0.message.strip_prefix(context) {
+            Some(rest) => {
+                let rest = rest.trim_start_matches([':', ' ']).to_owned();
+                self.edit(|inner| inner.message = rest)
+            }
+            None => self,
+        }
+    }
+
     fn edit(self, change: impl FnOnce(&mut Inner)) -> Self {
         let mut inner = Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
             kind: shared.kind,
@@ -114,23 +144,60 @@ impl Error {
     }
 
     /// The class of the error.
+    ///
+    /// ```
+    /// let error = milena::Config::new("kafka-1:9092").set("acks", "2").unwrap_err();
+    /// assert_eq!(error.kind(), milena::ErrorKind::Config);
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
     /// The error code of the Kafka protocol, where a broker sent one.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// cluster.create_topic("orders", 1); cluster.set_max_message_bytes("orders", 100); let error =
+    /// producer.send(milena::Record::to("orders").value(&[0; 1000])).wait().unwrap_err();
+    /// assert_eq!(error.code(), Some(10)); // MESSAGE_TOO_LARGE
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn code(&self) -> Option<i16> {
         self.0.code
     }
 
     /// Whether the record may be in the log. Errors of calls that send nothing say
     /// [`Outcome::NotWritten`].
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// cluster.create_topic("orders", 1);
+    /// let record = milena::Record::to("orders").partition(7);
+    /// let error = producer.send(record).wait().unwrap_err();
+    /// assert_eq!(error.outcome(), milena::Outcome::NotWritten);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
 
     /// True if the same send may well succeed later without any change to the program, the settings
     /// or the cluster's configuration: brokers down, time-outs, a full buffer.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// use milena::Record;
+    ///
+    /// // The topic is new to the producer, and `try_send` may not wait for the cluster.
+    /// let refused = producer.try_send(Record::to("orders")).unwrap_err();
+    /// assert!(refused.error().is_retriable());
+    /// let error = producer.send(Record::to("not a name")).wait().unwrap_err();
+    /// assert!(!error.is_retriable());
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn is_retriable(&self) -> bool {
         match self.kind() {
             ErrorKind::BufferFull
@@ -154,11 +221,31 @@ impl Error {
     }
 
     /// True if this producer can send nothing more: a new one is needed.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// producer.close()?;
+    /// let error = producer.send(milena::Record::to("orders")).wait().unwrap_err();
+    /// assert!(error.is_fatal());
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn is_fatal(&self) -> bool {
         self.kind() == ErrorKind::Closed
     }
 
     /// True if a time limit passed, a full buffer's included.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use milena::{Config, Producer, Record};
+    ///
+    /// // Nobody listens there.
+    /// let config = Config::new("127.0.0.1:1").max_block(Duration::from_millis(10));
+    /// let error = Producer::new(config)?.send(Record::to("orders")).wait().unwrap_err();
+    /// assert!(error.is_timeout());
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind(), ErrorKind::TimedOut | ErrorKind::BufferFull)
     }
@@ -204,6 +291,12 @@ mod tests {
     fn an_error_tells_its_cause_and_keeps_its_facts_when_shared() {
         let cause = Error::new(ErrorKind::Connection, "connection refused")
             .context("broker 2 (kafka-2:9092)");
+        let bare = cause.clone().without_context("broker 2 (kafka-2:9092)");
+        assert_eq!(bare.to_string(), "connection refused");
+        assert_eq!(
+            bare.without_context("broker").to_string(),
+            "connection refused"
+        );
         let error = Error::new(ErrorKind::TimedOut, "record for orders-3 not delivered")
             .with_outcome(Outcome::Unknown)
             .with_cause(cause);
@@ -213,8 +306,8 @@ mod tests {
         assert_eq!(edited.outcome(), Outcome::Unknown);
         assert_eq!(
             edited.to_string(),
-            "record for orders-3 not delivered; last cause: broker 2 (kafka-2:9092): \
-             connection refused"
+            "record for orders-3 not delivered; last cause: broker 2 (kafka-2:9092): connection \
+             refused"
         );
         assert!(edited.is_timeout() && edited.is_retriable() && !edited.is_fatal());
     }

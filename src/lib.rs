@@ -1,4 +1,62 @@
-//! milena: a blocking Apache Kafka producer.
+//! A blocking Apache Kafka producer in pure Rust: plain threads and `std::net` sockets, no async
+//! runtime, no C library.
+//!
+//! ```no_run
+//! use milena::{Config, Producer, Record};
+//!
+//! # fn main() -> Result<(), milena::Error> {
+//! let producer = Producer::new(Config::new("localhost:9092").idempotence(true))?;
+//!
+//! // Send and wait for the result.
+//! let metadata = producer.send(Record::to("orders").key("customer-7").value("3 apples")).wait()?;
+//! println!("partition {}, offset {:?}", metadata.partition(), metadata.offset());
+//!
+//! // Send, and be called back.
+//! producer.send_with(Record::to("orders").value("1 pear"), |result| {
+//!     if let Err(error) = result {
+//!         eprintln!("{error}");
+//!     }
+//! });
+//!
+//! // Send what is left, wait for it, and count.
+//! let report = producer.close()?;
+//! assert_eq!(report.failed + report.unknown, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Settings have the names and units of Apache Kafka's Java producer, and [`Config::from_file`]
+//! reads its properties files. By default `acks` is 1 and nothing is sent again, so that nothing is
+//! written twice; [`Config::idempotence`] is the safe profile in one call. The [`guide`] tells what
+//! is guaranteed, what blocks, what counts as memory, and what errors mean.
+//!
+//! # Features
+//!
+//! - `tls-graviola` (default): TLS with graviola's cryptography, which needs no C compiler, on
+//!   x86_64 with AVX2 and ADX and on aarch64 with AES and SHA-2.
+//! - `tls-ring`: TLS with ring's cryptography, on every platform; needs a C compiler.
+//! - `tls`: TLS with the cryptography that the application installs as rustls's `CryptoProvider`.
+//! - `socket-buffers` (default): `send.buffer.bytes`, `receive.buffer.bytes` and TCP keep-alive.
+//! - `mock`: a Kafka cluster inside the test process, in the module `mock`.
+//!
+//! A setting that needs a feature which is not built in is an error that names the feature.
+//!
+//! # Threads
+//!
+//! A producer runs one thread for metadata, one for time limits, one for each broker in use, one
+//! for each connection, and one for callbacks once there are any. All sleep while nothing is due.
+//! [`Producer`] is `Clone`, `Send` and `Sync`: share one.
+//!
+//! # Log
+//!
+//! Through the `log` crate: `error` for records that a dropped producer could not deliver, and for
+//! panics in callbacks; `warn` for settings without effect, unencrypted passwords and records whose
+//! time has passed; `debug` for connections, retries and refusals. No message shows a password.
+//!
+//! # Brokers and compiler
+//!
+//! Brokers from 0.11 to 4.x. Rust 1.89 or later; a higher minimum is a new minor version. The crate
+//! forbids `unsafe`.
 
 mod accumulator;
 mod broker;
@@ -9,6 +67,7 @@ mod conn;
 mod delivery;
 mod error;
 mod expiry;
+pub mod guide;
 mod latch;
 mod metrics;
 #[cfg(feature = "mock")]

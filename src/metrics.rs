@@ -36,6 +36,18 @@ pub(crate) struct Metrics {
 /// them.
 ///
 /// In brackets: the name that Java's producer gives to the same figure.
+///
+/// ```
+/// # let cluster = milena::mock::MockCluster::start(1);
+/// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+/// for number in 0..10 {
+///     producer.send(milena::Record::to("orders").value(&[number])).wait()?;
+/// }
+/// let metrics = producer.metrics();
+/// assert_eq!((metrics.delivered, metrics.failed, metrics.unknown), (10, 0, 0));
+/// println!("{} requests, {} bytes", metrics.requests, metrics.request_bytes);
+/// # Ok::<(), milena::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MetricsSnapshot {

@@ -1,12 +1,16 @@
 //! The producer: the index of what it can do.
 
+mod handle;
+mod patience;
+mod try_send;
+
 use std::fmt;
 use std::mem::size_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::accumulator::Accumulator;
 use crate::accumulator::topic::{Topic, View};
-use crate::accumulator::{Accumulator, Wait};
 use crate::broker::{Brokers, Core};
 use crate::callbacks::CallbackQueue;
 use crate::cluster::{PartitionInfo, Updater, Wishes};
@@ -23,6 +27,10 @@ use crate::shutdown::{CloseReport, Shutdown};
 use crate::sync::Arc;
 use crate::time::{self, Deadline};
 
+use handle::Handle;
+use patience::Patience;
+pub use try_send::TrySendError;
+
 /// What a callback costs beyond its own size: its place in the batch's list and its allocation.
 const CALLBACK_OVERHEAD: usize = 128;
 
@@ -31,16 +39,10 @@ const CALLBACK_OVERHEAD: usize = 128;
 /// Nothing touches the network before the first send. One thread per broker sends, one per
 /// connection receives; one fetches metadata, one keeps the time limits, and one runs callbacks.
 /// When the last clone is dropped, the producer closes as [`close`](Self::close) does.
+///
+/// The [guide](crate::guide) tells what is guaranteed, what blocks, and what errors mean.
 #[derive(Clone)]
 pub struct Producer(Arc<Handle>);
-
-struct Handle {
-    core: Arc<Core>,
-    callbacks: Arc<CallbackQueue>,
-    expiry: Arc<Expiry>,
-    is_closed: AtomicBool,
-    shutdown: Shutdown,
-}
 
 impl Producer {
     /// A producer with these settings. It does not wait for the network, and succeeds with all
@@ -49,6 +51,15 @@ impl Producer {
     /// # Errors
     /// Settings that clash or cannot work: [`ErrorKind::Config`], naming the setting, its value and
     /// what to do.
+    ///
+    /// ```
+    /// use milena::{Config, ErrorKind, Producer};
+    ///
+    /// let producer = Producer::new(Config::new("localhost:9092"))?;
+    /// let error = Producer::new(Config::new("localhost")).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn new(config: Config) -> Result<Self, Error> {
         let config = config.validate()?;
         let connector = Connector::new(&config)?;
@@ -93,8 +104,18 @@ impl Producer {
     ///
     /// It blocks for at most `max.block.ms` in all: while the topic is not known yet, and while the
     /// buffer is full. Whatever goes wrong comes through the delivery; a record that a full buffer
-    /// refused was not sent. Inside a callback it does not wait for room, since the callbacks
-    /// behind it hold it.
+    /// refused was not sent. Inside a callback it does not wait: what holds the buffer may be
+    /// behind that callback.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// use milena::Record;
+    ///
+    /// let delivery = producer.send(Record::to("orders").key("customer-7").value("3 apples"));
+    /// assert_eq!(delivery.wait()?.offset(), Some(0));
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn send(&self, record: Record<'_>) -> Delivery {
         let sent = self.append(&record, self.patience());
         sent.unwrap_or_else(|error| self.failed(record.topic, error))
@@ -106,6 +127,17 @@ impl Producer {
     /// Callbacks of one partition run in the order of its records' results. A slow or panicking
     /// callback delays other callbacks and nothing else; until it has run, it is counted in
     /// `buffer.memory`.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// producer.send_with(milena::Record::to("orders").value("3 apples"), |result| match result {
+    ///     Ok(metadata) => println!("in partition {}", metadata.partition()),
+    ///     Err(error) => println!("{error}"),
+    /// });
+    /// producer.flush()?; // waits for the callback too
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn send_with<F>(&self, record: Record<'_>, callback: F)
     where
         F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
@@ -133,14 +165,36 @@ impl Producer {
     /// # Errors
     /// The record comes back if it cannot be taken now: the buffer is full, the topic is not known
     /// yet (it is asked for), or the record could never be sent.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let record = milena::Record::to("orders").value("3 apples");
+    /// // Nobody has asked the cluster about this topic before.
+    /// let refused = producer.try_send(record).unwrap_err();
+    /// assert_eq!(refused.error().kind(), milena::ErrorKind::TopicNotReady);
+    /// producer.send(refused.into_record()).wait()?;
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn try_send<'a>(&self, record: Record<'a>) -> Result<Delivery, TrySendError<'a>> {
         let patience = Patience::None("try_send does not wait");
         self.append(&record, patience)
-            .map_err(|error| TrySendError { record, error })
+            .map_err(|error| TrySendError::new(record, error))
     }
 
     /// Sends many records; [`Deliveries::wait_all`] gives their results in the same order, one
     /// entry a record.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let values = ["1 apple", "2 pears"];
+    /// let records = values.iter().map(|value| milena::Record::to("orders").value(value));
+    /// for result in producer.send_all(records).wait_all() {
+    ///     println!("offset {:?}", result?.offset());
+    /// }
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn send_all<'a>(&self, records: impl IntoIterator<Item = Record<'a>>) -> Deliveries {
         records
             .into_iter()
@@ -149,11 +203,21 @@ impl Producer {
     }
 
     /// Sends everything that was handed over before this call, and waits until all of it is
-    /// delivered or has failed, its callbacks included. `delivery.timeout.ms` bounds the wait.
+    /// delivered or has failed, its callbacks included. `delivery.timeout.ms` bounds the wait for
+    /// results.
     ///
     /// # Errors
     /// Called inside a callback, which would wait for itself. That records failed is told by their
     /// deliveries.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let delivery = producer.send(milena::Record::to("orders").value("3 apples"));
+    /// producer.flush()?;
+    /// assert!(delivery.is_done());
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn flush(&self) -> Result<(), Error> {
         self.flush_within(Duration::MAX)
     }
@@ -163,6 +227,13 @@ impl Producer {
     /// # Errors
     /// As `flush`, and [`ErrorKind::TimedOut`] with the number of batches that are left; they are
     /// still being sent.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// producer.flush_timeout(std::time::Duration::from_secs(5))?;
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn flush_timeout(&self, limit: Duration) -> Result<(), Error> {
         self.flush_within(limit)
     }
@@ -177,6 +248,14 @@ impl Producer {
     ///
     /// # Errors
     /// The topic is not known within that time, or may not be used.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// cluster.create_topic("orders", 3);
+    /// assert_eq!(producer.partitions_for("orders")?.len(), 3);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
         Record::to(topic).check()?;
         let patience = self.patience();
@@ -185,22 +264,46 @@ impl Producer {
     }
 
     /// Totals since the producer was made.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// producer.send(milena::Record::to("orders")).wait()?;
+    /// assert_eq!(producer.metrics().delivered, 1);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn metrics(&self) -> MetricsSnapshot {
         self.0.core.metrics.snapshot(self.buffered_bytes())
     }
 
     /// The bytes of `buffer.memory` in use: batch buffers by their capacity, and callbacks that
     /// have not run.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// assert_eq!(producer.buffered_bytes(), 0);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn buffered_bytes(&self) -> usize {
         self.0.core.accumulator.budget().used()
     }
 
     /// Sends what is buffered, waits for it for at most the close time-out
     /// ([`Config::close_timeout`]), then ends all threads and connections. Sends after it fail with
-    /// [`ErrorKind::Closed`]. A second call only gives the report.
+    /// [`ErrorKind::Closed`], those of all clones too. A second call only gives the report.
     ///
     /// # Errors
     /// Called inside a callback, which would wait for itself.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// drop(producer.send(milena::Record::to("orders").value("nobody waits")));
+    /// let report = producer.close()?;
+    /// assert_eq!((report.delivered, report.failed, report.unknown), (1, 0, 0));
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn close(&self) -> Result<CloseReport, Error> {
         self.close_timeout(self.0.core.config.close_timeout)
     }
@@ -210,6 +313,14 @@ impl Producer {
     ///
     /// # Errors
     /// Called inside a callback, which would wait for itself.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// let report = producer.close_timeout(std::time::Duration::from_secs(2))?;
+    /// assert_eq!(report.failed + report.unknown, 0);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn close_timeout(&self, limit: Duration) -> Result<CloseReport, Error> {
         self.refuse_in_callback("close")?;
         Ok(self.0.close(limit))
@@ -352,8 +463,8 @@ impl Producer {
             return Ok(view);
         }
         let message = format!(
-            "partition {partition} of topic {name} does not exist: the topic has {} partitions, 0 \
-             to {}",
+            "partition {partition} of topic {name} does not exist: the topic has {} partitions, \
+             0 to {}",
             view.partitions.len(),
             view.partitions.len().saturating_sub(1),
         );
@@ -365,113 +476,10 @@ fn has_partition(view: &View, partition: i32) -> bool {
     usize::try_from(partition).is_ok_and(|index| index < view.partitions.len())
 }
 
-/// How long a send may wait; the clock is read only once something has to be waited for.
-#[derive(Clone, Copy, Debug)]
-enum Patience {
-    None(&'static str),
-    Max(Duration),
-    Until(Deadline),
-}
-
-impl Patience {
-    fn start_if(self, waits: bool) -> Self {
-        match self {
-            Self::Max(limit) if waits => Self::Until(Deadline::within(limit)),
-            patience => patience,
-        }
-    }
-
-    fn wait(self) -> Wait {
-        match self {
-            Self::None(why) => Wait::No(why),
-            Self::Max(limit) => Wait::AtMost(limit),
-            Self::Until(deadline) => Wait::Until(deadline),
-        }
-    }
-}
-
-impl Handle {
-    fn close(&self, limit: Duration) -> CloseReport {
-        self.is_closed.store(true, Ordering::Release);
-        self.shutdown.close(limit)
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let before = self.core.metrics.snapshot(0);
-        let report = self.close(self.core.config.close_timeout);
-        let (failed, unknown) = (
-            report.failed - before.failed,
-            report.unknown - before.unknown,
-        );
-        if failed + unknown > 0 {
-            log::error!(
-                "a producer was dropped with records on their way: {failed} were not written, \
-                 {unknown} may have been"
-            );
-        }
-    }
-}
-
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
             .field("config", &self.0.core.config)
             .finish_non_exhaustive()
-    }
-}
-
-/// A record that [`Producer::try_send`] could not take now, with the reason.
-#[derive(Clone)]
-pub struct TrySendError<'a> {
-    record: Record<'a>,
-    error: Error,
-}
-
-impl<'a> TrySendError<'a> {
-    pub(crate) fn new(record: Record<'a>, error: Error) -> Self {
-        Self { record, error }
-    }
-
-    /// Why it was not taken.
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
-
-    /// The record, as it was handed in.
-    pub fn into_record(self) -> Record<'a> {
-        self.record
-    }
-
-    /// The record and the reason.
-    pub fn into_parts(self) -> (Record<'a>, Error) {
-        (self.record, self.error)
-    }
-}
-
-impl fmt::Debug for TrySendError<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrySendError")
-            .field("error", &self.error)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for TrySendError<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for TrySendError<'_> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
-impl From<TrySendError<'_>> for Error {
-    fn from(refused: TrySendError<'_>) -> Self {
-        refused.error
     }
 }

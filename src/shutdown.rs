@@ -16,6 +16,16 @@ use crate::time::{self, Deadline, human};
 const GRACE: Duration = Duration::from_millis(500);
 
 /// What became of a producer's records, counted from its start.
+///
+/// ```
+/// # let cluster = milena::mock::MockCluster::start(1);
+/// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+/// let report = producer.close()?;
+/// if report.failed + report.unknown > 0 {
+///     eprintln!("{} records are lost, {} may be", report.failed, report.unknown);
+/// }
+/// # Ok::<(), milena::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
@@ -91,27 +101,20 @@ impl Shutdown {
     /// Sends all that is buffered now, and waits for its end.
     pub(crate) fn flush(&self, deadline: Deadline) -> Result<(), Error> {
         let unsettled = self.core.accumulator.flush();
+        let told = self.callbacks.pushed();
         let until = deadline.at();
         // A callback that drops the last producer must not wait for itself.
         let with_callbacks = !self.callbacks.is_this_thread();
         let is_left = |completion: &&Arc<Completion>| !completion.wait_end(until, with_callbacks);
         let left = unsettled.iter().filter(is_left).count();
-        match left {
-            // A record that was settled before may still have a callback to run.
-            0 if !with_callbacks || self.callbacks.wait(until) => Ok(()),
-            0 => {
-                let limit = human(deadline.limit());
-                let message = format!("flush: callbacks are still running after {limit}");
-                Err(Error::new(ErrorKind::TimedOut, message))
-            }
-            left => {
-                let limit = human(deadline.limit());
-                let message = format!(
-                    "flush: {left} batches are not settled after {limit}; they are still being sent"
-                );
-                Err(Error::new(ErrorKind::TimedOut, message))
-            }
-        }
+        let late = match left {
+            0 if !with_callbacks || self.callbacks.wait_through(told, until) => return Ok(()),
+            0 => "callbacks have not run".to_string(),
+            left => format!("{left} batches are not settled"),
+        };
+        let limit = human(deadline.limit());
+        let message = format!("flush: {late} after {limit}; the producer goes on with it");
+        Err(Error::new(ErrorKind::TimedOut, message))
     }
 
     /// Flushes for at most `limit`, fails the rest, ends the threads.

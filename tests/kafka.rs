@@ -10,6 +10,8 @@ mod kafka;
 mod load;
 #[path = "kafka/millions.rs"]
 mod millions;
+#[path = "kafka/mistakes/mod.rs"]
+mod mistakes;
 #[path = "kafka/old_brokers.rs"]
 mod old_brokers;
 #[path = "kafka/smoke.rs"]

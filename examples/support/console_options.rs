@@ -25,8 +25,8 @@ usage: console_producer --bootstrap-server HOST:PORT[,...] --topic TOPIC [OPTION
   --producer.config FILE      a properties file with settings (also --command-config)
   --max-line-bytes NUMBER     skip longer lines; 1048576, or max.request.size if that is set here
 
-As with Kafka's tool, acks is all and retries is 3 unless a setting says otherwise; a line that was
-sent again because its acknowledgement was lost can be in the topic twice.
+As with Kafka's tool, enable.idempotence is true unless it is set: each line is written once and in
+order. acks=1, acks=0 and retries=0 need --producer-property enable.idempotence=false beside them.
 
 A line that cannot be sent is reported with its number, and the others are sent all the same. The
 end of the input, or Ctrl-C, sends what was read and ends; a second Ctrl-C ends at once.

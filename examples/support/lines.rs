@@ -174,7 +174,7 @@ impl Format {
         text: &'a [u8],
         separator: &str,
         what: &str,
-    ) -> Result<Option<(&'a [u8], &'a [u8])>, String> {
+    ) -> Result<Option<Parts<'a>>, String> {
         match split(text, separator) {
             None if !self.ignore_error => Err(format!("no {what} {separator:?}")),
             parts => Ok(parts),
@@ -192,8 +192,11 @@ impl Format {
     }
 }
 
+/// What is before a separator, and what is after it.
+type Parts<'a> = (&'a [u8], &'a [u8]);
+
 /// What is before the first `separator`, and what is after it.
-fn split<'a>(text: &'a [u8], separator: &str) -> Option<(&'a [u8], &'a [u8])> {
+fn split<'a>(text: &'a [u8], separator: &str) -> Option<Parts<'a>> {
     let separator = separator.as_bytes();
     let at = match separator {
         [byte] => text.iter().position(|other| other == byte)?,

@@ -275,6 +275,16 @@ pub(crate) struct GivenUp {
     pub(crate) unsent: Vec<Batch>,
 }
 
+impl GivenUp {
+    pub(super) fn completions(&self) -> impl Iterator<Item = &Arc<Completion>> {
+        let sent = self.sent.iter().map(|sent| match sent {
+            Sent::Waiting(batch) => &batch.completion,
+            Sent::OnWire(completion, ..) => completion,
+        });
+        sent.chain(self.unsent.iter().map(|batch| &batch.completion))
+    }
+}
+
 /// A batch that was sent and is out of time.
 pub(crate) enum Sent {
     /// It waited to be sent again.

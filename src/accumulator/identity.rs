@@ -20,6 +20,8 @@ struct State {
     newest: Option<Identity>,
     /// Why there is none, if a broker said so.
     denied: Option<Error>,
+    /// Why the last attempt to get one failed, if another is to be made.
+    trouble: Option<Error>,
     is_closed: bool,
 }
 
@@ -68,7 +70,7 @@ impl Identities {
     /// A broker gave us an identity.
     pub(crate) fn set(&self, identity: Identity) {
         let mut state = self.state.lock();
-        (state.newest, state.denied) = (Some(identity), None);
+        (state.newest, state.denied, state.trouble) = (Some(identity), None, None);
         self.generation.fetch_add(1, Ordering::SeqCst);
         drop(state);
         self.changed.notify_all();
@@ -78,6 +80,16 @@ impl Identities {
     pub(crate) fn deny(&self, error: Error) {
         self.state.lock().denied = Some(error);
         self.changed.notify_all();
+    }
+
+    /// There is none yet, and another attempt follows.
+    pub(crate) fn set_trouble(&self, error: Error) {
+        self.state.lock().trouble = Some(error);
+    }
+
+    /// What keeps batches from being sent, as far as identities go.
+    pub(crate) fn trouble(&self) -> Option<Error> {
+        self.state.lock().trouble.clone()
     }
 
     pub(crate) fn is_wanted(&self) -> bool {

@@ -246,7 +246,14 @@ impl Accumulator {
         }
         let mut cause = None;
         if let Some((load, partition)) = largest.filter(|(load, _)| load.bytes > 0) {
-            message += &format!(", most of it ({} bytes) for {partition}", load.bytes);
+            let leader = match partition.leader() {
+                Some(id) => format!("broker {id}"),
+                None => "nobody".into(),
+            };
+            message += &format!(
+                ", most of it ({} bytes) for {partition}, led by {leader}",
+                load.bytes
+            );
             cause = partition.trouble();
         }
         let error = Error::new(ErrorKind::BufferFull, format!("{message}; {waited}"));

@@ -184,6 +184,9 @@ impl Partition {
         let now = time::now();
         let mut state = self.state.lock();
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
+        if let Some(batch) = &settled {
+            state.settle(&batch.completion);
+        }
         self.unlock_and_tell(state);
         settled
     }
@@ -234,7 +237,13 @@ impl Partition {
     }
 
     pub(crate) fn has_leader(&self) -> bool {
-        self.state.lock().route.is_some()
+        self.leader().is_some()
+    }
+
+    /// The broker that leads it.
+    pub(crate) fn leader(&self) -> Option<i32> {
+        let state = self.state.lock();
+        state.route.as_ref().map(|route| route.queue.broker_id())
     }
 
     pub(crate) fn has_batches(&self) -> bool {
@@ -261,6 +270,8 @@ impl Partition {
     pub(crate) fn flush(self: &Arc<Self>, unsettled: &mut Vec<Arc<Completion>>) {
         let mut state = self.state.lock();
         state.hurry();
+        let is_told = |completion: &&Arc<Completion>| completion.is_told();
+        unsettled.extend(state.settling.iter().filter(|c| !is_told(c)).cloned());
         unsettled.extend(state.flights.iter().map(|flight| flight.completion.clone()));
         unsettled.extend(state.queue.iter().map(|batch| batch.completion.clone()));
         unsettled.extend(state.open.iter().map(|open| open.completion.clone()));
@@ -298,13 +309,17 @@ impl Partition {
 
     /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
     pub(crate) fn give_up(self: &Arc<Self>, created_by: Option<Instant>) -> (GivenUp, Standstill) {
+        let identity_trouble = self.shared.identities.trouble();
         let mut state = self.state.lock();
         let given_up = state.give_up(created_by, &self.shared.rules, |open| {
             open.close(self.clone())
         });
+        given_up
+            .completions()
+            .for_each(|completion| state.settle(completion));
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
-            last_error: state.last_error.clone(),
+            last_error: identity_trouble.or_else(|| state.last_error.clone()),
         };
         self.unlock_and_tell(state);
         (given_up, standstill)
@@ -318,6 +333,9 @@ impl Partition {
             return None;
         }
         let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
+        given_up
+            .completions()
+            .for_each(|completion| state.settle(completion));
         self.unlock_and_tell(state);
         Some(given_up)
     }

@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) queue: VecDeque<Batch>,
     /// Sent and not settled, in the order of their first send.
     pub(crate) flights: VecDeque<Flight>,
+    /// Taken out to be resolved outside the lock: who flushes waits for them too.
+    pub(super) settling: Vec<Arc<Completion>>,
     pub(super) on_wire: usize,
     /// The broker that has what is on the wire.
     home: Option<i32>,
@@ -338,6 +340,12 @@ impl State {
         }
         self.route = route;
         self.awaits_view = false;
+    }
+
+    /// Remembers `completion` until its result is told.
+    pub(super) fn settle(&mut self, completion: &Arc<Completion>) {
+        self.settling.retain(|completion| !completion.is_told());
+        self.settling.push(completion.clone());
     }
 
     /// Makes the open batch leave without lingering.

@@ -68,6 +68,17 @@ impl Broker {
     pub(crate) fn address(&self) -> Address {
         self.address.lock().clone()
     }
+
+    /// An error of its connection, which names the address, as one that names the broker.
+    fn own(&self, error: &Error) -> Error {
+        self.without_address(error).context(self)
+    }
+
+    /// An error of its connection, for a text that names the broker anyway.
+    fn without_address(&self, error: &Error) -> Error {
+        let named = format!("broker {}", self.address());
+        error.clone().without_context(&named)
+    }
 }
 
 impl std::fmt::Display for Broker {

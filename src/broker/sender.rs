@@ -182,9 +182,7 @@ impl Sender {
         log::debug!("{}: connection lost: {error}", self.broker);
         self.core.wishes.refresh();
         self.failures = if is_proven { 0 } else { self.failures + 1 };
-        self.broker
-            .queue
-            .set_trouble(Some(error.context(&self.broker)));
+        self.broker.queue.set_trouble(Some(self.broker.own(&error)));
         if self.failures > 0 {
             self.rest();
         }
@@ -215,7 +213,7 @@ impl Sender {
             Err(error) => {
                 self.failures += 1;
                 self.core.metrics.connect_failures.add(1);
-                let error = error.context(&self.broker);
+                let error = self.broker.own(&error);
                 log::debug!("cannot connect (failure {}): {error}", self.failures);
                 self.broker.queue.set_trouble(Some(error.clone()));
                 self.core.wishes.refresh();

@@ -59,12 +59,16 @@ impl Settle {
 
     /// The connection broke, or the answer lacked the partition.
     pub(crate) fn lost(&self, batch: Batch, error: &Error) {
-        self.end(batch, &End::Lost(error.clone()), None);
+        self.end(batch, &End::Lost(self.broker.without_address(error)), None);
     }
 
     /// Not a byte of the request was written.
     pub(crate) fn not_sent(&self, batch: Batch, error: &Error) {
-        self.end(batch, &End::NotSent(error.clone()), None);
+        self.end(
+            batch,
+            &End::NotSent(self.broker.without_address(error)),
+            None,
+        );
     }
 
     /// The request was written, and with acks=0 that is all there is.

@@ -3,6 +3,18 @@
 use crate::wire::metadata::MetadataPartition;
 
 /// A partition as the cluster's newest metadata describes it.
+///
+/// ```
+/// # let cluster = milena::mock::MockCluster::start(1);
+/// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+/// cluster.create_topic("orders", 3);
+/// for info in producer.partitions_for("orders")? {
+///     println!("partition {} is led by {:?}", info.partition(), info.leader());
+///     assert_eq!(info.replicas().len(), info.in_sync_replicas().len());
+///     assert!(info.offline_replicas().is_empty());
+/// }
+/// # Ok::<(), milena::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionInfo {
     partition: i32,

@@ -207,7 +207,7 @@ impl Updater {
         {
             match self.ask(&mut connection, &request) {
                 Ok(response) => return Ok(self.keep(connection, response)),
-                Err(error) => errors.push(error.context(connection.address())),
+                Err(error) => errors.push(error),
             }
         }
         for address in self.candidates() {
@@ -248,6 +248,7 @@ impl Updater {
             }
             Err(error) if error.is_retriable() => {
                 log::debug!("no producer id yet: {error}");
+                identities.set_trouble(error);
                 self.connection = None;
                 self.turn = self.turn.wrapping_add(1);
                 self.in_vain = self.in_vain.saturating_add(1);

@@ -26,8 +26,10 @@ impl Config {
 
     /// How often a batch is sent again after a failure that may pass.
     ///
-    /// A retry whose first attempt did arrive makes a duplicate. Retries end with
-    /// [`delivery_timeout`](Self::delivery_timeout) in any case, so `u32::MAX` means until then.
+    /// Without [`idempotence`](Self::idempotence), a retry whose first attempt did arrive makes a
+    /// duplicate, and a partition has one unanswered batch at a time, so that order holds. Retries
+    /// end with [`delivery_timeout`](Self::delivery_timeout) in any case, so `u32::MAX` means until
+    /// then.
     ///
     /// Defaults to 0 because this producer is specified so, which never makes a duplicate by
     /// itself; Java retries until the delivery time-out, with idempotence against duplicates.
@@ -73,9 +75,9 @@ impl Config {
 
     /// How many requests may be unanswered on one connection.
     ///
-    /// More keep a distant broker busy. With [`retries`](Self::retries) and more than one in
-    /// flight, records can change their order when a batch fails and the next one does not; 1 keeps
-    /// order always. More than 1000 count as 1000.
+    /// More keep a distant broker busy. Order holds at any value: a partition whose batches may be
+    /// sent again has one of them unanswered at a time, unless brokers see to the order
+    /// ([`idempotence`](Self::idempotence), which takes 5 at most). More than 1000 count as 1000.
     ///
     /// Defaults to 5, as in Java.
     ///

@@ -103,9 +103,14 @@ impl Dialer {
                     self.note_failure(address, peer);
                     let is_late = error.kind() == IoErrorKind::TimedOut;
                     all_late &= is_late;
-                    causes.push(match is_late {
-                        true => format!("{peer}: no answer within {}", human(limit)),
-                        false => format!("{peer}: {}", io_text(&error)),
+                    let cause = match is_late {
+                        true => format!("no answer within {}", human(limit)),
+                        false => io_text(&error),
+                    };
+                    // Where the settings have the number, the message begins with it.
+                    causes.push(match peer.to_string() == address.to_string() {
+                        true => cause,
+                        false => format!("{peer}: {cause}"),
                     });
                 }
             }

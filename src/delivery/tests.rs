@@ -226,7 +226,7 @@ fn a_callback_runs_with_its_records_result_whether_it_comes_before_or_after_that
     call(1);
     completion.resolve(acknowledged(Some(10), None));
     call(2);
-    assert!(completion.wait_end(None, true) && callbacks.wait(None));
+    assert!(completion.wait_end(None, true) && callbacks.wait_through(callbacks.pushed(), None));
     assert_eq!(results.try_iter().collect::<Vec<_>>(), [Some(11), Some(12)]);
     assert!(callbacks.close(None));
 }

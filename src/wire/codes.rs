@@ -134,7 +134,7 @@ codes! {
     REBALANCE_IN_PROGRESS = 27, Permanent, "the consumer group is rebalancing: join it again";
     INVALID_COMMIT_OFFSET_SIZE = 28, Permanent, "the offsets to commit are too large";
     TOPIC_AUTHORIZATION_FAILED = 29, Permanent,
-        "the principal may not do this with the topic: an ACL for it is missing";
+        "the principal may not do this with the topic: grant it Write, which implies Describe";
     GROUP_AUTHORIZATION_FAILED = 30, Permanent,
         "the principal may not do this with the group: an ACL for it is missing";
     CLUSTER_AUTHORIZATION_FAILED = 31, Permanent,

@@ -1,0 +1,275 @@
+//! The guide: what this producer guarantees, what blocks, what errors mean.
+//!
+//! 1. [Delivery guarantees](#delivery-guarantees)
+//! 2. [Order](#order)
+//! 3. [What blocks](#what-blocks)
+//! 4. [Memory](#memory)
+//! 5. [Time limits](#time-limits)
+//! 6. [Threads](#threads)
+//! 7. [Settings from Java's files](#settings-from-javas-files)
+//! 8. [Security](#security)
+//! 9. [Shutting down](#shutting-down)
+//! 10. [Reading errors](#reading-errors)
+//! 11. [Tests without Kafka](#tests-without-kafka)
+//!
+//! # Delivery guarantees
+//!
+//! Every send ends once: with [`RecordMetadata`], or with an [`Error`] whose
+//! [`outcome`](Error::outcome) says what is known of the record.
+//!
+//! - `Ok`: as many replicas as `acks` asks for have it. Sending it again makes a duplicate.
+//! - [`NotWritten`](Outcome::NotWritten): it is not in the log and never will be. Sending it again
+//!   makes no duplicate.
+//! - [`Unknown`](Outcome::Unknown): it may be in the log, because the answer was lost, came too
+//!   late or proves nothing. Sending it again may make a duplicate.
+//!
+//! What `Ok` is worth depends on [`acks`](Config::acks):
+//!
+//! - [`Acks::None`] (`0`): the record was written to a socket. It can be lost without a word, and
+//!   its offset is not known. Nothing is ever sent again.
+//! - [`Acks::Leader`] (`1`, the default): the leader has it. It is lost if the leader dies before
+//!   another replica has fetched it.
+//! - [`Acks::All`]: all in-sync replicas have it, at least as many as the topic's
+//!   `min.insync.replicas`.
+//!
+//! The defaults are `acks=1` and `retries=0`: nothing is sent twice, and what a moment's trouble
+//! hits (a leader that moves, a connection that breaks, a topic that is just being created) fails.
+//! Only a batch of which no byte has left goes to the next connection in any case.
+//!
+//! With [`retries`](Config::retries), a batch that failed for a reason that may pass is sent again
+//! until it has been sent so many times more, or `delivery.timeout.ms` is over. If the broker had
+//! it the first time and the answer was lost, it is in the log twice.
+//!
+//! With [`idempotence`](Config::idempotence) it is not: batches carry the producer's id and
+//! sequence numbers, and a broker recognises what it has. It implies `acks=all` and retries until
+//! `delivery.timeout.ms`:
+//!
+//! ```
+//! let config = milena::Config::new("localhost:9092").idempotence(true);
+//! ```
+//!
+//! This is what most programs want. It holds for what one producer sends by itself: a record that
+//! the program sends again, or a new producer after a restart, is new to the broker. A record can
+//! still end as `Unknown`, when `delivery.timeout.ms` passes with no answer to be had; then it is
+//! in the log once or not at all.
+//!
+//! # Order
+//!
+//! Records of one partition that one thread sends are in the log in the order of the sends; a
+//! record that failed is missing from the row. To have records in one partition, give them one key,
+//! or name the [`partition`](Record::partition). Adding partitions to a topic moves keys.
+//!
+//! It always holds; what it costs depends on the settings:
+//!
+//! - `retries=0`, the default: a partition may have as many unanswered batches as
+//!   `max.in.flight.requests.per.connection` says. Nothing is sent again, so nothing is overtaken.
+//! - `retries` above 0: one unanswered batch for each partition, so that one which must be sent
+//!   again is still in front. `max.in.flight.requests.per.connection` lets batches of different
+//!   partitions share a connection.
+//! - Idempotence: again as many as `max.in.flight.requests.per.connection` says, at most 5, because
+//!   brokers refuse what comes too early.
+//!
+//! Different partitions do not wait for each other.
+//!
+//! # What blocks
+//!
+//! [`send`](Producer::send) copies the record into a batch and returns. It blocks, for at most
+//! `max.block.ms` (60 s), when
+//!
+//! - the topic is new to this producer: the cluster has to tell of its partitions. Call
+//!   [`partitions_for`](Producer::partitions_for) at the start to have this behind you;
+//! - the buffer is full: the cluster takes less than the program sends.
+//!
+//! Both together share the one limit. With [`max_block`](Config::max_block) zero, or by
+//! [`try_send`](Producer::try_send), what cannot be done at once is an error; `try_send` hands the
+//! record back with it.
+//!
+//! Inside a callback `send` does not wait either: the memory that it would wait for may belong to
+//! the callbacks behind it. [`flush`](Producer::flush) and [`close`](Producer::close) refuse to run
+//! there, and [`Delivery::wait`] works but holds up all other callbacks.
+//!
+//! [`Delivery::wait`] blocks until the result is there, which `delivery.timeout.ms` bounds. It does
+//! not wait for [`linger`](Config::linger): the batch leaves at once.
+//!
+//! # Memory
+//!
+//! `buffer.memory` (32 MiB) bounds what all records without a result hold. It counts
+//!
+//! - batches by the memory that they take. A batch begins with 1 KiB, or what its first record
+//!   needs, and grows up to `batch.size`; it is given back before the results are shown, or, if its
+//!   time passed while a connection had it, when that connection lets it go;
+//! - callbacks given to [`send_with`](Producer::send_with), with what they capture, until they have
+//!   run.
+//!
+//! So thousands of partitions with a record now and then need a KiB each, and callbacks that are
+//! slower than the cluster slow down the senders instead of piling up. It does not count deliveries
+//! that the program keeps, and callbacks added later by [`Delivery::on_done`].
+//!
+//! A record that is larger than `max.request.size`, its batch's 61 bytes included, is refused at
+//! once.
+//!
+//! # Time limits
+//!
+//! - `max.block.ms` (60 s), a send that waits: [`BufferFull`](ErrorKind::BufferFull) with what
+//!   fills the buffer, or [`TimedOut`](ErrorKind::TimedOut), or
+//!   [`UnknownTopic`](ErrorKind::UnknownTopic) if the cluster says so, with what was in the way of
+//!   the metadata.
+//! - `delivery.timeout.ms` (120 s), a record from its send to its result:
+//!   [`TimedOut`](ErrorKind::TimedOut) with how far it came, the attempts and the last cause.
+//! - `request.timeout.ms` (30 s), one request: the connection is closed, and its batches are sent
+//!   again or are `Unknown`.
+//! - `socket.connection.setup.timeout.ms` (10 s), one attempt to connect: the cause that other
+//!   errors show.
+//! - [`close_timeout`](Config::close_timeout) (30 s), `close` and drop:
+//!   [`Closed`](ErrorKind::Closed) for the records that are left.
+//!
+//! The records of a batch share the time of its first one. A record that no broker was ever sent is
+//! `NotWritten` when its time passes; one on the wire is `Unknown`.
+//!
+//! A broker that refuses the credentials, the certificate or the protocol version will not change
+//! its mind: the records fail with that error at once, not with a time limit.
+//!
+//! # Threads
+//!
+//! A producer has one thread for metadata, one that keeps the time limits, one that sends for each
+//! broker in use, one that receives for each connection, and, from the first callback on, one for
+//! callbacks. All are named `milena-...`, and all sleep while there is nothing to do. The program's
+//! threads never touch a socket.
+//!
+//! A [`Producer`] can be cloned and shared freely; a process needs one for each cluster or profile
+//! of settings, not one for each thread. Threads do not survive `fork`: make the producer after it.
+//!
+//! An async program can await a [`Delivery`], which is a [`Future`] and needs no runtime. `send`
+//! itself may block; use [`try_send`](Producer::try_send) on a runtime's threads.
+//!
+//! # Settings from Java's files
+//!
+//! [`Config::from_file`] reads the properties files of Java's producer and of Kafka's tools, and
+//! [`Config::set`] takes single names of theirs:
+//!
+//! ```
+//! use milena::Config;
+//!
+//! let config = Config::from_properties("
+//!     bootstrap.servers=kafka-1:9092,kafka-2:9092
+//!     enable.idempotence=true
+//!     linger.ms=5
+//!     metrics.num.samples=3
+//! ")?;
+//! // It means nothing here, and the warning says why.
+//! assert!(config.warnings()[0].starts_with("metrics.num.samples has no effect"));
+//!
+//! let error = config.set("compression.type", "zstd").unwrap_err();
+//! assert!(error.to_string().starts_with("compression.type: this version does not compress"));
+//! # Ok::<(), milena::Error>(())
+//! ```
+//!
+//! Nothing is ignored in silence. A name that Kafka does not know is an error with a proposal. One
+//! that has no effect here is a warning, to the log and in [`Config::warnings`]. One whose loss
+//! would do harm, such as `transactional.id`, is an error. Defaults are Kafka's, with these
+//! exceptions: `acks`, `retries` and `enable.idempotence` as above, `linger.ms=0`,
+//! `batch.size=65536`, socket buffers that the system sizes, and records without a key, which go to
+//! the partitions in turn, one by one.
+//!
+//! # Security
+//!
+//! ```
+//! use milena::{Config, SecurityProtocol};
+//!
+//! let config = Config::new("kafka-1:9093")
+//!     .security_protocol(SecurityProtocol::SaslSsl)
+//!     .ssl_truststore_file("/etc/kafka/ca.pem")
+//!     .sasl_plain("alice", "secret");
+//! // No password is shown.
+//! assert!(!format!("{config:?}").contains("secret"));
+//! ```
+//!
+//! In a file that is `security.protocol=SASL_SSL`, `sasl.mechanism=PLAIN`, `sasl.jaas.config`,
+//! `ssl.truststore.type=PEM` and `ssl.truststore.location`. Without a trust store, Mozilla's list
+//! of authorities counts. Certificates are always verified, and host names unless
+//! `ssl.endpoint.identification.algorithm` is empty. TLS is 1.2 and 1.3.
+//!
+//! TLS takes its cryptography from the `CryptoProvider` that the process installed for rustls, else
+//! from the feature `tls-graviola` or `tls-ring`. graviola needs a CPU with certain instructions;
+//! on another one the error says what to do. Client certificates and other SASL mechanisms are
+//! refused with an error by this version.
+//!
+//! # Shutting down
+//!
+//! [`close`](Producer::close) sends what is buffered, waits up to the close time-out, and ends all
+//! threads and connections; what is left then has failed. It waits for callbacks too. The
+//! [`CloseReport`] counts all records since the start:
+//!
+//! ```
+//! # let cluster = milena::mock::MockCluster::start(1);
+//! # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+//! let report = producer.close()?;
+//! if report.failed + report.unknown > 0 {
+//!     eprintln!("not everything was delivered: {report:?}");
+//! }
+//! # Ok::<(), milena::Error>(())
+//! ```
+//!
+//! Dropping the last clone does the same, and logs an error if records were left; so drop may take
+//! as long as the close time-out. A program that would rather wait longer calls
+//! [`flush`](Producer::flush) first, which waits for all results, within `delivery.timeout.ms`, and
+//! for the callbacks. A process that ends without either loses what is buffered:
+//! `std::process::exit` drops nothing.
+//!
+//! # Reading errors
+//!
+//! `Display` is one line that names what was being done, the setting or broker, and the last cause:
+//!
+//! ```text
+//! topic orders is not known: waited max.block.ms = 60 s for metadata; last cause: broker
+//! kafka-1:9092: connect: 10.0.0.7:9092: connection refused
+//! ```
+//!
+//! Programs ask [`kind`](Error::kind), [`code`](Error::code) (Kafka's number, where a broker gave
+//! one) and the predicates:
+//!
+//! ```
+//! use milena::{Error, Outcome};
+//!
+//! fn advice(error: &Error) -> &'static str {
+//!     match error.outcome() {
+//!         _ if error.is_fatal() => "this producer is closed",
+//!         Outcome::Unknown => "look before sending it again, or live with a duplicate",
+//!         Outcome::NotWritten if error.is_retriable() => "send it again later",
+//!         Outcome::NotWritten => "change the record, the settings or the cluster",
+//!     }
+//! }
+//!
+//! let error = milena::Config::new("localhost").set("acks", "2").unwrap_err();
+//! assert_eq!(advice(&error), "change the record, the settings or the cluster");
+//! ```
+//!
+//! To see what goes on between the errors, let the logger show the level `debug` of `milena`.
+//!
+//! # Tests without Kafka
+//!
+//! The feature `mock` has a cluster that runs inside a test, on sockets of the loopback interface
+//! and without Java, and can be told to fail:
+//!
+//! ```
+//! use milena::mock::{Api, MockCluster};
+//! use milena::{Config, Producer, Record};
+//!
+//! let cluster = MockCluster::start(3);
+//! cluster.create_topic("orders", 1);
+//! cluster.on(Api::Produce).times(1).error(6); // NOT_LEADER_OR_FOLLOWER
+//!
+//! let producer = Producer::new(Config::new(cluster.bootstrap()).idempotence(true))?;
+//! producer.send(Record::to("orders").value("3 apples")).wait()?;
+//! assert_eq!(cluster.records("orders", 0).len(), 1);
+//! # Ok::<(), milena::Error>(())
+//! ```
+
+#![allow(unused_imports, reason = "the links of the documentation need them")]
+
+use crate::config::{Acks, Config};
+use crate::delivery::{Delivery, RecordMetadata};
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::producer::Producer;
+use crate::record::Record;
+use crate::shutdown::CloseReport;

@@ -1,0 +1,310 @@
+//! TLS and SASL that do not fit the listener.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use milena::ErrorKind::{Authentication, TimedOut, Tls};
+use milena::Outcome::NotWritten;
+use milena::mock::MockCluster;
+use milena::{Error, Producer, Record};
+
+use super::{config, delivers, is_hidden, logs, refused, says, start};
+use crate::kafka::{Certificate, Cluster, Listener, Version, until};
+
+const SOON: Duration = Duration::from_secs(2);
+const PASSWORD: &str = "wr0ng-h1dden-pa55";
+
+fn send(producer: &Producer) -> Error {
+    refused(producer, Record::to("t").value("v"))
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn plain_text_to_a_tls_port_names_the_setting() {
+    let address = Cluster::shared().address(1, Listener::Ssl);
+    let producer = start(config(&address, Listener::Plaintext).max_block(SOON));
+    let fragments = [
+        "topic t is not known: waited max.block.ms = 2 s",
+        &format!("broker {address}: ApiVersions: "),
+        "this is a TLS port, but security.protocol is PLAINTEXT; use SSL or SASL_SSL",
+    ];
+    says(&send(&producer), TimedOut, NotWritten, &fragments);
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn tls_to_a_plain_text_port_names_the_setting() {
+    let address = Cluster::shared().address(1, Listener::Plaintext);
+    let producer = start(config(&address, Listener::Ssl).max_block(SOON));
+    let fragments = [
+        "waited max.block.ms = 2 s",
+        &format!("broker {address}: TLS handshake: "),
+        "is this a plain-text listener? security.protocol is SSL",
+    ];
+    says(&send(&producer), TimedOut, NotWritten, &fragments);
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn bad_certificates_are_told_apart_and_a_good_one_mends_it() {
+    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Ssl]);
+    let cluster = builder.start();
+    cluster.create_topic("t", 1, 1, &[]);
+    let address = cluster.bootstrap(Listener::Ssl);
+    let mut producers = Vec::new();
+    for (certificate, fragments) in [
+        (
+            Certificate::Untrusted,
+            &[
+                "unknown CA",
+                "CN=localhost",
+                "ssl.truststore.location",
+                "ca.pem",
+            ][..],
+        ),
+        (
+            Certificate::Expired,
+            &["it expired on 20", " UTC, now is 20"],
+        ),
+        (
+            Certificate::WrongHost,
+            &[
+                "it is not for localhost",
+                "its names are elsewhere.test",
+                "advertised.listeners",
+            ],
+        ),
+    ] {
+        cluster.show_certificate(certificate);
+        let (producer, error) = until("it is shown", super::PATIENCE, || {
+            let producer = start(config(&address, Listener::Ssl));
+            let error = producer.send(Record::to("t").value("v")).wait().err()?;
+            let is_shown = error.to_string().contains(fragments[0]);
+            is_shown.then_some((producer, error))
+        });
+        says(&error, Tls, NotWritten, fragments);
+        let place = format!("broker {address}: TLS handshake: the broker's certificate is refused");
+        says(&error, Tls, NotWritten, &[&place]);
+        producers.push(producer);
+    }
+    cluster.show_certificate(Certificate::Good);
+    for producer in &producers {
+        until("it is shown", super::PATIENCE, || {
+            producer.send(Record::to("t").value("v")).wait().ok()
+        });
+        delivers(producer, "t");
+    }
+}
+
+#[test]
+#[cfg(any(feature = "tls-graviola", feature = "tls-ring"))]
+fn a_trust_store_that_cannot_be_used_is_refused_at_once() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = directory.join("empty-trust-store.pem");
+    std::fs::write(&file, "").expect("write an empty file");
+    let missing = directory.join("no-such-trust-store.pem");
+    let config =
+        || milena::Config::new("localhost:1").security_protocol(milena::SecurityProtocol::Ssl);
+    for (path, what) in [
+        (file.as_path(), "is empty"),
+        (missing.as_path(), "cannot be read: No such file"),
+        (directory, "cannot be read: Is a directory"),
+    ] {
+        let error = Producer::new(config().ssl_truststore_file(path)).expect_err("no trust store");
+        let place = format!("ssl.truststore.location {}", path.display());
+        says(
+            &error,
+            milena::ErrorKind::Config,
+            NotWritten,
+            &[&place, what],
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn a_wrong_password_is_told_in_the_brokers_words_and_shown_nowhere() {
+    let cluster = Cluster::shared();
+    for listener in [Listener::SaslPlaintext, Listener::SaslSsl] {
+        let config = config(cluster.bootstrap(listener), listener).sasl_plain("alice", PASSWORD);
+        let shown = format!("{config:?} {config:#?}");
+        assert!(!shown.contains(PASSWORD), "{shown}");
+        let producer = start(config);
+        let error = send(&producer);
+        let place = format!(
+            "broker {}: SASL authentication: ",
+            cluster.bootstrap(listener)
+        );
+        let fragments = [
+            &place,
+            "user \"alice\" (PLAIN)",
+            "Authentication failed: Invalid username or password",
+        ];
+        says(&error, Authentication, NotWritten, &fragments);
+        assert_eq!(error.code(), Some(58));
+        is_hidden(PASSWORD, &producer, &error);
+        let told = |line: &String| line.contains("refused user \"alice\"");
+        assert!(logs().iter().any(told), "the log does not tell");
+    }
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn a_right_password_is_shown_nowhere_either() {
+    const RIGHT: &str = "r1ght-h1dden-pa55";
+    let plain = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+    let jaas = format!("{plain} user_carol=\"{RIGHT}\";");
+    let cluster = Cluster::of(Version::V4_3_1)
+        .listeners(&[Listener::SaslSsl])
+        .property("listener.name.sasl_ssl.plain.sasl.jaas.config", &jaas)
+        .start();
+    cluster.create_topic("t", 1, 1, &[]);
+    let config = config(cluster.bootstrap(Listener::SaslSsl), Listener::SaslSsl);
+    let login = format!("{plain} username=\"carol\" password=\"{RIGHT}\";");
+    let config = config.set("sasl.mechanism", "PLAIN").expect("a mechanism");
+    let config = config.set("sasl.jaas.config", &login).expect("a login");
+    let producer = start(config);
+    delivers(&producer, "t");
+    let error = refused(&producer, Record::to("t").partition(9).value("v"));
+    is_hidden(RIGHT, &producer, &error);
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn a_mechanism_that_is_not_offered_lists_those_that_are() {
+    let cluster = Cluster::of(Version::V4_3_1)
+        .listeners(&[Listener::SaslPlaintext])
+        .property("sasl.enabled.mechanisms", "SCRAM-SHA-256,SCRAM-SHA-512")
+        .start();
+    let address = cluster.bootstrap(Listener::SaslPlaintext);
+    let config = config(&address, Listener::SaslPlaintext).sasl_plain("alice", PASSWORD);
+    let producer = start(config);
+    let error = send(&producer);
+    let fragments = [
+        &format!("broker {address}: SASL handshake: "),
+        "sasl.mechanism is PLAIN, which this listener does not offer",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-512",
+    ];
+    says(&error, Authentication, NotWritten, &fragments);
+    is_hidden(PASSWORD, &producer, &error);
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn sasl_left_out_and_sasl_too_much_name_the_setting() {
+    let cluster = Cluster::shared();
+    let address = cluster.bootstrap(Listener::SaslPlaintext);
+    let producer = start(config(&address, Listener::Plaintext).max_block(SOON));
+    let fragments = [
+        &format!("broker {address}: Metadata: "),
+        "does this listener ask for SASL? security.protocol is PLAINTEXT",
+    ];
+    says(&send(&producer), TimedOut, NotWritten, &fragments);
+
+    let address = cluster.bootstrap(Listener::Plaintext);
+    let config = config(&address, Listener::SaslPlaintext).sasl_plain("alice", PASSWORD);
+    let producer = start(config.max_block(SOON));
+    let error = send(&producer);
+    let fragments = [
+        &format!("broker {address}: SASL handshake: "),
+        "this listener does not use SASL: security.protocol should be PLAINTEXT or SSL",
+    ];
+    says(&error, Authentication, NotWritten, &fragments);
+    is_hidden(PASSWORD, &producer, &error);
+}
+
+/// A program that sends on and on with a wrong password must not hammer the broker, which counts
+/// such attempts, and may lock the account.
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn refused_credentials_are_tried_no_faster_than_the_back_off() {
+    const BACKOFF: Duration = Duration::from_millis(500);
+    let broker = Cluster::shared().bootstrap(Listener::SaslPlaintext);
+    let (proxy, connections) = counting_proxy(broker);
+    let config = config(proxy, Listener::SaslPlaintext).sasl_plain("alice", PASSWORD);
+    let producer = start(config.retry_backoff(BACKOFF));
+    let start = Instant::now();
+    let mut refusals = 0;
+    let count = until("some attempts were made", super::PATIENCE, || {
+        says(&send(&producer), Authentication, NotWritten, &["alice"]);
+        refusals += 1;
+        let count = connections.load(Ordering::Relaxed);
+        (count > 4).then_some(count)
+    });
+    let pauses = start.elapsed().as_millis() / (BACKOFF.as_millis() * 4 / 5);
+    assert!(
+        u128::from(count) <= pauses + 1,
+        "{count} connections in {:?} for {refusals} records",
+        start.elapsed()
+    );
+}
+
+/// Other than at the start, the brokers' own connections meet the refusal.
+#[test]
+fn a_password_that_is_changed_under_way_fails_records_until_it_is_right_again() {
+    const BACKOFF: Duration = Duration::from_millis(200);
+    let cluster = MockCluster::start(1);
+    cluster.create_topic("t", 1);
+    cluster.sasl_plain("alice", PASSWORD);
+    let config = config(cluster.bootstrap(), Listener::SaslPlaintext)
+        .sasl_plain("alice", PASSWORD)
+        .retries(10)
+        .retry_backoff(BACKOFF)
+        .reconnect_backoff(BACKOFF);
+    let producer = start(config);
+    delivers(&producer, "t");
+    cluster.sasl_plain("alice", "another");
+    cluster.disconnect(1);
+    let (start, before) = (Instant::now(), cluster.connections().len());
+    for number in 0..8 {
+        let error = send(&producer);
+        // The first may have been written to the connection that was closed just then.
+        let outcome = match number {
+            0 => error.outcome(),
+            _ => NotWritten,
+        };
+        let place = format!("record for t-0: broker 1 ({}): ", cluster.bootstrap());
+        says(&error, Authentication, outcome, &[&place, "user \"alice\""]);
+        is_hidden(PASSWORD, &producer, &error);
+    }
+    let count = cluster.connections().len() - before;
+    let pauses = start.elapsed().as_millis() / (BACKOFF.as_millis() * 4 / 5);
+    // One connection of the sender and one for metadata.
+    assert!(
+        count as u128 <= 2 * (pauses + 1),
+        "{count} in {pauses} pauses"
+    );
+    cluster.sasl_plain("alice", PASSWORD);
+    until("the password is right", super::PATIENCE, || {
+        producer.send(Record::to("t").value("v")).wait().ok()
+    });
+    delivers(&producer, "t");
+}
+
+/// Forwards to `broker`; the number says how many connections came.
+fn counting_proxy(broker: String) -> (String, Arc<AtomicU32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the proxy");
+    let address = listener.local_addr().expect("the port of the proxy");
+    let count = Arc::new(AtomicU32::new(0));
+    let connections = count.clone();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            connections.fetch_add(1, Ordering::Relaxed);
+            let broker = TcpStream::connect(&broker).expect("connect to the broker");
+            let share = |stream: &TcpStream| stream.try_clone().expect("share a socket");
+            let ways = [(share(&client), share(&broker)), (broker, client)];
+            for (mut from, mut to) in ways {
+                thread::spawn(move || {
+                    let _ = io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
+    });
+    (address.to_string(), count)
+}

@@ -1,0 +1,26 @@
+//! What a producer promises, against the embedded cluster: real sockets, scripted faults.
+
+#[path = "behaviour/backpressure.rs"]
+mod backpressure;
+#[path = "behaviour/batching.rs"]
+mod batching;
+#[path = "behaviour/callbacks.rs"]
+mod callbacks;
+#[path = "behaviour/connection.rs"]
+mod connection;
+#[path = "behaviour/delivery.rs"]
+mod delivery;
+#[path = "behaviour/idempotence.rs"]
+mod idempotence;
+#[path = "behaviour/idle.rs"]
+mod idle;
+#[path = "behaviour/metadata.rs"]
+mod metadata;
+#[path = "behaviour/ordering.rs"]
+mod ordering;
+#[path = "behaviour/retries.rs"]
+mod retries;
+#[path = "behaviour/shutdown.rs"]
+mod shutdown;
+#[path = "behaviour/support.rs"]
+mod support;
