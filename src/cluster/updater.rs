@@ -449,3 +449,6 @@ fn unreachable_brokers(mut errors: Vec<Error>) -> Error {
         error.with_code(code)
     }
 }
+
+#[cfg(test)]
+mod tests;
