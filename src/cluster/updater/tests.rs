@@ -4,7 +4,7 @@ use super::*;
 use crate::accumulator::Wait;
 use crate::accumulator::ready::ReadyQueue;
 use crate::accumulator::state::{Take, Verdict};
-use crate::broker::testing::core;
+use crate::broker::tests::core;
 use crate::config::Config;
 use crate::record::Record;
 use crate::wire::metadata::MetadataPartition;
