@@ -16,8 +16,8 @@ thread_local! {
 
 /// Results whose callbacks wait to be run, in the order in which the results came.
 ///
-/// Its length is bounded by `buffer.memory`: a callback keeps its share of the budget until it has run. The thread
-/// starts with the first callback and ends when the queue is closed and empty.
+/// Its length is bounded by `buffer.memory`: a callback keeps its share of the budget until it has
+/// run. The thread starts with the first callback and ends when the queue is closed and empty.
 #[derive(Debug, Default)]
 pub(crate) struct CallbackQueue {
     state: Mutex<State>,
@@ -71,8 +71,8 @@ impl CallbackQueue {
         true
     }
 
-    /// Lets the thread end once the queue is empty, and waits for that until `until`. From inside a callback it does
-    /// not wait. False if callbacks were left.
+    /// Lets the thread end once the queue is empty, and waits for that until `until`. From inside a
+    /// callback it does not wait. False if callbacks were left.
     pub(crate) fn close(&self, until: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         state.is_closed = true;

@@ -16,12 +16,13 @@ use crate::time;
 
 /// The future of one record that was sent.
 ///
-/// It resolves exactly once, no later than `delivery.timeout.ms` after the send: with the record's metadata, or with an
-/// error that says whether the record may be in the log. Dropping it changes nothing: the record is sent all the same.
+/// It resolves exactly once, no later than `delivery.timeout.ms` after the send: with the record's
+/// metadata, or with an error that says whether the record may be in the log. Dropping it changes
+/// nothing: the record is sent all the same.
 ///
 /// A thread that waits does not pay `linger.ms`: its batch leaves at once. A `Delivery` is also a
 /// [`Future`], so async code can await it.
-#[must_use = "a delivery that nobody looks at hides its error; wait for it, or send with a callback"]
+#[must_use = "a delivery that nobody looks at hides its error: wait for it, or use send_with"]
 pub struct Delivery {
     completion: Arc<Completion>,
     slot: Slot,
@@ -67,10 +68,12 @@ impl Delivery {
         Self::new(completion, slot)
     }
 
-    /// Blocks until the record is acknowledged or has failed. It does so within `delivery.timeout.ms`.
+    /// Blocks until the record is acknowledged or has failed. It does so within
+    /// `delivery.timeout.ms`.
     ///
     /// # Errors
-    /// Why the record was not delivered; [`Error::outcome`] tells whether it may be in the log all the same.
+    /// Why the record was not delivered; [`Error::outcome`] tells whether it may be in the log all
+    /// the same.
     pub fn wait(&self) -> Result<RecordMetadata, Error> {
         loop {
             if let Some(done) = self.completion.wait(None) {
@@ -102,7 +105,8 @@ impl Delivery {
         self.completion.result().is_some()
     }
 
-    /// Calls `callback` with the result on the producer's callback thread, at once if it is there already.
+    /// Calls `callback` with the result on the producer's callback thread, at once if it is there
+    /// already.
     pub fn on_done(self, callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) {
         self.attach(Box::new(callback));
     }
@@ -184,14 +188,14 @@ impl RecordMetadata {
         self.partition
     }
 
-    /// The offset in the partition. `None` with `acks=0`, where no broker tells, and where a broker recognised a
-    /// retry whose offset it no longer knew.
+    /// The offset in the partition. `None` with `acks=0`, where no broker tells, and where a broker
+    /// recognised a retry whose offset it no longer knew.
     pub fn offset(&self) -> Option<i64> {
         self.offset
     }
 
-    /// The record's timestamp in milliseconds since 1970: the broker's where the topic says `LogAppendTime`, else the
-    /// record's own.
+    /// The record's timestamp in milliseconds since 1970: the broker's where the topic says
+    /// `LogAppendTime`, else the record's own.
     pub fn timestamp_ms(&self) -> i64 {
         self.timestamp_ms
     }
@@ -327,7 +331,8 @@ impl Completion {
         }
     }
 
-    /// Gives all records of the batch their result. Only the first call counts; true if this was it.
+    /// Gives all records of the batch their result. Only the first call counts; true if this was
+    /// it.
     pub(crate) fn resolve(self: &Arc<Self>, resolution: Resolution) -> bool {
         self.resolve_and(resolution, || ())
     }
@@ -352,7 +357,8 @@ impl Completion {
         drop(state);
         self.changed.notify_all();
         for waker in wakers.into_values() {
-            // It runs on the thread that settles batches, which is to survive an executor's mistake.
+            // It runs on the thread that settles batches, which is to survive an executor's
+            // mistake.
             if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
                 log::error!("the waker of a task that awaits a delivery panicked");
             }
@@ -388,7 +394,8 @@ impl Completion {
         }
     }
 
-    /// Waits for the result, and for the callbacks that want it if asked. False if `until` passed first.
+    /// Waits for the result, and for the callbacks that want it if asked. False if `until` passed
+    /// first.
     pub(crate) fn wait_end(&self, until: Option<Instant>, with_callbacks: bool) -> bool {
         let mut state = self.state.lock();
         loop {

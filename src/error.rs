@@ -1,13 +1,14 @@
-//! The one error type: what went wrong, whether the record may be in the log, and what to do about it.
+//! The one error type: what went wrong, whether the record may be in the log, and what to do about
+//! it.
 
 use std::fmt;
 use std::sync::Arc;
 
 /// Why a record, or a call, failed.
 ///
-/// `Display` gives one line for a person: what was being done, the value that was wrong, the last cause with the
-/// broker's address, and what to do. The predicates answer a program's questions. An error is cheap to clone: all
-/// records of a batch that failed share one.
+/// `Display` gives one line for a person: what was being done, the value that was wrong, the last
+/// cause with the broker's address, and what to do. The predicates answer a program's questions. An
+/// error is cheap to clone: all records of a batch that failed share one.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -89,7 +90,8 @@ impl Error {
         self.edit(|inner| inner.outcome = outcome)
     }
 
-    /// Adds what led to it; shown behind the message, and given as [`source`](std::error::Error::source).
+    /// Adds what led to it; shown behind the message, and given as
+    /// [`source`](std::error::Error::source).
     pub(crate) fn with_cause(self, cause: Error) -> Self {
         self.edit(|inner| inner.cause = Some(cause))
     }
@@ -121,13 +123,14 @@ impl Error {
         self.0.code
     }
 
-    /// Whether the record may be in the log. Errors of calls that send nothing say [`Outcome::NotWritten`].
+    /// Whether the record may be in the log. Errors of calls that send nothing say
+    /// [`Outcome::NotWritten`].
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
 
-    /// True if the same send may well succeed later without any change to the program, the settings or the cluster's
-    /// configuration: brokers down, time-outs, a full buffer.
+    /// True if the same send may well succeed later without any change to the program, the settings
+    /// or the cluster's configuration: brokers down, time-outs, a full buffer.
     pub fn is_retriable(&self) -> bool {
         match self.kind() {
             ErrorKind::BufferFull
@@ -141,7 +144,8 @@ impl Error {
         }
     }
 
-    /// True if waiting and trying again does not mend it: somebody must change credentials, certificates or versions.
+    /// True if waiting and trying again does not mend it: somebody must change credentials,
+    /// certificates or versions.
     pub(crate) fn is_lasting(&self) -> bool {
         matches!(
             self.kind(),
@@ -209,7 +213,8 @@ mod tests {
         assert_eq!(edited.outcome(), Outcome::Unknown);
         assert_eq!(
             edited.to_string(),
-            "record for orders-3 not delivered; last cause: broker 2 (kafka-2:9092): connection refused"
+            "record for orders-3 not delivered; last cause: broker 2 (kafka-2:9092): \
+             connection refused"
         );
         assert!(edited.is_timeout() && edited.is_retriable() && !edited.is_fatal());
     }

@@ -1,4 +1,5 @@
-//! The thread that fails records whose `delivery.timeout.ms` is over, whatever brokers and sockets do.
+//! The thread that fails records whose `delivery.timeout.ms` is over, whatever brokers and sockets
+//! do.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -7,10 +8,11 @@ use crate::broker::Core;
 use crate::sync::{Condvar, Mutex};
 use crate::time;
 
-/// Wakes the thread when there is something that can expire; with nothing buffered it sleeps for good.
+/// Wakes the thread when there is something that can expire; with nothing buffered it sleeps for
+/// good.
 ///
-/// All records have the same limit, so a batch that is opened later expires later: while the thread sleeps until the
-/// oldest batch's time, new batches need not wake it.
+/// All records have the same limit, so a batch that is opened later expires later: while the thread
+/// sleeps until the oldest batch's time, new batches need not wake it.
 #[derive(Debug, Default)]
 pub(crate) struct Expiry {
     is_armed: AtomicBool,
@@ -113,7 +115,8 @@ mod tests {
         assert!(!expiry.sleep(None));
     }
 
-    /// One record at a time, each when the last has just failed: just when the thread is about to sleep for good.
+    /// One record at a time, each when the last has just failed: just when the thread is about to
+    /// sleep for good.
     #[test]
     fn no_record_is_forgotten_when_the_thread_goes_to_sleep() {
         let config = Config::new("localhost:9092")

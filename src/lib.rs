@@ -1,5 +1,4 @@
 //! milena: a blocking Apache Kafka producer.
-#![allow(dead_code)]
 
 mod accumulator;
 mod broker;
@@ -22,6 +21,13 @@ mod shutdown;
 mod sync;
 mod time;
 mod typed;
+#[cfg_attr(
+    not(all(test, feature = "mock")),
+    allow(
+        dead_code,
+        reason = "messages go both ways: the client writes requests, the mock cluster reads them"
+    )
+)]
 mod wire;
 
 pub use cluster::PartitionInfo;

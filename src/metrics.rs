@@ -32,7 +32,8 @@ pub(crate) struct Metrics {
     pub(crate) throttle_ms: Counter,
 }
 
-/// Totals since the producer was made, as [`Producer::metrics`](crate::Producer::metrics) gives them.
+/// Totals since the producer was made, as [`Producer::metrics`](crate::Producer::metrics) gives
+/// them.
 ///
 /// In brackets: the name that Java's producer gives to the same figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +61,8 @@ pub struct MetricsSnapshot {
     pub connect_failures: u64,
     /// Metadata requests that were answered.
     pub metadata_requests: u64,
-    /// Milliseconds for which brokers asked this client to pause (`produce-throttle-time`, in total).
+    /// Milliseconds for which brokers asked this client to pause (`produce-throttle-time`, in
+    /// total).
     pub throttle_ms: u64,
 }
 

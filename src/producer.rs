@@ -28,9 +28,9 @@ const CALLBACK_OVERHEAD: usize = 128;
 
 /// Sends records to a Kafka cluster. Cheap to clone, and to be shared by any number of threads.
 ///
-/// Nothing touches the network before the first send. One thread per broker sends, one per connection receives; one
-/// fetches metadata, one keeps the time limits, and one runs callbacks. When the last clone is dropped, the producer
-/// closes as [`close`](Self::close) does.
+/// Nothing touches the network before the first send. One thread per broker sends, one per
+/// connection receives; one fetches metadata, one keeps the time limits, and one runs callbacks.
+/// When the last clone is dropped, the producer closes as [`close`](Self::close) does.
 #[derive(Clone)]
 pub struct Producer(Arc<Handle>);
 
@@ -43,10 +43,12 @@ struct Handle {
 }
 
 impl Producer {
-    /// A producer with these settings. It does not wait for the network, and succeeds with all brokers down.
+    /// A producer with these settings. It does not wait for the network, and succeeds with all
+    /// brokers down.
     ///
     /// # Errors
-    /// Settings that clash or cannot work: [`ErrorKind::Config`], naming the setting, its value and what to do.
+    /// Settings that clash or cannot work: [`ErrorKind::Config`], naming the setting, its value and
+    /// what to do.
     pub fn new(config: Config) -> Result<Self, Error> {
         let config = config.validate()?;
         let connector = Connector::new(&config)?;
@@ -89,18 +91,21 @@ impl Producer {
 
     /// Hands a record to the sender threads.
     ///
-    /// It blocks for at most `max.block.ms` in all: while the topic is not known yet, and while the buffer is full.
-    /// Whatever goes wrong comes through the delivery; a record that a full buffer refused was not sent. Inside a
-    /// callback it does not wait for room, since the callbacks behind it hold it.
+    /// It blocks for at most `max.block.ms` in all: while the topic is not known yet, and while the
+    /// buffer is full. Whatever goes wrong comes through the delivery; a record that a full buffer
+    /// refused was not sent. Inside a callback it does not wait for room, since the callbacks
+    /// behind it hold it.
     pub fn send(&self, record: Record<'_>) -> Delivery {
         let sent = self.append(&record, self.patience());
         sent.unwrap_or_else(|error| self.failed(record.topic, error))
     }
 
-    /// Like [`send`](Self::send), with a callback on the producer's callback thread instead of a delivery.
+    /// Like [`send`](Self::send), with a callback on the producer's callback thread instead of a
+    /// delivery.
     ///
-    /// Callbacks of one partition run in the order of its records' results. A slow or panicking callback delays other
-    /// callbacks and nothing else; until it has run, it is counted in `buffer.memory`.
+    /// Callbacks of one partition run in the order of its records' results. A slow or panicking
+    /// callback delays other callbacks and nothing else; until it has run, it is counted in
+    /// `buffer.memory`.
     pub fn send_with<F>(&self, record: Record<'_>, callback: F)
     where
         F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
@@ -126,15 +131,16 @@ impl Producer {
     /// Like [`send`](Self::send), but never waits.
     ///
     /// # Errors
-    /// The record comes back if it cannot be taken now: the buffer is full, the topic is not known yet (it is asked
-    /// for), or the record could never be sent.
+    /// The record comes back if it cannot be taken now: the buffer is full, the topic is not known
+    /// yet (it is asked for), or the record could never be sent.
     pub fn try_send<'a>(&self, record: Record<'a>) -> Result<Delivery, TrySendError<'a>> {
         let patience = Patience::None("try_send does not wait");
         self.append(&record, patience)
             .map_err(|error| TrySendError { record, error })
     }
 
-    /// Sends many records; [`Deliveries::wait_all`] gives their results in the same order, one entry a record.
+    /// Sends many records; [`Deliveries::wait_all`] gives their results in the same order, one
+    /// entry a record.
     pub fn send_all<'a>(&self, records: impl IntoIterator<Item = Record<'a>>) -> Deliveries {
         records
             .into_iter()
@@ -142,11 +148,12 @@ impl Producer {
             .collect()
     }
 
-    /// Sends everything that was handed over before this call, and waits until all of it is delivered or has failed,
-    /// its callbacks included. `delivery.timeout.ms` bounds the wait.
+    /// Sends everything that was handed over before this call, and waits until all of it is
+    /// delivered or has failed, its callbacks included. `delivery.timeout.ms` bounds the wait.
     ///
     /// # Errors
-    /// Called inside a callback, which would wait for itself. That records failed is told by their deliveries.
+    /// Called inside a callback, which would wait for itself. That records failed is told by their
+    /// deliveries.
     pub fn flush(&self) -> Result<(), Error> {
         self.flush_within(Duration::MAX)
     }
@@ -154,7 +161,8 @@ impl Producer {
     /// Like [`flush`](Self::flush), for at most `limit`.
     ///
     /// # Errors
-    /// As `flush`, and [`ErrorKind::TimedOut`] with the number of batches that are left; they are still being sent.
+    /// As `flush`, and [`ErrorKind::TimedOut`] with the number of batches that are left; they are
+    /// still being sent.
     pub fn flush_timeout(&self, limit: Duration) -> Result<(), Error> {
         self.flush_within(limit)
     }
@@ -164,7 +172,8 @@ impl Producer {
         self.0.shutdown.flush(Deadline::within(limit))
     }
 
-    /// The partitions of a topic, by number. Blocks for at most `max.block.ms` if the topic is not known yet.
+    /// The partitions of a topic, by number. Blocks for at most `max.block.ms` if the topic is not
+    /// known yet.
     ///
     /// # Errors
     /// The topic is not known within that time, or may not be used.
@@ -180,13 +189,15 @@ impl Producer {
         self.0.core.metrics.snapshot(self.buffered_bytes())
     }
 
-    /// The bytes of `buffer.memory` in use: batch buffers by their capacity, and callbacks that have not run.
+    /// The bytes of `buffer.memory` in use: batch buffers by their capacity, and callbacks that
+    /// have not run.
     pub fn buffered_bytes(&self) -> usize {
         self.0.core.accumulator.budget().used()
     }
 
-    /// Sends what is buffered, waits for it for at most the close time-out ([`Config::close_timeout`]), then ends all
-    /// threads and connections. Sends after it fail with [`ErrorKind::Closed`]. A second call only gives the report.
+    /// Sends what is buffered, waits for it for at most the close time-out
+    /// ([`Config::close_timeout`]), then ends all threads and connections. Sends after it fail with
+    /// [`ErrorKind::Closed`]. A second call only gives the report.
     ///
     /// # Errors
     /// Called inside a callback, which would wait for itself.
@@ -194,7 +205,8 @@ impl Producer {
         self.close_timeout(self.0.core.config.close_timeout)
     }
 
-    /// Like [`close`](Self::close), for at most `limit`; what is left then has failed, and the report counts it.
+    /// Like [`close`](Self::close), for at most `limit`; what is left then has failed, and the
+    /// report counts it.
     ///
     /// # Errors
     /// Called inside a callback, which would wait for itself.
@@ -343,7 +355,8 @@ impl Producer {
             return Ok(view);
         }
         let message = format!(
-            "partition {partition} of topic {name} does not exist: the topic has {} partitions, 0 to {}",
+            "partition {partition} of topic {name} does not exist: the topic has {} partitions, 0 \
+             to {}",
             view.partitions.len(),
             view.partitions.len().saturating_sub(1),
         );
@@ -402,7 +415,8 @@ impl Drop for Handle {
         );
         if failed + unknown > 0 {
             log::error!(
-                "a producer was dropped with records on their way: {failed} were not written, {unknown} may have been"
+                "a producer was dropped with records on their way: {failed} were not written, \
+                 {unknown} may have been"
             );
         }
     }

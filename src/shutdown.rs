@@ -139,7 +139,8 @@ impl Shutdown {
             threads.into_iter().for_each(join);
         } else {
             log::warn!(
-                "threads of a closed producer are still in a name look-up or a connect; they end by themselves"
+                "threads of a closed producer are still in a name look-up or a connect; they end \
+                 by themselves"
             );
         }
         self.abandon(deadline);

@@ -1,7 +1,9 @@
-//! Locks, condition variables and threads from `std`; the one place that a model checker has to switch.
+//! Locks, condition variables and threads from `std`; the one place that a model checker has to
+//! switch.
 //!
-//! No thread ever holds two locks: state is changed under one lock, decisions leave it as values, and others are told
-//! after it is released. Debug builds assert it, so there is no lock order to learn.
+//! No thread ever holds two locks: state is changed under one lock, decisions leave it as values,
+//! and others are told after it is released. Debug builds assert it, so there is no lock order to
+//! learn.
 
 pub(crate) use std::sync::Arc;
 
@@ -10,7 +12,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// A mutex without poisoning: the state under it is made consistent before anything that may panic runs.
+/// A mutex without poisoning: the state under it is made consistent before anything that may panic
+/// runs.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
@@ -50,8 +53,9 @@ impl<T> DerefMut for Guard<'_, T> {
 
 /// A condition variable whose waits end at a point in time, or never.
 ///
-/// It counts who waits, under the mutex, so that a notification for nobody costs no system call. That is sound because
-/// the state that a waiter looks at is changed under the same mutex before the notification.
+/// It counts who waits, under the mutex, so that a notification for nobody costs no system call.
+/// That is sound because the state that a waiter looks at is changed under the same mutex before
+/// the notification.
 #[derive(Debug, Default)]
 pub(crate) struct Condvar {
     inner: std::sync::Condvar,
@@ -66,7 +70,8 @@ impl Condvar {
         }
     }
 
-    /// Waits for a notification, or until `until`. Wakes spuriously now and then: callers loop over their condition.
+    /// Waits for a notification, or until `until`. Wakes spuriously now and then: callers loop over
+    /// their condition.
     pub(crate) fn wait<'a, T>(&self, guard: Guard<'a, T>, until: Option<Instant>) -> Guard<'a, T> {
         let Guard { guard, only } = guard;
         self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -89,12 +94,6 @@ impl Condvar {
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn notify_one(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            self.inner.notify_one();
-        }
     }
 
     pub(crate) fn notify_all(&self) {

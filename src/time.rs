@@ -59,18 +59,10 @@ impl Deadline {
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
-
-    /// The same start with a limit that ends no later than `other`.
-    pub(crate) fn min(self, other: Self) -> Self {
-        match (self.at(), other.at()) {
-            (Some(mine), Some(theirs)) if theirs < mine => other,
-            (None, Some(_)) => other,
-            _ => self,
-        }
-    }
 }
 
-/// Exponential back-off with jitter (KIP-580): `base * 2^(attempt - 1)`, at most `max`, give or take 20 %.
+/// Exponential back-off with jitter (KIP-580): `base * 2^(attempt - 1)`, at most `max`, give or
+/// take 20 %.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
     pub(crate) base: Duration,
@@ -101,7 +93,7 @@ pub(crate) fn human(duration: Duration) -> String {
     let ms = duration.as_millis();
     if ms < 1000 {
         format!("{ms} ms")
-    } else if ms % 1000 == 0 {
+    } else if ms.is_multiple_of(1000) {
         format!("{} s", ms / 1000)
     } else {
         format!("{:.1} s", duration.as_secs_f64())
@@ -148,9 +140,6 @@ mod tests {
     fn a_deadline_beyond_the_clock_never_passes() {
         let deadline = Deadline::within(Duration::MAX);
         assert!(deadline.at().is_none() && !deadline.has_passed(now()));
-        let nearer = Deadline::within(Duration::from_secs(1));
-        assert_eq!(deadline.min(nearer).at(), nearer.at());
-        assert_eq!(nearer.min(deadline).at(), nearer.at());
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub(crate) struct OpenBatch {
     pub(crate) is_hurried: bool,
 }
 
-/// A batch that takes no more records. Whoever owns it owes its records a result: dropping it unresolved is an error to
-/// them, never a hang.
+/// A batch that takes no more records. Whoever owns it owes its records a result: dropping it
+/// unresolved is an error to them, never a hang.
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
     grant: Grant,

@@ -7,8 +7,8 @@ use std::time::Instant;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
 
-/// Counts the bytes that unresolved records hold, batch buffers by their capacity, and makes callers wait in the order
-/// of their arrival when the limit is reached.
+/// Counts the bytes that unresolved records hold, batch buffers by their capacity, and makes
+/// callers wait in the order of their arrival when the limit is reached.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: usize,
@@ -64,7 +64,8 @@ impl Budget {
         })
     }
 
-    /// Bytes, first come first served, waiting until `until`. `before` runs once others can see that somebody waits.
+    /// Bytes, first come first served, waiting until `until`. `before` runs once others can see
+    /// that somebody waits.
     pub(crate) fn acquire(
         self: &Arc<Self>,
         bytes: usize,

@@ -1,4 +1,5 @@
-//! What the end of an attempt, or of a batch's time, means for the partition: pure, as [`State`] is.
+//! What the end of an attempt, or of a batch's time, means for the partition: pure, as [`State`]
+//! is.
 //!
 //! Without idempotence a batch whose attempt has ended is settled or waits. With it, sequences tell
 //! more: an acknowledgement proves everything below it, an out-of-order answer proves that what is

@@ -6,7 +6,8 @@ use super::sequence::{Current, Identity};
 use crate::error::Error;
 use crate::sync::{Condvar, Mutex};
 
-/// Holds the newest identity. Partitions follow it one by one, each when nothing of its older one is unsettled.
+/// Holds the newest identity. Partitions follow it one by one, each when nothing of its older one
+/// is unsettled.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
     state: Mutex<State>,
@@ -83,8 +84,9 @@ impl Identities {
         self.state.lock().newest.is_none()
     }
 
-    /// A partition cannot use generation `outgrown` any more: the next epoch, unless another partition has raised it
-    /// already. At the last epoch the identity is given up, and a new one has to be asked for.
+    /// A partition cannot use generation `outgrown` any more: the next epoch, unless another
+    /// partition has raised it already. At the last epoch the identity is given up, and a new one
+    /// has to be asked for.
     pub(crate) fn raise(&self, outgrown: u64) {
         let mut state = self.state.lock();
         if self.generation() != outgrown {

@@ -128,8 +128,8 @@ impl Accumulator {
         let size = lone_size(record);
         let too_large = |setting: &str, limit: usize| {
             let message = format!(
-                "record for {} takes {size} bytes with its batch, {setting} is {limit}: raise it (and the \
-                 broker's message.max.bytes), or send less",
+                "record for {} takes {size} bytes with its batch, {setting} is {limit}: raise it \
+                 (and the broker's message.max.bytes), or send less",
                 record.topic,
             );
             Err(Error::new(ErrorKind::RecordTooLarge, message))
@@ -172,7 +172,8 @@ impl Accumulator {
             grant = Some(match more {
                 Some(more) => more,
                 None => {
-                    // Others may fill the batch meanwhile, so that there is a second wait: no new time for that.
+                    // Others may fill the batch meanwhile, so that there is a second wait: no new
+                    // time for that.
                     wait = wait.started();
                     self.wait_for_memory(room.least, wait)?
                 }

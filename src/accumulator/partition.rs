@@ -18,7 +18,8 @@ use crate::record::Record;
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
 
-/// The batches of one partition. It lives as long as the producer, whatever the metadata says meanwhile.
+/// The batches of one partition. It lives as long as the producer, whatever the metadata says
+/// meanwhile.
 pub(crate) struct Partition {
     topic: Arc<str>,
     index: i32,
@@ -32,8 +33,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Arc<Budget>,
     pub(crate) callbacks: Arc<CallbackQueue>,
     pub(crate) identities: Identities,
-    /// Set before the partitions are flushed and emptied for the last time, read under a partition's lock: so whatever
-    /// got in is seen by that.
+    /// Set before the partitions are flushed and emptied for the last time, read under a
+    /// partition's lock: so whatever got in is seen by that.
     pub(crate) is_closed: AtomicBool,
 }
 
@@ -87,7 +88,8 @@ impl Partition {
         self.index
     }
 
-    /// Appends a record to the open batch, using `grant` where the batch must grow; what is not needed of it stays.
+    /// Appends a record to the open batch, using `grant` where the batch must grow; what is not
+    /// needed of it stays.
     pub(crate) fn append(
         self: &Arc<Self>,
         record: &Record<'_>,
@@ -186,8 +188,8 @@ impl Partition {
         settled
     }
 
-    /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than the known one is
-    /// ignored, unless the topic was made anew.
+    /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than
+    /// the known one is ignored, unless the topic was made anew.
     pub(crate) fn reroute(self: &Arc<Self>, route: Option<Route>) {
         let mut state = self.state.lock();
         let known = state.route.clone();
@@ -308,7 +310,8 @@ impl Partition {
         (given_up, standstill)
     }
 
-    /// Takes out what waits here for `broker_id`, if `ticket` is valid, because that broker will not have it.
+    /// Takes out what waits here for `broker_id`, if `ticket` is valid, because that broker will
+    /// not have it.
     pub(crate) fn refuse(self: &Arc<Self>, ticket: u64, broker_id: i32) -> Option<GivenUp> {
         let mut state = self.state.lock();
         if !state.is_valid(ticket, broker_id) {
@@ -342,7 +345,8 @@ impl Partition {
                 },
                 at,
             );
-            // Who began to wait for memory since the announcement has pressed a queue that did not have the token.
+            // Who began to wait for memory since the announcement has pressed a queue that did not
+            // have the token.
             if at.is_some() && self.shared.budget.is_pressed() {
                 queue.press();
             }

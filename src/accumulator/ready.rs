@@ -1,4 +1,5 @@
-//! What a sender thread waits on: the partitions of its broker that have something to send, now or at a known time.
+//! What a sender thread waits on: the partitions of its broker that have something to send, now or
+//! at a known time.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
@@ -10,10 +11,11 @@ use crate::time;
 
 /// The inbox of one broker's sender, and what the partitions need to know of that broker.
 ///
-/// A partition has at most one valid token in all queues; an older one is recognised by its ticket when it is popped.
-/// A token that is not due yet is replaced by the partition's next, so that a long linger piles up none. So the length
-/// is bounded by the number of partitions, and a push never blocks: receivers and the cluster thread push too, and
-/// would deadlock against the sender that drains it (kgo's ring tells the same).
+/// A partition has at most one valid token in all queues; an older one is recognised by its ticket
+/// when it is popped. A token that is not due yet is replaced by the partition's next, so that a
+/// long linger piles up none. So the length is bounded by the number of partitions, and a push
+/// never blocks: receivers and the cluster thread push too, and would deadlock against the sender
+/// that drains it (kgo's ring tells the same).
 pub(crate) struct ReadyQueue {
     broker_id: i32,
     state: Mutex<State>,
@@ -107,7 +109,8 @@ impl ReadyQueue {
             }
         }
         drop(state);
-        // A token may be the last to hold its partition, whose batches take locks when they are dropped.
+        // A token may be the last to hold its partition, whose batches take locks when they are
+        // dropped.
         drop(stale);
         self.changed.notify_all();
     }

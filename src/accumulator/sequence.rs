@@ -1,9 +1,10 @@
-//! Producer id, epoch and sequence numbers: what lets a broker recognise a batch that it has already.
+//! Producer id, epoch and sequence numbers: what lets a broker recognise a batch that it has
+//! already.
 //!
-//! Per producer id and partition a broker takes only the next sequence of the current epoch, or 0 of a higher epoch,
-//! and answers a batch that equals one of its last five as a success. It knows nothing across epochs. So the same
-//! identity and the same sequences are always safe to send again; a new epoch is safe only for a batch of which no copy
-//! was or may have been appended.
+//! Per producer id and partition a broker takes only the next sequence of the current epoch, or 0
+//! of a higher epoch, and answers a batch that equals one of its last five as a success. It knows
+//! nothing across epochs. So the same identity and the same sequences are always safe to send
+//! again; a new epoch is safe only for a batch of which no copy was or may have been appended.
 
 use std::time::{Duration, Instant};
 
@@ -53,8 +54,8 @@ pub(crate) struct Sequences {
     next: i32,
     /// The highest sequence that was acknowledged under this identity.
     acked: Option<i32>,
-    /// The leader has accepted a batch of this identity: it will refuse one that is out of order. Until then it takes
-    /// any first sequence (KAFKA-15591), so one batch goes alone.
+    /// The leader has accepted a batch of this identity: it will refuse one that is out of order.
+    /// Until then it takes any first sequence (KAFKA-15591), so one batch goes alone.
     is_proven: bool,
     /// A batch has failed whose sequences may be in the log: nothing new until that is settled.
     pub(crate) is_draining: bool,
@@ -64,7 +65,8 @@ pub(crate) struct Sequences {
 }
 
 impl Sequences {
-    /// True if a new batch may get a sequence now. `has_flights`: batches of this identity are unsettled.
+    /// True if a new batch may get a sequence now. `has_flights`: batches of this identity are
+    /// unsettled.
     pub(crate) fn may_stamp(&self, has_flights: bool, generation: u64) -> bool {
         !self.is_draining
             && match has_flights {
@@ -80,7 +82,8 @@ impl Sequences {
         if self.is_proven { REMEMBERED } else { 1 }
     }
 
-    /// The stamp of the next `records` records. A partition without unsettled batches moves to the newest identity.
+    /// The stamp of the next `records` records. A partition without unsettled batches moves to the
+    /// newest identity.
     pub(crate) fn stamp(
         &mut self,
         newest: Current,
@@ -139,7 +142,8 @@ impl Sequences {
         self.expected() == self.next
     }
 
-    /// Gives the identity up: the next batch needs a newer one. The generation that is no good any more.
+    /// Gives the identity up: the next batch needs a newer one. The generation that is no good any
+    /// more.
     pub(crate) fn outgrow(&mut self) -> u64 {
         let generation = self.current.map_or(0, |current| current.generation);
         *self = Self {

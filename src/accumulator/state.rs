@@ -1,8 +1,9 @@
-//! The batches of one partition and the order in which they may leave: pure, values in and values out.
+//! The batches of one partition and the order in which they may leave: pure, values in and values
+//! out.
 //!
 //! The order rule: a batch that must be sent again goes before everything newer, and nothing newer
-//! leaves until it is settled. One rule covers a moved leader, a lost connection and a refusal. With
-//! idempotence the broker refuses what comes out of order, so five batches may be on the wire;
+//! leaves until it is settled. One rule covers a moved leader, a lost connection and a refusal.
+//! With idempotence the broker refuses what comes out of order, so five batches may be on the wire;
 //! without it the rule can only hold for batches that wait here, so a partition that may have to
 //! retry keeps one on the wire (see [`Rules::on_wire_max`]).
 
@@ -206,8 +207,9 @@ impl State {
             return true;
         }
         let oldest = self.flights.front();
-        // Also while the oldest is sent again: were its answer lost once more, with the newer ones appended, then the
-        // broker would not recognise it any more if they pushed it out of what it remembers.
+        // Also while the oldest is sent again: were its answer lost once more, with the newer ones
+        // appended, then the broker would not recognise it any more if they pushed it out of what
+        // it remembers.
         let span = oldest.map_or(0, |oldest| self.next_ordinal - oldest.ordinal);
         span < REMEMBERED as u64
             && self
@@ -230,7 +232,8 @@ impl State {
         leads && ticket == self.ticket && self.announced != Announced::No
     }
 
-    /// Gives the sender of `broker_id` the batch that is next, if one may leave now and fits `room`.
+    /// Gives the sender of `broker_id` the batch that is next, if one may leave now and fits
+    /// `room`.
     pub(crate) fn take(
         &mut self,
         (ticket, broker_id, room): (u64, i32, usize),
@@ -344,7 +347,8 @@ impl State {
         }
     }
 
-    /// Follows a leader that is newer than what the refusal was about: no need to rest or to wait for a view.
+    /// Follows a leader that is newer than what the refusal was about: no need to rest or to wait
+    /// for a view.
     pub(crate) fn follow_at_once(&mut self, route: Route) {
         self.rests_until = None;
         self.reroute(Some(route));

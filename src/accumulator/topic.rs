@@ -6,7 +6,6 @@ use super::partition::{Partition, Shared};
 use crate::cluster::PartitionInfo;
 use crate::error::Error;
 use crate::sync::{Arc, Mutex};
-use crate::wire::TopicId;
 
 /// A topic that the cluster has told us about. It is kept for as long as the producer lives.
 pub(crate) struct Topic {
@@ -27,7 +26,6 @@ const DORMANT: u8 = 2;
 /// What the newest metadata says of a topic.
 #[derive(Clone, Default)]
 pub(crate) struct View {
-    pub(crate) id: TopicId,
     /// By index.
     pub(crate) partitions: Vec<Arc<Partition>>,
     /// Partitions of an earlier, larger count, whose batches may still be on their way.
@@ -82,7 +80,7 @@ impl Topic {
     }
 
     /// Makes the view have `count` partitions; those that exist keep their state.
-    pub(crate) fn resize(&self, count: usize, id: TopicId, shared: &Arc<Shared>) -> Arc<View> {
+    pub(crate) fn resize(&self, count: usize, shared: &Arc<Shared>) -> Arc<View> {
         let old = self.view();
         let mut all = old.partitions.clone();
         all.extend(old.retired.iter().cloned());
@@ -97,7 +95,6 @@ impl Topic {
             .filter(|i| (*i as usize) < count)
             .collect();
         self.set(View {
-            id,
             partitions: all,
             retired,
             available,

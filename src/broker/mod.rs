@@ -77,7 +77,8 @@ impl std::fmt::Display for Broker {
 }
 
 impl Brokers {
-    /// The broker with that id, its thread started at the first call; its address is brought up to date.
+    /// The broker with that id, its thread started at the first call; its address is brought up to
+    /// date.
     pub(crate) fn broker(
         &self,
         core: &Arc<Core>,

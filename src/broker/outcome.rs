@@ -52,13 +52,15 @@ pub(crate) enum Decision {
         may_be_written: bool,
         error: Error,
     },
-    /// The broker did not append it: its sequence is not the next, or the producer is unknown to it.
+    /// The broker did not append it: its sequence is not the next, or the producer is unknown to
+    /// it.
     OutOfSequence { has_forgotten: bool, error: Error },
     /// Its records have failed.
     Fail { refresh: bool, error: Error },
 }
 
-/// Decides. `place` names the partition and the broker, for the error's text; `jitter` is a random number in 0..1.
+/// Decides. `place` names the partition and the broker, for the error's text; `jitter` is a random
+/// number in 0..1.
 pub(crate) fn decide(
     end: &End,
     facts: &Facts,
@@ -70,20 +72,13 @@ pub(crate) fn decide(
         End::Answered { code, .. } if is_delivered(*code) => return Decision::Deliver,
         End::Answered { code, message } => {
             let error = refusal(*code, message.as_deref(), &place());
-            match *code {
-                Code::OUT_OF_ORDER_SEQUENCE_NUMBER if facts.is_idempotent => {
-                    return Decision::OutOfSequence {
-                        has_forgotten: false,
-                        error,
-                    };
-                }
-                Code::UNKNOWN_PRODUCER_ID if facts.is_idempotent => {
-                    return Decision::OutOfSequence {
-                        has_forgotten: true,
-                        error,
-                    };
-                }
-                _ => {}
+            let has_forgotten = *code == Code::UNKNOWN_PRODUCER_ID;
+            let is_sequence = has_forgotten || *code == Code::OUT_OF_ORDER_SEQUENCE_NUMBER;
+            if is_sequence && facts.is_idempotent {
+                return Decision::OutOfSequence {
+                    has_forgotten,
+                    error,
+                };
             }
             let unknown = facts.may_be_written || leaves_unknown(*code, facts.acks_all);
             let is_hopeless =
@@ -147,9 +142,10 @@ fn is_delivered(code: Code) -> bool {
     code.is_ok() || code == Code::DUPLICATE_SEQUENCE_NUMBER
 }
 
-/// True for the codes that do not tell whether the batch was appended: some come after the append, a leader that is
-/// deposed while it waits for its replicas answers NOT_LEADER (KAFKA-13574), a proxy that lost its broker answers
-/// NETWORK_EXCEPTION, and of a code that no Produce answer has in Kafka nothing is known.
+/// True for the codes that do not tell whether the batch was appended: some come after the append,
+/// a leader that is deposed while it waits for its replicas answers NOT_LEADER (KAFKA-13574), a
+/// proxy that lost its broker answers NETWORK_EXCEPTION, and of a code that no Produce answer has
+/// in Kafka nothing is known.
 fn leaves_unknown(code: Code, acks_all: bool) -> bool {
     match code {
         Code::NOT_LEADER_OR_FOLLOWER | Code::UNKNOWN_TOPIC_OR_PARTITION => acks_all,

@@ -85,7 +85,8 @@ impl Receiver {
         }
     }
 
-    /// Settles the batches of the request that `frame` answers; an error means that the connection is of no more use.
+    /// Settles the batches of the request that `frame` answers; an error means that the connection
+    /// is of no more use.
     fn answer(&mut self, frame: &[u8], in_flight: InFlight) -> Result<(), Error> {
         let decoded = decode_response::<ProduceRequest>(frame, in_flight.version);
         let response = match decoded {
@@ -123,7 +124,8 @@ impl Receiver {
         }
     }
 
-    /// Settles each batch by its own answer, and moves partitions whose new leader the broker named (KIP-951).
+    /// Settles each batch by its own answer, and moves partitions whose new leader the broker named
+    /// (KIP-951).
     fn follow_hints(&self, response: &ProduceResponse, in_flight: InFlight) {
         let mut answers: HashMap<(&[u8], i32), &ProducePartitionResponse> = HashMap::new();
         for topic in &response.topics {

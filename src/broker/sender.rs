@@ -19,11 +19,9 @@ use crate::time::{self, Backoff, Deadline};
 use crate::wire::produce::{self, FramedTopic, ProduceRequest};
 use crate::wire::{HeaderFacts, TopicId};
 
-/// A connection that was not used for so long is looked at before it is used again: the broker may have hung up.
+/// A connection that was not used for so long is looked at before it is used again: the broker may
+/// have hung up.
 const LOOK_AFTER: Duration = Duration::from_millis(10);
-
-/// A session that ends (KIP-368) is replaced so long before its end.
-const SESSION_MARGIN: Duration = Duration::from_secs(2);
 
 /// The newest Produce version that names topics; 13 has their ids.
 const BY_NAME: i16 = 12;
@@ -101,7 +99,8 @@ impl Sender {
         time::after(link.used, self.core.config.connections_max_idle?)
     }
 
-    /// Sees to an open connection with a free slot; false if there is none now, after the pause that this asks for.
+    /// Sees to an open connection with a free slot; false if there is none now, after the pause
+    /// that this asks for.
     fn ensure_link(&mut self) -> bool {
         self.drop_unfit_link();
         if self.core.config.idempotence && !self.ensure_identity() {
@@ -143,7 +142,7 @@ impl Sender {
         if let Some(error) = link.line.window.death() {
             return self.broken(error);
         }
-        let is_ending = link.expires.is_some_and(|end| end <= now + SESSION_MARGIN);
+        let is_ending = link.expires.is_some_and(|end| end <= now);
         if is_ending || link.address != self.broker.address() {
             return self.retire();
         }

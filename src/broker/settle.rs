@@ -1,4 +1,5 @@
-//! Carries out what [`decide`] says of a batch whose attempt has ended; the one place where batches go back.
+//! Carries out what [`decide`] says of a batch whose attempt has ended; the one place where batches
+//! go back.
 
 use std::collections::HashSet;
 
@@ -78,8 +79,8 @@ impl Settle {
         );
     }
 
-    /// The broker will not have us: what waits for it in the token's partition fails. What was never sent gets no
-    /// sequence for that.
+    /// The broker will not have us: what waits for it in the token's partition fails. What was
+    /// never sent gets no sequence for that.
     pub(crate) fn refused(&self, token: &Token, error: &Error) {
         let Some(given_up) = token.partition.refuse(token.ticket, self.broker.id()) else {
             return;
@@ -141,7 +142,8 @@ impl Settle {
                     error,
                 };
                 if let Some(mut batch) = partition.ended(batch, verdict) {
-                    // Its time is over, and whoever said so may be about to tell: that is its result.
+                    // Its time is over, and whoever said so may be about to tell: that is its
+                    // result.
                     let _completion = batch.free();
                 }
             }
@@ -170,8 +172,9 @@ impl Settle {
             Verdict::Failed
         };
         let partition = batch.partition.clone();
-        // The result comes before the partition's next batch may leave, perhaps to another broker with another
-        // receiver: so results come in the order of the records. And a flush that finds nothing unsettled here is right.
+        // The result comes before the partition's next batch may leave, perhaps to another broker
+        // with another receiver: so results come in the order of the records. And a flush that
+        // finds nothing unsettled here is right.
         let batch = self.resolve(batch, resolution);
         drop(partition.ended(batch, verdict));
     }

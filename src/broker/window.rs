@@ -1,4 +1,5 @@
-//! The requests that a connection has not answered yet: the bounded channel between its sender and its receiver.
+//! The requests that a connection has not answered yet: the bounded channel between its sender and
+//! its receiver.
 
 use std::collections::VecDeque;
 
@@ -7,13 +8,13 @@ use crate::error::Error;
 use crate::sync::{Condvar, Mutex};
 use crate::time::Deadline;
 
-/// At most `max` un-answered requests, in the order in which they were written. Kafka answers in that order, so the
-/// queue replaces a map by correlation id.
+/// At most `max` un-answered requests, in the order in which they were written. Kafka answers in
+/// that order, so the queue replaces a map by correlation id.
 ///
-/// The sender waits for a free slot *before* it takes batches, so they go on filling while the connection is busy; it
-/// announces a request, writes it, and deposits what it wrote. The receiver reads the answer meanwhile. Once the
-/// connection is dead, the receiver goes on taking until the sender closes the window: so nothing that is deposited in
-/// between is lost.
+/// The sender waits for a free slot *before* it takes batches, so they go on filling while the
+/// connection is busy; it announces a request, writes it, and deposits what it wrote. The receiver
+/// reads the answer meanwhile. Once the connection is dead, the receiver goes on taking until the
+/// sender closes the window: so nothing that is deposited in between is lost.
 pub(crate) struct Window {
     max: usize,
     state: Mutex<State>,
@@ -22,7 +23,8 @@ pub(crate) struct Window {
 
 #[derive(Default)]
 struct State {
-    /// Requests announced and not yet read by the receiver, with the moment at which their answer is overdue.
+    /// Requests announced and not yet read by the receiver, with the moment at which their answer
+    /// is overdue.
     announced: VecDeque<Deadline>,
     /// Requests announced and not yet finished.
     un_answered: usize,
@@ -90,7 +92,8 @@ impl Window {
         self.changed.notify_all();
     }
 
-    /// Waits for the next request whose answer is to be read; `None` once the window is closed and all are.
+    /// Waits for the next request whose answer is to be read; `None` once the window is closed and
+    /// all are.
     pub(crate) fn next_announced(&self) -> Option<Deadline> {
         let mut state = self.state.lock();
         loop {
@@ -104,7 +107,8 @@ impl Window {
         }
     }
 
-    /// The oldest written request, once it is deposited; `None` once the window is closed and empty.
+    /// The oldest written request, once it is deposited; `None` once the window is closed and
+    /// empty.
     pub(crate) fn take(&self) -> Option<InFlight> {
         let mut state = self.state.lock();
         loop {
@@ -268,7 +272,8 @@ mod tests {
         assert!(window.next_announced().is_none() && window.take().is_none());
     }
 
-    /// A sender and a receiver with every length of window: all requests come through, in order, never more than fit.
+    /// A sender and a receiver with every length of window: all requests come through, in order,
+    /// never more than fit.
     #[test]
     fn a_busy_window_never_holds_more_than_its_slots() {
         for max in 1..=5 {

@@ -146,7 +146,8 @@ impl Wishes {
         }
     }
 
-    /// Rests until `until`, or until `urgent_from` if somebody new waits. False if the producer was closed.
+    /// Rests until `until`, or until `urgent_from` if somebody new waits. False if the producer was
+    /// closed.
     pub(crate) fn rest(&self, until: Option<Instant>, urgent_from: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         loop {
@@ -168,7 +169,8 @@ impl Wishes {
         topics.into_iter().collect()
     }
 
-    /// Tells those who wait what `news` has for their topic; topics for which it has nothing wait on.
+    /// Tells those who wait what `news` has for their topic; topics for which it has nothing wait
+    /// on.
     pub(crate) fn publish(&self, news: impl Fn(&str) -> Option<News>) {
         let mut state = self.state.lock();
         for (topic, wish) in &mut state.topics {

@@ -1,4 +1,5 @@
-//! The cluster thread: fetches metadata when it is wished for or too old, and routes partitions to their leaders.
+//! The cluster thread: fetches metadata when it is wished for or too old, and routes partitions to
+//! their leaders.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -88,7 +89,8 @@ impl Updater {
         let last = self.last_success.filter(|_| has_topics)?;
         let age = time::after(last, self.core.config.metadata_max_age)?;
         match self.last_attempt {
-            // An attempt that failed when it was due is followed by the back-off, not by the next loop.
+            // An attempt that failed when it was due is followed by the back-off, not by the next
+            // loop.
             Some(attempt) if attempt > last => Some(age.max(time::after(attempt, self.pause())?)),
             _ => Some(age),
         }
@@ -146,7 +148,8 @@ impl Updater {
         let now = time::now();
         let used = self.used.entry(topic.name().clone()).or_insert(now);
         if topic.take_used() || topic.view().all().any(|partition| partition.has_batches()) {
-            // A send may have found the topic in use just before it was declared dormant: what it left counts.
+            // A send may have found the topic in use just before it was declared dormant: what it
+            // left counts.
             *used = now;
             return true;
         }
@@ -199,12 +202,12 @@ impl Updater {
             allow_auto_topic_creation: self.core.config.allow_auto_create_topics,
         };
         let mut errors: Vec<Error> = Vec::new();
-        if let Some((mut connection, _)) = self.connection.take() {
-            if !connection.has_hung_up() {
-                match self.ask(&mut connection, &request) {
-                    Ok(response) => return Ok(self.keep(connection, response)),
-                    Err(error) => errors.push(error.context(connection.address())),
-                }
+        if let Some((mut connection, _)) = self.connection.take()
+            && !connection.has_hung_up()
+        {
+            match self.ask(&mut connection, &request) {
+                Ok(response) => return Ok(self.keep(connection, response)),
+                Err(error) => errors.push(error.context(connection.address())),
             }
         }
         for address in self.candidates() {
@@ -377,7 +380,7 @@ impl Updater {
             accumulator.insert_topic(Arc::new(Topic::new(name.into(), first)))
         });
         let count = metadata.partitions.len();
-        let view = topic.resize(count, metadata.id, accumulator.shared());
+        let view = topic.resize(count, accumulator.shared());
         let mut available = Vec::with_capacity(count);
         let mut infos: Vec<PartitionInfo> = Vec::with_capacity(count);
         for partition in &metadata.partitions {

@@ -1,4 +1,5 @@
-//! Reads a metadata answer with distrust: what it says of topics and partitions, and what cannot be.
+//! Reads a metadata answer with distrust: what it says of topics and partitions, and what cannot
+//! be.
 
 use std::fmt::Display;
 

@@ -13,6 +13,7 @@ pub(crate) struct Address {
     pub(crate) port: u16,
 }
 
+#[cfg(test)]
 impl Address {
     pub(crate) fn new(host: impl Into<String>, port: u16) -> Self {
         Self {

@@ -90,6 +90,7 @@ pub(crate) enum PemSource {
     /// `ssl.truststore.location`
     File(PathBuf),
     /// `ssl.truststore.certificates`
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS has it"))]
     Inline(String),
 }
 

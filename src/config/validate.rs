@@ -104,8 +104,8 @@ impl Config {
         }
         let clash = |key: &str, value: String, why: &str| {
             let message = format!(
-                "{key}={value} clashes with enable.idempotence=true: {why}; leave {key} out, or set \
-                 enable.idempotence=false"
+                "{key}={value} clashes with enable.idempotence=true: {why}; leave {key} out, or \
+                 set enable.idempotence=false"
             );
             Err(wrong(message))
         };

@@ -64,6 +64,7 @@ pub(super) enum Broken {
     /// The first bytes of what cannot be a frame, its length included.
     NotAFrame(Vec<u8>),
     /// The TLS layer says why.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS has it"))]
     Tls(ErrorKind, String),
 }
 
@@ -80,6 +81,7 @@ impl From<io::Error> for Broken {
 }
 
 impl Broken {
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS has it"))]
     pub(super) fn tls(text: String) -> Self {
         Self::Tls(ErrorKind::Tls, text)
     }

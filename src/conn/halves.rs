@@ -1,25 +1,19 @@
 //! A connection in two halves: one thread writes requests, another reads answers.
 
-use std::time::Instant;
-
 use crate::error::Error;
 use crate::sync::Arc;
 use crate::time::Deadline;
-use crate::wire::Request;
 
+use super::ANSWER_BYTES_MIN;
 use super::diagnosis::Stage;
 use super::link::{Incoming, Link, Outgoing};
-use super::versions::Versions;
-use super::{ANSWER_BYTES_MIN, Address};
 
 /// The half that writes.
 #[derive(Debug)]
 pub(crate) struct WriteHalf {
     pub(super) link: Arc<Link>,
     pub(super) outgoing: Outgoing,
-    pub(super) versions: Arc<Versions>,
     pub(super) next_correlation_id: i32,
-    pub(super) expires_at: Option<Instant>,
 }
 
 /// A request that was not written whole.
@@ -55,25 +49,6 @@ impl WriteHalf {
         self.link.has_hung_up()
     }
 
-    /// The highest version of a request that the broker and this client both speak.
-    pub(crate) fn version<R: Request>(&self) -> Result<i16, Error> {
-        self.versions.common::<R>(&self.link.address)
-    }
-
-    /// The level of a feature of the cluster, 0 if it has none.
-    pub(crate) fn finalized_feature(&self, name: &str) -> i16 {
-        self.versions.finalized_feature(name)
-    }
-
-    /// When a new connection should take over; see `Connection::expires_at`.
-    pub(crate) fn expires_at(&self) -> Option<Instant> {
-        self.expires_at
-    }
-
-    pub(crate) fn address(&self) -> &Address {
-        &self.link.address
-    }
-
     /// Ends the connection, and a read that waits in the other half with it.
     pub(crate) fn shutdown(&self) {
         self.link.shutdown();
@@ -94,10 +69,6 @@ impl ReadHalf {
         self.incoming
             .read_frame(ANSWER_BYTES_MIN, deadline)
             .map_err(|broken| link.error(Stage::Read, broken, deadline))
-    }
-
-    pub(crate) fn address(&self) -> &Address {
-        &self.link.address
     }
 
     /// Ends the connection, and a write that waits in the other half with it.

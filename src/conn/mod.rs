@@ -35,7 +35,7 @@ use self::diagnosis::{Stage, at, interrupted, uses_sasl, uses_tls};
 use self::link::{Incoming, Link, Outgoing};
 use self::versions::{Negotiation, Versions, negotiate};
 
-pub(crate) use self::halves::{ReadHalf, WriteFailed, WriteHalf};
+pub(crate) use self::halves::{ReadHalf, WriteHalf};
 pub(crate) use self::interrupt::Interrupt;
 pub(crate) use crate::config::Address;
 
@@ -176,11 +176,6 @@ impl Connection {
         self.versions.common::<R>(&self.link.address)
     }
 
-    /// The level of a feature of the cluster, 0 if it has none.
-    pub(crate) fn finalized_feature(&self, name: &str) -> i16 {
-        self.versions.finalized_feature(name)
-    }
-
     /// Sends a request and waits for its answer. After an error the connection is of no more use,
     /// unless it is that the broker does not have the request.
     pub(crate) fn call<R: Request>(
@@ -218,9 +213,7 @@ impl Connection {
         let writer = WriteHalf {
             link: self.link.clone(),
             outgoing: self.outgoing,
-            versions: self.versions,
             next_correlation_id: self.next_correlation_id,
-            expires_at: self.expires_at,
         };
         let reader = ReadHalf {
             link: self.link,

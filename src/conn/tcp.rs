@@ -22,7 +22,15 @@ const FAILED_MAX: usize = 4096;
 /// Makes connections, and remembers which address of a name failed last.
 #[derive(Debug, Default)]
 pub(super) struct Dialer {
+    #[cfg_attr(
+        not(feature = "socket-buffers"),
+        allow(dead_code, reason = "std cannot set it")
+    )]
     pub(super) send_buffer_bytes: Option<usize>,
+    #[cfg_attr(
+        not(feature = "socket-buffers"),
+        allow(dead_code, reason = "std cannot set it")
+    )]
     pub(super) receive_buffer_bytes: Option<usize>,
     failed: Mutex<HashMap<Address, SocketAddr>>,
 }

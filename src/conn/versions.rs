@@ -13,18 +13,12 @@ use super::Address;
 #[derive(Debug, Default)]
 pub(super) struct Versions {
     apis: Vec<ApiRange>,
-    /// Name and level.
-    features: Vec<(String, i16)>,
 }
 
 impl From<ApiVersionsResponse> for Versions {
     fn from(response: ApiVersionsResponse) -> Self {
-        let features = response.finalized_features.into_iter();
         Self {
             apis: response.apis,
-            features: features
-                .map(|feature| (feature.name, feature.max_version_level))
-                .collect(),
         }
     }
 }
@@ -58,12 +52,6 @@ impl Versions {
             ErrorKind::UnsupportedVersion,
             format!("broker {address} {text}"),
         ))
-    }
-
-    /// The level of a finalized feature, 0 if the cluster does not have it.
-    pub(super) fn finalized_feature(&self, name: &str) -> i16 {
-        let found = self.features.iter().find(|(feature, _)| feature == name);
-        found.map_or(0, |(_, level)| *level)
     }
 
     /// The broker's versions of an API. Ranges that are none are passed over.

@@ -46,10 +46,10 @@ pub(super) fn check<M: Message + Debug + PartialEq>(
 }
 
 /// Checks that `message` has the bytes that Kafka's own code gives it, in every version that
-/// golden.txt has under `name`, which are to be `versions`.
+/// tests/golden/wire.txt has under `name`, which are to be `versions`.
 pub(super) fn check_golden<M: Message>(name: &str, message: &M, versions: RangeInclusive<i16>) {
     let mut seen = Vec::new();
-    for line in include_str!("golden.txt").lines() {
+    for line in include_str!("../../tests/golden/wire.txt").lines() {
         let words: Vec<_> = line.split(' ').collect();
         let (version, bytes) = match words.as_slice() {
             [of, version] if *of == name => (version, ""),
@@ -58,7 +58,7 @@ pub(super) fn check_golden<M: Message>(name: &str, message: &M, versions: RangeI
         };
         let version = version
             .parse()
-            .expect("golden.txt has versions in its second column");
+            .expect("tests/golden/wire.txt has versions in its second column");
         let ours: String = hex(&encode(message, version)).split(' ').collect();
         assert_eq!(ours, bytes, "version {version}");
         seen.push(version);

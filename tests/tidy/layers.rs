@@ -11,7 +11,7 @@ const LAYERS: [[&str; 3]; 11] = [
     ["wire", "wire", "codes"],
     [
         "facts",
-        "error record delivery config partitioner",
+        "error record delivery callbacks latch config partitioner",
         "base codes facts",
     ],
     ["conn", "conn", "base codes wire facts"],
@@ -29,7 +29,7 @@ const LAYERS: [[&str; 3]; 11] = [
     ],
     [
         "top",
-        "cluster/updater producer typed guide",
+        "cluster/updater cluster/identity expiry shutdown producer typed guide",
         "base codes wire facts conn view accumulator txn broker top",
     ],
     ["mock", "mock", "base codes wire"],

@@ -18,7 +18,8 @@ enum Place {
 
 use Place::{AboveOnWire, AboveTombstone, AboveWaiting, BelowAcked, Next};
 
-/// A partition with the batch in question on the wire, at `place`, and the others that `place` asks for.
+/// A partition with the batch in question on the wire, at `place`, and the others that `place` asks
+/// for.
 fn bench_with(place: Place, is_idempotent: bool) -> (Bench, Batch) {
     let mut bench = Bench::proven(is_idempotent);
     let others = if matches!(place, Next) { 1 } else { 2 };
@@ -34,7 +35,8 @@ fn bench_with(place: Place, is_idempotent: bool) -> (Bench, Batch) {
     (bench, taken.remove(0))
 }
 
-/// What is left of the batch in the partition ("" is nothing), whether it came out, and whether the partition drains.
+/// What is left of the batch in the partition ("" is nothing), whether it came out, and whether the
+/// partition drains.
 type Left = (&'static str, bool, bool);
 
 fn end(place: Place, is_idempotent: bool, is_doubtful: bool, verdict: Verdict) -> Left {
@@ -104,7 +106,8 @@ fn an_attempt_on_the_wire_ends_as_the_table_says_with_idempotence() {
     }
 }
 
-/// The records of the batch have failed before its attempt ends: the answer only tells about sequences.
+/// The records of the batch have failed before its attempt ends: the answer only tells about
+/// sequences.
 #[test]
 fn the_answer_of_an_abandoned_batch_is_not_lost() {
     for (is_idempotent, verdict, left) in [
@@ -192,7 +195,8 @@ fn a_refusal_takes_out_all_but_what_is_on_the_wire() {
     );
 }
 
-/// Rules 12 and 22: an acknowledgement proves everything below it, so nothing of the epoch is doubtful.
+/// Rules 12 and 22: an acknowledgement proves everything below it, so nothing of the epoch is
+/// doubtful.
 #[test]
 fn a_tombstone_below_an_acknowledged_batch_costs_no_epoch() {
     let (mut bench, batch) = bench_with(AboveTombstone, true);
@@ -209,7 +213,8 @@ fn a_tombstone_below_an_acknowledged_batch_costs_no_epoch() {
     );
 }
 
-/// Rules 16, 22, 23: what is behind a hole is in no log, and goes on under the next epoch, in order, from 0.
+/// Rules 16, 22, 23: what is behind a hole is in no log, and goes on under the next epoch, in
+/// order, from 0.
 #[test]
 fn what_is_behind_a_hole_is_numbered_anew() {
     let mut bench = Bench::proven(true);
@@ -233,7 +238,8 @@ fn what_is_behind_a_hole_is_numbered_anew() {
     assert_eq!(stamps, [(1, 0, 2), (1, 2, 2), (1, 4, 2)]);
 }
 
-/// Rule 19 (KAFKA-14034): the batch below the one that failed may be in the log; it is not numbered anew with the rest.
+/// Rule 19 (KAFKA-14034): the batch below the one that failed may be in the log; it is not numbered
+/// anew with the rest.
 #[test]
 fn a_doubtful_batch_below_a_failed_one_keeps_its_sequence() {
     let mut bench = Bench::proven(true);
@@ -258,7 +264,8 @@ fn a_doubtful_batch_below_a_failed_one_keeps_its_sequence() {
     );
 }
 
-/// Rules 21, 22: a batch whose time is over while it is on the wire ends the drain only with its answer.
+/// Rules 21, 22: a batch whose time is over while it is on the wire ends the drain only with its
+/// answer.
 #[test]
 fn a_drain_waits_for_the_answers_of_abandoned_batches() {
     for (verdict, epoch) in [(Verdict::Acked, 0), (again(), 1)] {
@@ -272,7 +279,8 @@ fn a_drain_waits_for_the_answers_of_abandoned_batches() {
     }
 }
 
-/// Rule 17: the broker's log ends below what it acknowledged. The batch is in no log and goes under the next epoch.
+/// Rule 17: the broker's log ends below what it acknowledged. The batch is in no log and goes under
+/// the next epoch.
 #[test]
 fn a_log_that_lost_what_was_acknowledged_does_not_stop_the_partition() {
     let (mut bench, mut batch) = bench_with(Next, true);
@@ -285,8 +293,8 @@ fn a_log_that_lost_what_was_acknowledged_does_not_stop_the_partition() {
     );
 }
 
-/// Rule 17, KIP-360: an old broker that has forgotten the producer proves nothing of a doubtful batch, also behind a
-/// tombstone, and nothing of what is above.
+/// Rule 17, KIP-360: an old broker that has forgotten the producer proves nothing of a doubtful
+/// batch, also behind a tombstone, and nothing of what is above.
 #[test]
 fn a_broker_that_has_forgotten_us_proves_nothing_of_doubtful_batches() {
     let mut bench = Bench::proven(true);

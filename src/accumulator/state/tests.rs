@@ -144,8 +144,9 @@ fn what_is_sent_again_goes_alone_lowest_first_and_before_what_is_new() {
     }
 }
 
-/// Five batches leave, the first ends unknown, the other four are acknowledged, and it is sent again. Were four new ones
-/// to leave behind it and to be appended while its answer is lost once more, then the broker would not remember it.
+/// Five batches leave, the first ends unknown, the other four are acknowledged, and it is sent
+/// again. Were four new ones to leave behind it and to be appended while its answer is lost once
+/// more, then the broker would not remember it.
 #[test]
 fn a_batch_is_sent_again_while_the_broker_still_remembers_it() {
     let mut bench = Bench::proven(true);
@@ -274,8 +275,9 @@ fn the_oldest_is_the_oldest_without_a_result() {
     );
 }
 
-/// Whatever happens, and in whatever order: a partition that has something to send has exactly one valid token, due
-/// no later than that; what is on the wire is where it belongs; and once the faults end, everything is settled.
+/// Whatever happens, and in whatever order: a partition that has something to send has exactly one
+/// valid token, due no later than that; what is on the wire is where it belongs; and once the
+/// faults end, everything is settled.
 #[test]
 fn a_partition_with_work_has_exactly_one_valid_token_whatever_happens() {
     for seed in 1..400 {

@@ -1,4 +1,5 @@
-//! What the tests of this layer have in common: a partition's state without its lock, and a clock to turn.
+//! What the tests of this layer have in common: a partition's state without its lock, and a clock
+//! to turn.
 
 use std::time::{Duration, Instant};
 

@@ -26,7 +26,8 @@ enum Attempt {
 
 use Attempt::{Not, Unknown, UnknownWithAll};
 
-/// The table, by number. What Kafka never answers to Produce is unknown; what is retriable in Java is sent again.
+/// The table, by number. What Kafka never answers to Produce is unknown; what is retriable in Java
+/// is sent again.
 fn row(code: i16) -> Row {
     match code {
         0 | 46 => Row::Persisted,

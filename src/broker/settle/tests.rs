@@ -180,7 +180,8 @@ fn a_result_is_told_before_the_next_batch_may_leave() {
     }
 }
 
-/// The expiry thread has marked the batch and is about to tell, when the receiver finds the connection dead.
+/// The expiry thread has marked the batch and is about to tell, when the receiver finds the
+/// connection dead.
 #[test]
 fn a_lost_batch_that_is_out_of_time_is_left_to_who_said_so() {
     let bench = Bench::retrying();

@@ -36,7 +36,6 @@ fn a_connection_introduces_itself_and_learns_the_versions() {
     let mut connection = open(&plaintext(), &address).unwrap();
     assert_eq!(connection.address(), &address);
     assert_eq!(connection.version::<ProduceRequest>().unwrap(), 13);
-    assert_eq!(connection.finalized_feature("transaction.version"), 0);
     assert!(connection.expires_at().is_none() && !connection.has_hung_up());
     connection.call(&metadata(), patience()).unwrap();
     let (mut writer, _reader) = connection.split();
@@ -239,7 +238,9 @@ fn halves_work_at_the_same_time_and_end_together() {
         }
         drain(&mut socket);
     });
-    let (mut writer, mut reader) = open(&plaintext(), &address).unwrap().split();
+    let connection = open(&plaintext(), &address).unwrap();
+    let version = connection.version::<MetadataRequest>().unwrap();
+    let (mut writer, mut reader) = connection.split();
     let (all_read, is_all_read) = std::sync::mpsc::channel();
     let reading = std::thread::spawn(move || {
         for expected in 1..=ROUNDS {
@@ -249,7 +250,6 @@ fn halves_work_at_the_same_time_and_end_together() {
         all_read.send(()).unwrap();
         reader.read_frame(patience()).unwrap_err()
     });
-    let version = writer.version::<MetadataRequest>().unwrap();
     for _ in 0..ROUNDS {
         let id = writer.next_correlation_id();
         let frame = frame(&metadata(), version, id);
