@@ -122,8 +122,8 @@ fn a_close_in_a_hurry_resolves_everything_and_the_report_counts_it() {
             (error.kind(), error.outcome()),
             (ErrorKind::Closed, Outcome::NotWritten)
         );
-        let wanted = "the producer was closed; not delivered within 1 ms; never sent: the partition \
-                      has no leader; attempts: 0";
+        let wanted = "the producer was closed; not delivered within 1 ms; never sent: the \
+                      partition has no leader; attempts: 0";
         assert!(error.to_string().contains(wanted), "{error}");
     }
     assert_eq!(producer.buffered_bytes(), 0);
@@ -301,7 +301,8 @@ fn a_hundred_producers_leave_no_thread_behind() {
         producer.send_with(Record::to("orders"), |_| ());
         let _delivery = producer.send(Record::to("T1"));
     }
-    // Other tests have producers too, but not a hundred at once. A thread that has ended is listed for a moment.
+    // Other tests have producers too, but not a hundred at once. A thread that has ended is listed
+    // for a moment.
     let deadline = Deadline::within(Duration::from_secs(60));
     while ours() >= 100 {
         assert!(

@@ -272,7 +272,8 @@ fn time_runs_out_batch_by_batch_and_the_error_says_how_far_each_came() {
         (
             &stuck,
             Outcome::NotWritten,
-            "never sent: the partition has no leader; attempts: 0; last cause: NOT_ENOUGH_REPLICAS (19)",
+            "never sent: the partition has no leader; attempts: 0; last cause: \
+             NOT_ENOUGH_REPLICAS (19)",
         ),
     ] {
         let error = result(delivery).expect_err("its time is over");
