@@ -126,7 +126,7 @@ mod tests {
         let topic = core
             .accumulator
             .insert_topic(Arc::new(Topic::new("orders".into(), 0)));
-        let view = topic.resize(1, [7; 16], core.accumulator.shared());
+        let view = topic.resize(1, core.accumulator.shared());
         let expiry = Expiry::default();
         std::thread::scope(|scope| {
             scope.spawn(|| expiry.run(&core));

@@ -174,7 +174,7 @@ mod tests {
                 std::thread::yield_now();
             }
             *mutex.lock() = true;
-            condvar.notify_one();
+            condvar.notify_all();
             waiter.join().expect("no panic");
         });
         assert_eq!(condvar.waiting(), 0);

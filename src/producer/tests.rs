@@ -27,7 +27,7 @@ fn producer(config: Config, count: usize) -> Producer {
     let producer = Producer::new(config).expect("settings that work");
     let accumulator = &producer.0.core.accumulator;
     let topic = accumulator.insert_topic(Arc::new(Topic::new("orders".into(), 0)));
-    topic.resize(count, [7; 16], accumulator.shared());
+    topic.resize(count, accumulator.shared());
     producer
 }
 
@@ -346,7 +346,7 @@ fn a_send_waits_for_the_partitions_of_a_topic_that_was_just_made() {
             std::thread::yield_now();
         }
         let topic = core.accumulator.topic("orders").expect("the topic");
-        topic.resize(1, [7; 16], core.accumulator.shared());
+        topic.resize(1, core.accumulator.shared());
         core.wishes.publish(|_| Some(crate::cluster::News::Known));
         assert!(!sends.join().expect("no panic").is_done());
     });

@@ -25,7 +25,7 @@ fn queue_and_route(broker_id: i32) -> (Arc<ReadyQueue>, Route) {
 fn with_topic(config: Config, count: usize) -> (Accumulator, Arc<ReadyQueue>, Arc<topic::View>) {
     let accumulator = accumulator(&config);
     let topic = accumulator.insert_topic(Arc::new(Topic::new("orders".into(), 0)));
-    let view = topic.resize(count, [7; 16], accumulator.shared());
+    let view = topic.resize(count, accumulator.shared());
     let (queue, route) = queue_and_route(1);
     accumulator.add_queue(queue.clone());
     view.all()
@@ -410,10 +410,10 @@ fn a_topic_that_shrinks_keeps_the_partitions_it_lost_and_gets_them_back() {
     let (accumulator, _queue, view) = with_topic(Config::new("localhost:9092"), 3);
     let topic = accumulator.topic("orders").expect("the topic");
     let delivery = send(&accumulator, &view.partitions[2], b"");
-    let shrunk = topic.resize(1, [7; 16], accumulator.shared());
+    let shrunk = topic.resize(1, accumulator.shared());
     assert_eq!((shrunk.partitions.len(), shrunk.retired().len()), (1, 2));
     assert_eq!(accumulator.flush().len(), 1);
-    let grown = topic.resize(4, [7; 16], accumulator.shared());
+    let grown = topic.resize(4, accumulator.shared());
     let same = |index: usize| Arc::ptr_eq(&grown.partitions[index], &view.partitions[index]);
     assert!((0..3).all(same) && grown.retired().is_empty());
     let indexes: Vec<_> = grown

@@ -31,7 +31,7 @@ impl Bench {
         let (core, broker) = (core(config), broker(7));
         let topic = Arc::new(Topic::new("orders".into(), 0));
         let topic = core.accumulator.insert_topic(topic);
-        let view = topic.resize(1, [7; 16], core.accumulator.shared());
+        let view = topic.resize(1, core.accumulator.shared());
         let partition = view.partitions[0].clone();
         partition.reroute(Some(Route {
             queue: broker.queue.clone(),
