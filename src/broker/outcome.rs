@@ -151,19 +151,24 @@ fn again_or_fail(
         Outcome::NotWritten
     };
     let error = error.with_outcome(outcome);
-    let (attempts, retries) = (facts.attempts, policy.retries);
-    let error = match (is_retriable, in_time, retries) {
-        (false, ..) => error,
-        (true, true, 0) => error.context("not sent again because retries is 0"),
-        (true, true, _) => error.context(format!(
-            "given up after {attempts} attempts, retries is {retries}"
-        )),
-        (true, false, _) => error.context(format!(
-            "given up after {attempts} attempts, delivery.timeout.ms = {} is over",
-            human(policy.delivery_timeout)
-        )),
+    let error = match is_retriable {
+        true => error.context(limit_reached(facts.attempts, policy, in_time)),
+        false => error,
     };
     Decision::Fail { refresh, error }
+}
+
+/// Why a batch is not sent again although it could be.
+fn limit_reached(attempts: u32, policy: &Policy, in_time: bool) -> String {
+    let limit = match (in_time, policy.retries) {
+        (true, 0) => return "not sent again because retries is 0".to_string(),
+        (true, retries) => format!("retries is {retries}"),
+        (false, _) => format!(
+            "delivery.timeout.ms = {} is over",
+            human(policy.delivery_timeout)
+        ),
+    };
+    format!("given up after {attempts} attempts, {limit}")
 }
 
 fn is_delivered(code: Code) -> bool {

@@ -453,3 +453,6 @@ fn unreachable_brokers(mut errors: Vec<Error>) -> Error {
         error.with_code(code)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
+pub(crate) mod bench;
+
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::testing::{accumulator, again, partition_of, trouble};
 use super::*;
 use crate::accumulator::ready::Token;
 use crate::accumulator::state::{Route, Take};
 use crate::delivery::RecordMetadata;
+use bench::{accumulator, again, partition_of, trouble};
 
 const NO_WAIT: Wait = Wait::No("the test does not wait");
 
