@@ -311,4 +311,51 @@ mod tests {
         );
         assert!(edited.is_timeout() && edited.is_retriable() && !edited.is_fatal());
     }
+
+    #[test]
+    fn predicates_follow_the_class_and_for_a_brokers_refusal_its_code() {
+        use ErrorKind::*;
+        let all = [
+            Config,
+            Misuse,
+            Closed,
+            BufferFull,
+            TopicNotReady,
+            UnknownTopic,
+            InvalidTopic,
+            PartitionOutOfRange,
+            RecordTooLarge,
+            Application,
+            TimedOut,
+            Connection,
+            Tls,
+            Authentication,
+            Authorization,
+            UnsupportedVersion,
+            Protocol,
+            Broker,
+        ];
+        for kind in all {
+            let error = Error::new(kind, "");
+            let retriable = [BufferFull, TopicNotReady, TimedOut, Connection];
+            assert_eq!(error.is_retriable(), retriable.contains(&kind), "{kind:?}");
+            let lasting = [Tls, Authentication, UnsupportedVersion];
+            assert_eq!(error.is_lasting(), lasting.contains(&kind), "{kind:?}");
+            assert_eq!(error.is_fatal(), kind == Closed, "{kind:?}");
+            assert_eq!(
+                error.is_timeout(),
+                [BufferFull, TimedOut].contains(&kind),
+                "{kind:?}"
+            );
+            let follows_code = [Broker, UnknownTopic].contains(&kind);
+            let transient = error.clone().with_code(19).is_retriable();
+            assert_eq!(
+                transient,
+                retriable.contains(&kind) || follows_code,
+                "{kind:?}"
+            );
+            let permanent = error.with_code(87).is_retriable();
+            assert_eq!(permanent, retriable.contains(&kind), "{kind:?}");
+        }
+    }
 }

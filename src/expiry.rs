@@ -93,9 +93,9 @@ mod tests {
 
     use super::*;
     use crate::accumulator::Wait;
-    use crate::accumulator::testing::partition_of;
+    use crate::accumulator::tests::bench::partition_of;
     use crate::accumulator::topic::Topic;
-    use crate::broker::testing::core;
+    use crate::broker::tests::core;
     use crate::config::Config;
     use crate::error::ErrorKind;
     use crate::record::Record;

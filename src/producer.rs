@@ -449,11 +449,14 @@ impl Producer {
         patience: Patience,
     ) -> Result<Arc<View>, Error> {
         let core = &self.0.core;
-        match patience {
-            Patience::None(_) => core.wishes.refresh(),
-            Patience::Max(limit) => core.wishes.wait_for(name, Deadline::within(limit))?,
-            Patience::Until(deadline) => core.wishes.wait_for(name, deadline)?,
-        }
+        let asked = match patience {
+            Patience::None(_) => {
+                core.wishes.refresh();
+                Ok(())
+            }
+            Patience::Max(limit) => core.wishes.wait_for(name, Deadline::within(limit)),
+            Patience::Until(deadline) => core.wishes.wait_for(name, deadline),
+        };
         let view = core
             .accumulator
             .topic(name)
@@ -468,7 +471,12 @@ impl Producer {
             view.partitions.len(),
             view.partitions.len().saturating_sub(1),
         );
-        Err(Error::new(ErrorKind::PartitionOutOfRange, message))
+        let error = Error::new(ErrorKind::PartitionOutOfRange, message);
+        match asked {
+            Ok(()) => Err(error),
+            Err(cause) if cause.kind() == ErrorKind::Closed => Err(cause),
+            Err(cause) => Err(error.with_cause(cause)),
+        }
     }
 }
 
@@ -483,3 +491,6 @@ impl fmt::Debug for Producer {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,14 +107,15 @@ impl Shutdown {
         let with_callbacks = !self.callbacks.is_this_thread();
         let is_left = |completion: &&Arc<Completion>| !completion.wait_end(until, with_callbacks);
         let left = unsettled.iter().filter(is_left).count();
+        let limit = human(deadline.limit());
         let late = match left {
             0 if !with_callbacks || self.callbacks.wait_through(told, until) => return Ok(()),
-            0 => "callbacks have not run".to_string(),
-            left => format!("{left} batches are not settled"),
+            0 => format!("callbacks are still running after {limit}"),
+            left => {
+                format!("{left} batches are not settled after {limit}; they are still being sent")
+            }
         };
-        let limit = human(deadline.limit());
-        let message = format!("flush: {late} after {limit}; the producer goes on with it");
-        Err(Error::new(ErrorKind::TimedOut, message))
+        Err(Error::new(ErrorKind::TimedOut, format!("flush: {late}")))
     }
 
     /// Flushes for at most `limit`, fails the rest, ends the threads.
@@ -170,7 +171,7 @@ impl Shutdown {
     }
 
     fn abandon(&self, deadline: Deadline) {
-        let losses = self.core.accumulator.abandon(deadline.elapsed(time::now()));
+        let losses = self.core.accumulator.abandon(deadline.limit());
         self.core.metrics.failed.add(losses.failed);
         self.core.metrics.unknown.add(losses.unknown);
     }

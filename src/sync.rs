@@ -126,3 +126,57 @@ impl Drop for OnlyLock {
         HELD.with(|held| held.set(false));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn a_second_lock_on_one_thread_is_a_mistake_that_is_noticed() {
+        let (first, second) = (Mutex::new(1), Mutex::new(2));
+        let caught = std::panic::catch_unwind(|| {
+            let _first = first.lock();
+            *second.lock()
+        });
+        assert!(caught.is_err());
+        let value = *first.lock();
+        assert_eq!(value + *second.lock(), 3, "one after the other");
+    }
+
+    #[test]
+    fn a_panic_under_a_lock_does_not_poison_it() {
+        let mutex = Arc::new(Mutex::new(1));
+        let held = mutex.clone();
+        let thread = std::thread::spawn(move || {
+            let _guard = held.lock();
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(thread.join().is_err());
+        assert_eq!(*mutex.lock(), 1);
+    }
+
+    #[test]
+    fn a_wait_ends_with_a_notification_or_at_its_time() {
+        let (mutex, condvar) = (Mutex::new(false), Condvar::new());
+        condvar.notify_all();
+        let guard = condvar.wait(mutex.lock(), Some(crate::time::now()));
+        assert!(!*guard);
+        drop(guard);
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let mut guard = mutex.lock();
+                while !*guard {
+                    guard = condvar.wait(guard, None);
+                }
+            });
+            while condvar.waiting() == 0 {
+                std::thread::yield_now();
+            }
+            *mutex.lock() = true;
+            condvar.notify_all();
+            waiter.join().expect("no panic");
+        });
+        assert_eq!(condvar.waiting(), 0);
+    }
+}

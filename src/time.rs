@@ -125,6 +125,18 @@ mod tests {
     }
 
     #[test]
+    fn a_back_off_without_bounds_is_the_longest_there_is() {
+        let backoff = Backoff {
+            base: Duration::MAX,
+            max: Duration::MAX,
+        };
+        for jitter in [0.5, 1.0, f64::MAX] {
+            assert_eq!(backoff.delay(u32::MAX, jitter), Duration::MAX);
+        }
+        assert!(backoff.delay(0, 0.0) < Duration::MAX);
+    }
+
+    #[test]
     fn a_deadline_beyond_the_clock_never_passes() {
         let deadline = Deadline::within(Duration::MAX);
         assert!(deadline.at().is_none() && !deadline.has_passed(now()));

@@ -120,6 +120,7 @@ impl Identities {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn partitions_that_outgrow_one_epoch_together_raise_it_once() {
@@ -136,6 +137,45 @@ mod tests {
             (newest.identity.epoch, newest.generation),
             (1, outgrown + 1)
         );
+    }
+
+    fn identity() -> Identity {
+        Identity {
+            producer_id: 5,
+            epoch: 0,
+        }
+    }
+
+    /// Waits in another thread, and answers once it has asked and waits.
+    fn answered(identities: &Identities, answer: impl FnOnce()) -> Option<Result<(), Error>> {
+        std::thread::scope(|scope| {
+            let (asked, question) = std::sync::mpsc::channel();
+            let ask = move || asked.send(()).expect("the test listens");
+            let waiter = scope.spawn(move || identities.wait(ask));
+            question.recv().expect("it asks");
+            while identities.changed.waiting() == 0 {
+                std::thread::yield_now();
+            }
+            answer();
+            waiter.join().expect("no panic")
+        })
+    }
+
+    #[test]
+    fn who_needs_an_identity_asks_once_and_gets_the_answer() {
+        let identities = Identities::default();
+        let why = || Error::new(ErrorKind::Authorization, "not yours");
+        let denied = answered(&identities, || identities.deny(why()));
+        assert!(denied.is_some_and(|denied| denied.is_err()));
+        let given = answered(&identities, || identities.set(identity()));
+        assert!(
+            given.is_some_and(|given| given.is_ok()),
+            "an old denial counts"
+        );
+        let known = identities.wait(|| panic!("there is one"));
+        assert!(known.is_some_and(|known| known.is_ok()));
+        let closing = Identities::default();
+        assert!(answered(&closing, || closing.close()).is_none());
     }
 
     #[test]

@@ -9,9 +9,7 @@ pub(crate) mod ready;
 pub(crate) mod sequence;
 pub(crate) mod state;
 #[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod topic;
 
 use std::collections::HashMap;

@@ -208,7 +208,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::accumulator::testing::{accumulator, partition_of};
+    use crate::accumulator::tests::bench::{accumulator, partition_of};
     use crate::config::Config;
     use crate::error::ErrorKind;
 

@@ -5,7 +5,7 @@ mod receiver;
 mod sender;
 mod settle;
 #[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod tests;
 mod window;
 
 use std::collections::HashMap;

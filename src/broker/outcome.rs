@@ -68,7 +68,7 @@ pub(crate) fn decide(
     (now, jitter): (Instant, f64),
     place: &dyn Fn() -> String,
 ) -> Decision {
-    let (error, may_be_written, is_retriable, refresh) = match end {
+    let cause = match end {
         End::Answered { code, .. } if is_delivered(*code) => return Decision::Deliver,
         End::Answered { code, message } => {
             let error = refusal(*code, message.as_deref(), &place());
@@ -83,14 +83,19 @@ pub(crate) fn decide(
             let unknown = facts.may_be_written || leaves_unknown(*code, facts.acks_all);
             let is_hopeless =
                 *code == Code::CORRUPT_MESSAGE && facts.attempts >= DAMAGED_ATTEMPTS_MAX;
-            (
+            Cause {
                 error,
-                unknown,
-                code.is_retriable() && !is_hopeless,
-                code.refreshes_metadata(),
-            )
+                may_be_written: unknown,
+                is_retriable: code.is_retriable() && !is_hopeless,
+                refresh: code.refreshes_metadata(),
+            }
         }
-        End::Lost(error) => (error.clone().context(place()), true, true, true),
+        End::Lost(error) => Cause {
+            error: error.clone().context(place()),
+            may_be_written: true,
+            is_retriable: true,
+            refresh: true,
+        },
         End::NotSent(error) => {
             let error = error.clone().context(place());
             let (may_be_written, refresh) = (facts.may_be_written, true);
@@ -102,6 +107,29 @@ pub(crate) fn decide(
             };
         }
     };
+    again_or_fail(cause, facts, policy, (now, jitter))
+}
+
+/// Why an attempt failed.
+struct Cause {
+    error: Error,
+    may_be_written: bool,
+    is_retriable: bool,
+    refresh: bool,
+}
+
+fn again_or_fail(
+    cause: Cause,
+    facts: &Facts,
+    policy: &Policy,
+    (now, jitter): (Instant, f64),
+) -> Decision {
+    let Cause {
+        error,
+        may_be_written,
+        is_retriable,
+        refresh,
+    } = cause;
     let pause = policy.backoff.delay(facts.attempts, jitter);
     let deadline = time::after(facts.created, policy.delivery_timeout);
     let in_time = deadline.is_none_or(|deadline| now < deadline);
@@ -123,19 +151,24 @@ pub(crate) fn decide(
         Outcome::NotWritten
     };
     let error = error.with_outcome(outcome);
-    let (attempts, retries) = (facts.attempts, policy.retries);
-    let error = match (is_retriable, in_time, retries) {
-        (false, ..) => error,
-        (true, true, 0) => error.context("not sent again because retries is 0"),
-        (true, true, _) => error.context(format!(
-            "given up after {attempts} attempts, retries is {retries}"
-        )),
-        (true, false, _) => error.context(format!(
-            "given up after {attempts} attempts, delivery.timeout.ms = {} is over",
-            human(policy.delivery_timeout)
-        )),
+    let error = match is_retriable {
+        true => error.context(limit_reached(facts.attempts, policy, in_time)),
+        false => error,
     };
     Decision::Fail { refresh, error }
+}
+
+/// Why a batch is not sent again although it could be.
+fn limit_reached(attempts: u32, policy: &Policy, in_time: bool) -> String {
+    let limit = match (in_time, policy.retries) {
+        (true, 0) => return "not sent again because retries is 0".to_string(),
+        (true, retries) => format!("retries is {retries}"),
+        (false, _) => format!(
+            "delivery.timeout.ms = {} is over",
+            human(policy.delivery_timeout)
+        ),
+    };
+    format!("given up after {attempts} attempts, {limit}")
 }
 
 fn is_delivered(code: Code) -> bool {

@@ -218,6 +218,9 @@ impl Sender {
                 self.broker.queue.set_trouble(Some(error.clone()));
                 self.core.wishes.refresh();
                 if error.is_lasting() {
+                    if self.failures == 1 {
+                        log::warn!("records fail until this is mended: {error}");
+                    }
                     self.fail_pending(&error);
                 }
                 self.rest();

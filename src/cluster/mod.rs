@@ -25,8 +25,11 @@ pub(crate) struct Wishes {
 #[derive(Debug, Default)]
 struct State {
     is_refresh_due: bool,
-    /// Somebody new waits: the next request need not rest as long as one that was in vain.
+    /// Somebody asks for a topic that was not asked for just before: the next request need not rest
+    /// as long as one that was in vain.
     is_urgent: bool,
+    /// The topics of the requests since the last that had to rest.
+    asked: HashSet<String>,
     topics: HashMap<String, Wish>,
     /// Asked for by a caller that does not wait.
     wanted: HashSet<String>,
@@ -68,6 +71,13 @@ pub(crate) enum Due {
     Closed,
 }
 
+impl State {
+    fn wish(&mut self, topic: &str) {
+        self.is_refresh_due = true;
+        self.is_urgent |= !self.asked.contains(topic);
+    }
+}
+
 impl Wishes {
     /// Asks for new metadata, without waiting for it.
     pub(crate) fn refresh(&self) {
@@ -81,7 +91,7 @@ impl Wishes {
     pub(crate) fn want(&self, topic: &str) {
         let mut state = self.state.lock();
         state.wanted.insert(topic.to_string());
-        (state.is_refresh_due, state.is_urgent) = (true, true);
+        state.wish(topic);
         drop(state);
         self.changed.notify_all();
     }
@@ -92,7 +102,7 @@ impl Wishes {
     /// The time is up (with what was in the way), the topic is denied, or the producer is closed.
     pub(crate) fn wait_for(&self, topic: &str, deadline: Deadline) -> Result<(), Error> {
         let mut state = self.state.lock();
-        (state.is_refresh_due, state.is_urgent) = (true, true);
+        state.wish(topic);
         let wish = state.topics.entry(topic.to_string()).or_default();
         wish.waiting += 1;
         let seen = wish.answers;
@@ -163,9 +173,13 @@ impl Wishes {
     /// Takes the wish for a refresh: from here on a new one counts for the next.
     pub(crate) fn begin(&self) -> Vec<String> {
         let mut state = self.state.lock();
-        (state.is_refresh_due, state.is_urgent) = (false, false);
+        state.is_refresh_due = false;
+        if !std::mem::take(&mut state.is_urgent) {
+            state.asked.clear();
+        }
         let mut topics = std::mem::take(&mut state.wanted);
         topics.extend(state.topics.keys().cloned());
+        state.asked.extend(topics.iter().cloned());
         topics.into_iter().collect()
     }
 
@@ -331,22 +345,20 @@ mod tests {
             wishes.publish(|_| Some(News::Known));
         });
         assert!(results.iter().all(Result::is_ok));
-        let limit = Duration::from_millis(20);
-        std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| wishes.wait_for("a", within(limit)));
-            while !waiter.is_finished() {
-                wishes.publish(|_| Some(not_yet()));
-                std::thread::yield_now();
-            }
-            let error = waiter.join().expect("no panic").expect_err("it never came");
+        let past = Deadline::new(time::now() - LONG, LONG);
+        let results = while_waiting(&wishes, "a", 1, || {
+            wishes.publish(|_| Some(not_yet()));
+            let error = wishes.wait_for("a", past).expect_err("no time is left");
             assert_eq!(
                 (error.kind(), error.code()),
                 (ErrorKind::UnknownTopic, Some(3))
             );
-            let text = "topic a is not known: waited max.block.ms = 20 ms for metadata; \
+            let text = "topic a is not known: waited max.block.ms = 60 s for metadata; \
                         last cause: no such topic";
             assert_eq!(error.to_string(), text);
+            wishes.publish(|_| Some(News::Known));
         });
+        assert!(results[0].is_ok(), "the end of one wait ended another");
     }
 
     #[test]

@@ -161,7 +161,10 @@ impl Updater {
 
     /// Nobody could be asked.
     fn failed(&mut self, error: &Error) {
-        log::debug!("no metadata: {error}");
+        match error.is_lasting() && self.in_vain == 0 {
+            true => log::warn!("no metadata until this is mended: {error}"),
+            false => log::debug!("no metadata: {error}"),
+        }
         self.in_vain = self.in_vain.saturating_add(1);
         let is_lasting = error.is_lasting();
         self.core.wishes.publish(|_| {
@@ -453,3 +456,6 @@ fn unreachable_brokers(mut errors: Vec<Error>) -> Error {
         error.with_code(code)
     }
 }
+
+#[cfg(test)]
+mod tests;

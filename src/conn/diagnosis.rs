@@ -117,6 +117,10 @@ impl Broken {
                 "the connection was given up after an earlier failure".into(),
             ),
             Self::Io(error) => (ErrorKind::Connection, io_text(&error)),
+            // A port that speaks TLS goes on doing so: the setting is wrong.
+            Self::NotAFrame(bytes) if is_tls(security, &bytes) => {
+                (ErrorKind::Tls, not_a_frame(security, &bytes))
+            }
             Self::NotAFrame(bytes) => (ErrorKind::Protocol, not_a_frame(security, &bytes)),
             Self::Tls(kind, text) => (kind, text),
         };
@@ -221,7 +225,7 @@ fn closed(security: SecurityProtocol, stage: Stage) -> String {
 fn not_a_frame(security: SecurityProtocol, bytes: &[u8]) -> String {
     let name = protocol_name(security);
     match bytes {
-        [0x15 | 0x16, 0x03, ..] if !uses_tls(security) => {
+        _ if is_tls(security, bytes) => {
             let what = if bytes.first() == Some(&0x15) {
                 "alert"
             } else {
@@ -238,6 +242,11 @@ fn not_a_frame(security: SecurityProtocol, bytes: &[u8]) -> String {
             None => not_a_length(bytes),
         },
     }
+}
+
+/// An alert or a handshake of TLS where plain text was due.
+fn is_tls(security: SecurityProtocol, bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, 0x03, ..]) && !uses_tls(security)
 }
 
 /// The protocol that speaks like this, if it is one that is met on wrong ports.

@@ -143,12 +143,12 @@ public final class Tool {
             List<TopicPartitionInfo> described = describe(topic);
             return described.size() == partitions && described.stream().allMatch(partition -> leader(partition) >= 0);
         });
-        // A broker tells that it leads before it does, so the leaders are asked: this tries again until they answer.
+        // A broker tells that it leads before it does, so the leaders are asked, until they answer.
         Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
         for (int partition = 0; partition < partitions; partition++) {
             ends.put(new TopicPartition(topic, partition), OffsetSpec.latest());
         }
-        admin.listOffsets(ends).all().get();
+        await("the leaders of " + topic + " answer", () -> admin.listOffsets(ends).all().get() != null);
         return List.of();
     }
 

@@ -1,4 +1,4 @@
-//! Numbers as records: sent by the library under load or by the examples, and looked for in the log.
+//! Numbers as records: sent under load by the library or by an example, and looked for in the log.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

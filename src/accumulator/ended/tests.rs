@@ -1,5 +1,5 @@
 use super::*;
-use crate::accumulator::testing::{Bench, LINGER, again, out_of_sequence, stage_name};
+use crate::accumulator::tests::bench::{Bench, LINGER, again, out_of_sequence, stage_name};
 
 /// Where a batch is among its partition's when its attempt ends.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::accumulator::testing::{Bench, LINGER, Random, again, out_of_sequence};
+use crate::accumulator::tests::bench::{Bench, LINGER, Random, again, out_of_sequence};
 
 #[test]
 fn a_token_of_an_older_ticket_or_of_another_broker_gets_nothing() {
@@ -187,7 +187,7 @@ fn what_awaits_a_view_leaves_with_the_next_one_even_if_that_says_nothing_new() {
         awaits_view: true,
         error: trouble(),
     };
-    use crate::accumulator::testing::trouble;
+    use crate::accumulator::tests::bench::trouble;
     let mut bench = Bench::proven(true);
     bench.put(1);
     let batch = bench.take().expect("a batch");
@@ -209,7 +209,7 @@ fn what_rests_leaves_at_its_time_and_not_before() {
     let pause = |at: Instant| Verdict::Again {
         at: Some(at),
         awaits_view: false,
-        error: crate::accumulator::testing::trouble(),
+        error: crate::accumulator::tests::bench::trouble(),
     };
     let (later, sooner) = (bench.now + LINGER * 2, bench.now + LINGER);
     let mut taken = bench.take_all();
@@ -376,7 +376,7 @@ fn answer(bench: &mut Bench, random: &mut Random, mut batch: Batch) -> &'static 
             let verdict = Verdict::Again {
                 at: (random.below(2) == 0).then_some(pause),
                 awaits_view: random.below(4) == 0,
-                error: crate::accumulator::testing::trouble(),
+                error: crate::accumulator::tests::bench::trouble(),
             };
             bench.end(batch, verdict);
             "again"
@@ -385,8 +385,8 @@ fn answer(bench: &mut Bench, random: &mut Random, mut batch: Batch) -> &'static 
 }
 
 fn give_up(bench: &mut Bench, random: &mut Random) -> &'static str {
-    let owner = crate::accumulator::testing::partition_of(
-        &crate::accumulator::testing::accumulator(&crate::Config::new("localhost:9092")),
+    let owner = crate::accumulator::tests::bench::partition_of(
+        &crate::accumulator::tests::bench::accumulator(&crate::Config::new("localhost:9092")),
     );
     let close = |open: OpenBatch| open.close(owner.clone());
     if random.below(2) == 0 {

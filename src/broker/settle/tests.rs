@@ -10,7 +10,7 @@ use crate::accumulator::ready::ReadyQueue;
 use crate::accumulator::sequence::Identity;
 use crate::accumulator::state::{Route, Take};
 use crate::accumulator::topic::Topic;
-use crate::broker::testing::{broker, core};
+use crate::broker::tests::{broker, core};
 use crate::config::Config;
 use crate::delivery::{Delivery, RecordMetadata};
 use crate::error::ErrorKind;

@@ -14,7 +14,7 @@ pub(crate) fn core(config: Config) -> Arc<Core> {
     let config = config.validate().expect("settings that work");
     Arc::new(Core {
         accumulator: Accumulator::new(&config, Arc::default()),
-        connector: Connector::new(&config).expect("plain connections"),
+        connector: Connector::new(&config).expect("plain connections need nothing"),
         wishes: Wishes::default(),
         metrics: Metrics::default(),
         brokers: Brokers::default(),

@@ -1,11 +1,13 @@
+pub(crate) mod bench;
+
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::testing::{accumulator, again, partition_of, trouble};
 use super::*;
 use crate::accumulator::ready::Token;
 use crate::accumulator::state::{Route, Take};
 use crate::delivery::RecordMetadata;
+use bench::{accumulator, again, partition_of, trouble};
 
 const NO_WAIT: Wait = Wait::No("the test does not wait");
 
@@ -107,7 +109,7 @@ fn a_full_buffer_tells_what_fills_it_and_what_keeps_that_from_leaving() {
     let parts = [
         &format!("buffer full: {used} of 3000 bytes (buffer.memory) used by 2 records"),
         ", the oldest for ",
-        "for orders-1; the test does not wait",
+        "for orders-1, led by broker 1; the test does not wait",
         "; last cause: NOT_ENOUGH_REPLICAS (19)",
     ];
     assert!(parts.iter().all(|part| text.contains(*part)), "{text}");
@@ -270,7 +272,8 @@ fn time_runs_out_batch_by_batch_and_the_error_says_how_far_each_came() {
         (
             &stuck,
             Outcome::NotWritten,
-            "never sent: the partition has no leader; attempts: 0; last cause: NOT_ENOUGH_REPLICAS (19)",
+            "never sent: the partition has no leader; attempts: 0; last cause: \
+             NOT_ENOUGH_REPLICAS (19)",
         ),
     ] {
         let error = result(delivery).expect_err("its time is over");

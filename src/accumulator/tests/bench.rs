@@ -3,12 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::Accumulator;
-use super::batch::{Batch, OpenBatch};
-use super::partition::Partition;
-use super::ready::ReadyQueue;
-use super::sequence::{Current, Identity};
-use super::state::{Announcement, Conditions, Route, Rules, Stage, State, Take, Verdict};
+use crate::accumulator::Accumulator;
+use crate::accumulator::batch::{Batch, OpenBatch};
+use crate::accumulator::partition::Partition;
+use crate::accumulator::ready::ReadyQueue;
+use crate::accumulator::sequence::{Current, Identity};
+use crate::accumulator::state::{
+    Announcement, Conditions, Route, Rules, Stage, State, Take, Verdict,
+};
 use crate::callbacks::CallbackQueue;
 use crate::config::Config;
 use crate::delivery::{Completion, NoHurry};
@@ -146,7 +148,7 @@ impl Bench {
         let hurry = std::sync::Weak::<NoHurry>::new();
         let callbacks: Arc<CallbackQueue> = Arc::default();
         let completion = Arc::new(Completion::new("orders".into(), 3, hurry, &callbacks));
-        let mut open = OpenBatch::new(grant.expect("memory"), 0, completion, self.now);
+        let mut open = OpenBatch::new(grant.expect("the budget has room"), 0, completion, self.now);
         for _ in 0..records {
             let _slot = open.append(&Record::to("orders"), 0);
         }

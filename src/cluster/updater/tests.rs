@@ -1,0 +1,231 @@
+use std::time::Duration;
+
+use super::*;
+use crate::accumulator::Wait;
+use crate::accumulator::ready::ReadyQueue;
+use crate::accumulator::state::{Take, Verdict};
+use crate::broker::tests::core;
+use crate::config::Config;
+use crate::record::Record;
+use crate::wire::metadata::MetadataPartition;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn updater(config: Config) -> (Updater, Arc<Core>) {
+    let core = core(config);
+    (Updater::new(core.clone(), Arc::default()), core)
+}
+
+fn config() -> Config {
+    Config::new("localhost:9092").retries(5)
+}
+
+/// A topic whose partitions have no leader.
+fn topic(name: &str, count: i32) -> MetadataTopic {
+    let partition = |index| MetadataPartition {
+        index,
+        leader_id: -1,
+        ..MetadataPartition::default()
+    };
+    MetadataTopic {
+        name: Some(name.into()),
+        partitions: (0..count).map(partition).collect(),
+        ..MetadataTopic::default()
+    }
+}
+
+fn answer(topics: &[MetadataTopic]) -> MetadataResponse {
+    MetadataResponse {
+        topics: topics.to_vec(),
+        ..MetadataResponse::default()
+    }
+}
+
+/// Runs `act` while a thread waits for `topic`; gives the error that it got.
+fn while_waiting(core: &Core, topic: &str, act: impl FnOnce()) -> Option<Error> {
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| core.wishes.wait_for(topic, Deadline::within(LONG)));
+        while !core.wishes.has_waiting() {
+            std::thread::yield_now();
+        }
+        act();
+        core.wishes.refuse();
+        waiter.join().expect("no panic").err()
+    })
+}
+
+#[test]
+fn a_topic_that_the_answer_does_not_mention_is_asked_for_again() {
+    let (mut updater, core) = updater(config());
+    let error = while_waiting(&core, "b", || {
+        assert_eq!(core.wishes.begin(), ["b"]);
+        updater.apply(&answer(&[topic("a", 1)]), &["a".into(), "b".into()]);
+        assert_eq!(core.wishes.next(Some(time::now())), Due::Refresh);
+        assert_eq!(updater.in_vain, 1);
+    });
+    assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Closed));
+}
+
+#[test]
+fn who_came_after_the_question_is_not_told_that_the_topic_is_missing() {
+    let (mut updater, core) = updater(config());
+    while_waiting(&core, "b", || {
+        updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+        let late = core.wishes.wait_for("b", Deadline::within(Duration::ZERO));
+        let text = late.expect_err("no time").to_string();
+        assert!(
+            text.ends_with("last cause: no broker has answered yet"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn a_topic_comes_with_its_partitions_and_they_know_why_they_have_no_leader() {
+    let (mut updater, core) = updater(config());
+    let error = while_waiting(&core, "a", || {
+        updater.apply(&answer(&[topic("a", 3)]), &["a".into()]);
+    });
+    assert!(error.is_none(), "{error:?}");
+    let view = core.accumulator.topic("a").expect("the topic").view();
+    assert_eq!((view.partitions.len(), view.infos.len()), (3, 3));
+    assert!(view.available.is_empty());
+    let trouble = view.partitions[2].trouble().expect("no leader");
+    assert_eq!(trouble.to_string(), "a-2 has no leader");
+}
+
+#[test]
+fn a_topic_that_is_denied_says_so_until_it_is_not() {
+    let (mut updater, core) = updater(config());
+    updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+    let denied = MetadataTopic {
+        error: Code::TOPIC_AUTHORIZATION_FAILED,
+        ..topic("a", 0)
+    };
+    updater.apply(&answer(&[denied]), &["a".into()]);
+    let view = || core.accumulator.topic("a").expect("the topic").view();
+    let error = view().denied.clone().expect("denied");
+    assert_eq!(error.kind(), ErrorKind::Authorization);
+    assert_eq!(
+        view().partitions.len(),
+        1,
+        "its partitions keep their state"
+    );
+    updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+    assert!(view().denied.is_none());
+}
+
+#[test]
+fn a_partition_that_its_topic_lost_tries_again_with_every_view() {
+    let (mut updater, core) = updater(config());
+    updater.apply(&answer(&[topic("a", 2)]), &["a".into()]);
+    let view = core.accumulator.topic("a").expect("the topic").view();
+    let (partition, queue) = (&view.partitions[1], ReadyQueue::new(9));
+    partition.reroute(Some(Route {
+        queue: queue.clone(),
+        leader_epoch: 1,
+        topic_id: [0; 16],
+    }));
+    let take = || {
+        let mut tokens = std::collections::VecDeque::new();
+        queue.drain(time::now(), &mut tokens);
+        tokens.into_iter().find_map(|token| {
+            match partition.take((token.ticket, 9, usize::MAX), None, time::now()) {
+                Take::Batch(batch) => Some(batch),
+                Take::NoRoom | Take::Nothing => None,
+            }
+        })
+    };
+    let record = Record::to("a");
+    let appended = core
+        .accumulator
+        .append(partition, &record, 0, Wait::No("full"));
+    let _delivery = appended.expect("room");
+    let refused = Verdict::Again {
+        at: None,
+        awaits_view: true,
+        error: view::missing("a"),
+    };
+    assert!(partition.ended(take().expect("a batch"), refused).is_none());
+    assert!(take().is_none(), "it awaits a view");
+    updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+    assert!(take().is_some());
+    let trouble = partition.trouble().expect("why it waits").to_string();
+    assert_eq!(
+        trouble,
+        "a-1: the metadata lists 1 partitions of the topic only"
+    );
+}
+
+#[test]
+fn a_topic_with_batches_is_asked_for_even_if_it_was_put_to_rest() {
+    let (mut updater, core) = updater(config());
+    updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+    let topic = core.accumulator.topic("a").expect("the topic");
+    topic.take_used();
+    topic.set_dormant();
+    assert!(!updater.is_in_use(&topic));
+    let record = Record::to("a");
+    let partition = &topic.view().partitions[0];
+    let appended = core
+        .accumulator
+        .append(partition, &record, 0, Wait::No("full"));
+    let _delivery = appended.expect("room");
+    assert!(updater.is_in_use(&topic));
+}
+
+#[test]
+fn an_attempt_in_vain_is_repeated_only_for_somebody() {
+    let (mut updater, core) = updater(config());
+    updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+    let error = Error::new(ErrorKind::Connection, "connection refused");
+    core.wishes.begin();
+    updater.failed(&error);
+    assert_eq!(core.wishes.next(Some(time::now())), Due::TimedOut);
+    let topic = core.accumulator.topic("a").expect("the topic");
+    assert!(
+        topic.is_dormant() && topic.mark_used(),
+        "the next send asks"
+    );
+    let record = Record::to("a");
+    let partition = &topic.view().partitions[0];
+    let appended = core
+        .accumulator
+        .append(partition, &record, 0, Wait::No("full"));
+    let _delivery = appended.expect("room");
+    updater.failed(&error);
+    assert_eq!(core.wishes.next(Some(time::now())), Due::Refresh);
+    let trouble = partition.trouble().expect("why it waits").to_string();
+    assert_eq!(trouble, "connection refused");
+}
+
+#[test]
+fn a_back_off_past_the_clock_is_a_rest_for_good() {
+    let config = config()
+        .retry_backoff(Duration::MAX)
+        .retry_backoff_max(Duration::MAX);
+    let (mut updater, core) = updater(config);
+    updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+    updater.last_success = Some(time::now());
+    updater.last_attempt = Some(time::now());
+    updater.in_vain = 1;
+    assert_eq!(updater.age_until(), None);
+    core.wishes.close();
+    assert!(!updater.rest());
+}
+
+#[test]
+fn an_unreachable_cluster_is_told_address_by_address() {
+    let refused = |port: i32| Error::new(ErrorKind::Connection, format!("kafka:{port}: refused"));
+    assert_eq!(
+        unreachable_brokers(vec![refused(1)]).to_string(),
+        "kafka:1: refused"
+    );
+    let tls = Error::new(ErrorKind::Tls, "kafka:2: unknown issuer");
+    let both = unreachable_brokers(vec![refused(1), tls]);
+    assert_eq!(both.kind(), ErrorKind::Tls);
+    assert_eq!(
+        both.to_string(),
+        "no broker answered: kafka:1: refused; kafka:2: unknown issuer"
+    );
+}
