@@ -126,8 +126,8 @@ impl Settle {
                 let records = reply.map_or_else(Vec::new, |reply| {
                     record_errors(reply, batch.records, &error)
                 });
-                self.wish(refresh);
                 self.settle(batch, Err(Failure { error, records }));
+                self.wish(refresh);
             }
             Decision::Again {
                 at,
@@ -139,7 +139,6 @@ impl Settle {
                 batch.may_be_written = may_be_written;
                 let awaits_view = refresh && matches!(end, End::Answered { .. });
                 self.core.metrics.retries.add(1);
-                self.wish(refresh);
                 let verdict = Verdict::Again {
                     at,
                     awaits_view,
@@ -150,6 +149,9 @@ impl Settle {
                     // result.
                     let _completion = batch.free();
                 }
+                // Not before: a view that comes between the wish and the batch's return would not
+                // free the partition that waits for one, and no other view would be asked for.
+                self.wish(refresh);
             }
             Decision::OutOfSequence {
                 has_forgotten,
