@@ -384,6 +384,10 @@ impl Producer {
                 .append(partition, record, timestamp_ms, wait)?;
         if is_first {
             expiry.arm();
+            // Nothing waited for a leader when the last metadata came, so nobody asked for more.
+            if view.available.len() < view.partitions.len() || !partition.has_leader() {
+                core.wishes.refresh();
+            }
         }
         Ok(delivery)
     }

@@ -71,6 +71,12 @@ impl Topic {
             .is_ok()
     }
 
+    /// True if somebody sends to it and a partition has no leader.
+    pub(crate) fn lacks_leaders(&self) -> bool {
+        let view = self.view();
+        !self.is_dormant() && view.available.len() < view.partitions.len()
+    }
+
     pub(crate) fn is_dormant(&self) -> bool {
         self.usage.load(Ordering::Relaxed) == DORMANT
     }

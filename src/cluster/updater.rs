@@ -348,6 +348,9 @@ impl Updater {
         if has_stuck || self.core.wishes.has_waiting() && !is_complete {
             self.in_vain = self.in_vain.saturating_add(1);
             self.core.wishes.refresh();
+        } else if known.iter().any(|topic| topic.lacks_leaders()) {
+            // The next batch asks again, less and less often.
+            self.in_vain = self.in_vain.saturating_add(1);
         } else {
             self.in_vain = 0;
         }

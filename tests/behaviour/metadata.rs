@@ -278,3 +278,17 @@ fn a_broker_that_misleads_is_not_asked_in_a_hurry() {
         "{asked} metadata and {sent} produce requests"
     );
 }
+
+/// Nothing waited for the partition when the metadata came, so the send has to ask for more.
+#[test]
+fn a_partition_that_had_no_leader_is_looked_up_once_something_waits_for_it() {
+    let cluster = cluster(2, 2);
+    let leaderless = (0..2)
+        .find(|partition| cluster.leader("t", *partition) == 2)
+        .expect("the leaders are spread");
+    cluster.stop_broker(2);
+    let producer = producer(config(&cluster).retries(u32::MAX));
+    delivered(&send(&producer, 1 - leaderless, "v"));
+    cluster.start_broker(2);
+    delivered(&send(&producer, leaderless, "w"));
+}
