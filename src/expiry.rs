@@ -44,16 +44,23 @@ impl Expiry {
     pub(crate) fn run(&self, core: &Core) {
         let mut until = None;
         while self.sleep(until) {
-            until = self.expire(core);
-            if until.is_none() {
-                self.is_armed.store(false, Ordering::SeqCst);
-                // A batch that was opened before the store found the thread armed: look once more.
-                until = self.expire(core);
-                if until.is_some() {
-                    self.is_armed.store(true, Ordering::SeqCst);
-                }
-            }
+            until = self.look(|| self.expire(core));
         }
+    }
+
+    /// What `expire` says of the next time; with none, the next batch has to arm the thread.
+    fn look(&self, mut expire: impl FnMut() -> Option<Instant>) -> Option<Instant> {
+        let until = expire();
+        if until.is_some() {
+            return until;
+        }
+        self.is_armed.store(false, Ordering::SeqCst);
+        // A batch that was opened before the store found the thread armed: look once more.
+        let until = expire();
+        if until.is_some() {
+            self.is_armed.store(true, Ordering::SeqCst);
+        }
+        until
     }
 
     fn expire(&self, core: &Core) -> Option<Instant> {
@@ -113,6 +120,24 @@ mod tests {
         assert!(expiry.sleep(None));
         expiry.close();
         assert!(!expiry.sleep(None));
+    }
+
+    #[test]
+    fn a_batch_that_finds_the_thread_armed_just_before_it_sleeps_is_seen() {
+        let expiry = Expiry::default();
+        expiry.arm();
+        let mut batches = Vec::new();
+        let due = time::now();
+        let until = expiry.look(|| {
+            let next = batches.first().copied();
+            batches.push(due);
+            expiry.arm();
+            next
+        });
+        assert_eq!(until, Some(due));
+        assert!(expiry.is_armed.load(Ordering::SeqCst));
+        assert_eq!(expiry.look(|| None), None);
+        assert!(!expiry.is_armed.load(Ordering::SeqCst));
     }
 
     /// One record at a time, each when the last has just failed: just when the thread is about to

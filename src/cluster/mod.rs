@@ -337,6 +337,25 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_others_still_read_is_not_for_who_comes_after_it() {
+        let wishes = Wishes::default();
+        let read_by_others = Wish {
+            waiting: 1,
+            answers: 3,
+            is_known: true,
+            ..Wish::default()
+        };
+        wishes
+            .state
+            .lock()
+            .topics
+            .insert("a".into(), read_by_others);
+        assert!(wishes.wait_for("a", within(Duration::ZERO)).is_err());
+        let results = while_waiting(&wishes, "a", 1, || wishes.publish(|_| Some(News::Known)));
+        assert!(results[0].is_ok() && wishes.has_waiting());
+    }
+
+    #[test]
     fn a_topic_that_is_not_there_yet_is_waited_for_and_the_error_tells_why() {
         let wishes = Wishes::default();
         let results = while_waiting(&wishes, "a", 2, || {

@@ -218,7 +218,7 @@ fn a_tombstone_below_an_acknowledged_batch_costs_no_epoch() {
 #[test]
 fn what_is_behind_a_hole_is_numbered_anew() {
     let mut bench = Bench::proven(true);
-    (0..4).for_each(|_| bench.put(2));
+    (2..6).for_each(|records| bench.put(records));
     let mut taken = bench.take_all();
     bench.end(taken.remove(0), Verdict::Failed);
     for mut batch in taken.into_iter().rev() {
@@ -235,7 +235,7 @@ fn what_is_behind_a_hole_is_numbered_anew() {
         ));
         bench.end(batch, Verdict::Acked);
     }
-    assert_eq!(stamps, [(1, 0, 2), (1, 2, 2), (1, 4, 2)]);
+    assert_eq!(stamps, [(1, 0, 3), (1, 3, 4), (1, 7, 5)]);
 }
 
 /// Rule 19 (KAFKA-14034): the batch below the one that failed may be in the log; it is not numbered
@@ -318,6 +318,53 @@ fn a_broker_that_has_forgotten_us_proves_nothing_of_doubtful_batches() {
     batch.may_be_written = true;
     bench.end_only(batch, out_of_sequence(true));
     assert_eq!(bench.stages(), ["abandoned", "tombstone"]);
+}
+
+#[test]
+fn an_acknowledgement_removes_the_tombstones_below_it_and_nothing_else() {
+    for (place, left) in [
+        (AboveTombstone, &[][..]),
+        (AboveOnWire, &["on wire"]),
+        (AboveWaiting, &["waiting"]),
+    ] {
+        let (mut bench, batch) = bench_with(place, true);
+        assert!(bench.end_only(batch, Verdict::Acked).is_some());
+        assert_eq!(bench.stages(), left);
+    }
+    let mut bench = Bench::proven(true);
+    (0..3).for_each(|_| bench.put(1));
+    let mut taken = bench.take_all();
+    bench.end_only(taken.remove(2), Verdict::Failed);
+    bench.end_only(taken.remove(0), Verdict::Failed);
+    bench.end_only(taken.remove(0), Verdict::Acked);
+    assert_eq!(
+        bench.stages(),
+        ["tombstone"],
+        "the upper one is still a hole"
+    );
+}
+
+/// The batch is out of time while a younger one above it waits.
+#[test]
+fn an_abandoned_batch_that_is_refused_proves_the_absence_of_what_is_above() {
+    for (has_forgotten, left) in [(false, "waiting"), (true, "waiting, doubtful")] {
+        let mut bench = Bench::proven(true);
+        bench.put(1);
+        let start = bench.now;
+        bench.now += LINGER;
+        bench.put(1);
+        let mut taken = bench.take_all();
+        let (mut first, mut second) = (taken.remove(0), taken.remove(0));
+        (first.may_be_written, second.may_be_written) = (true, true);
+        bench.end_only(second, again());
+        drop(
+            bench
+                .state
+                .give_up(Some(start), &bench.rules, |_| unreachable!()),
+        );
+        bench.end_only(first, out_of_sequence(has_forgotten));
+        assert_eq!(bench.stages(), ["tombstone", left]);
+    }
 }
 
 /// Rule 15: it is the lower batch's attempt that failed.

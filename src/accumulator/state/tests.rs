@@ -356,7 +356,7 @@ fn happen(bench: &mut Bench, random: &mut Random, wire: &mut Vec<(i32, Batch)>) 
 }
 
 fn answer(bench: &mut Bench, random: &mut Random, mut batch: Batch) -> &'static str {
-    let pause = bench.now + LINGER;
+    let pause = bench.now + LINGER / (1 + random.below(4) as u32);
     match random.below(8) {
         0..=2 => {
             bench.end(batch, Verdict::Acked);
