@@ -53,6 +53,8 @@ pub(crate) struct Batch {
     pub(crate) attempts: u32,
     /// Attempts that failed only because a batch below had: they do not count for `retries`.
     pub(crate) excused: u32,
+    /// A connection died with it: a copy may still be on its way to the broker.
+    pub(crate) is_adrift: bool,
     /// Some attempt ended without an answer that says whether the broker has it.
     pub(crate) may_be_written: bool,
 }
@@ -188,6 +190,7 @@ impl OpenBatch {
             is_paid: false,
             attempts: 0,
             excused: 0,
+            is_adrift: false,
             may_be_written: false,
         }
     }
@@ -206,6 +209,7 @@ impl Batch {
             "a batch that may be in the log was to be numbered anew"
         );
         self.stamp = Stamp::NONE;
+        self.is_adrift = false;
         self.is_sealed = false;
     }
 

@@ -32,13 +32,15 @@ impl State {
         let Some(index) = self.flights.iter().position(is_ours) else {
             return Some(batch);
         };
+        self.flights[index].is_adrift |= batch.is_adrift;
         let is_abandoned = matches!(self.flights[index].stage, Stage::Abandoned);
         match verdict {
             Verdict::Acked => self.acked(index),
             Verdict::Failed => self.bury(index, rules),
             Verdict::Again { .. } if is_abandoned => self.bury(index, rules),
             Verdict::OutOfSequence { has_forgotten, .. } if is_abandoned => {
-                if !(has_forgotten && batch.may_be_written) {
+                let sequel = self.out_of_sequence(index, has_forgotten, batch.may_be_written);
+                if sequel == Sequel::Disproved {
                     self.disprove_from(index);
                 }
                 self.bury(index, rules);
@@ -123,10 +125,17 @@ impl State {
             // same (KIP-360).
             return Sequel::Failed;
         }
-        if index > 0 {
+        if let Some(below) = index.checked_sub(1) {
             // Only tombstones below: had they been appended, the broker would have taken this one,
-            // and had this one been, it would have said so.
-            return Sequel::Disproved;
+            // and had this one been, it would have said so. That holds for good if one of the two
+            // can come no more. If connections died with both, the one below may reach the broker
+            // after this answer, and then this one: A and B are lost with their connection, A is
+            // out of time, B is sent again and refused, and only then the broker gets to what the
+            // first connection had written.
+            return match self.flights[below].is_adrift && self.flights[index].is_adrift {
+                true => Sequel::Failed,
+                false => Sequel::Disproved,
+            };
         }
         match self.flights[index].base_sequence == self.sequences.expected() {
             // The log ends below what was acknowledged.

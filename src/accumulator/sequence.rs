@@ -68,12 +68,12 @@ impl Sequences {
     /// True if a new batch may get a sequence now. `has_flights`: batches of this identity are
     /// unsettled.
     pub(crate) fn may_stamp(&self, has_flights: bool, generation: u64) -> bool {
+        let current = self.current.map_or(0, |current| current.generation);
         !self.is_draining
             && match has_flights {
-                true => self
-                    .current
-                    .is_some_and(|current| current.generation == generation),
-                false => self.outgrown != Some(generation),
+                true => current == generation,
+                // An older one was read by a sender before the partition moved on.
+                false => generation >= current && self.outgrown.is_none_or(|old| generation > old),
             }
     }
 
@@ -197,6 +197,15 @@ mod tests {
         let next = sequences.stamp(current(1, 2), false, 5, now);
         assert_eq!((next.identity.epoch, next.base_sequence), (1, 0));
         assert_eq!(sequences.on_wire_max(), 1, "a new epoch is not proven");
+    }
+
+    #[test]
+    fn a_partition_never_goes_back_to_an_older_identity() {
+        let now = crate::time::now();
+        let mut sequences = Sequences::default();
+        let _ = sequences.stamp(current(1, 2), false, 1, now);
+        sequences.acked(0, 1);
+        assert!(!sequences.may_stamp(false, 1) && sequences.may_stamp(false, 2));
     }
 
     #[test]

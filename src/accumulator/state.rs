@@ -79,6 +79,8 @@ pub(crate) struct Flight {
     pub(crate) records: u32,
     pub(crate) bytes: usize,
     pub(crate) base_sequence: i32,
+    /// See [`Batch::is_adrift`].
+    pub(super) is_adrift: bool,
     pub(crate) stage: Stage,
 }
 
@@ -320,6 +322,7 @@ impl State {
             records: batch.records,
             bytes: batch.capacity(),
             base_sequence: batch.stamp.base_sequence,
+            is_adrift: false,
             stage: Stage::OnWire,
         });
         Some(batch)

@@ -103,6 +103,7 @@ impl Settle {
     }
 
     fn end(&self, mut batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
+        batch.is_adrift |= matches!(end, End::Lost(_));
         let facts = Facts {
             attempts: batch.attempts.saturating_sub(batch.excused),
             created: batch.created,

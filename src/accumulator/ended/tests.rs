@@ -393,3 +393,24 @@ fn partitions_that_outgrow_an_epoch_alone_leave_others_their_batches() {
         Some(1)
     );
 }
+
+/// Two batches are lost with their connection, the first runs out of time, the second is sent again
+/// and refused: what the dead connection had written may still reach the broker, both in turn.
+#[test]
+fn a_refusal_proves_nothing_while_copies_of_both_batches_may_be_on_their_way() {
+    for are_adrift in [false, true] {
+        let mut bench = Bench::proven(true);
+        (0..2).for_each(|_| bench.put(1));
+        let mut taken = bench.take_all();
+        for batch in &mut taken {
+            batch.may_be_written = true;
+            batch.is_adrift = are_adrift;
+        }
+        let second = taken.remove(1);
+        bench.end_only(taken.remove(0), Verdict::Failed);
+        let refused = bench.end_only(second, out_of_sequence(false));
+        assert_eq!(refused.is_some(), are_adrift, "its records fail as unknown");
+        let left = if are_adrift { "tombstone" } else { "waiting" };
+        assert_eq!(bench.stages(), ["tombstone", left]);
+    }
+}
