@@ -349,12 +349,13 @@ impl Partition {
             self.shared.identities.raise(outgrown);
             state = self.state.lock();
         }
-        let announcement = state.announce(rules, self.shared.conditions());
+        let conditions = self.shared.conditions();
+        let announcement = state.announce(rules, conditions);
         drop(state);
-        self.tell(announcement);
+        self.tell(announcement, conditions.is_pressed);
     }
 
-    fn tell(self: &Arc<Self>, announcement: Option<Announcement>) {
+    fn tell(self: &Arc<Self>, announcement: Option<Announcement>, was_pressed: bool) {
         if let Some(Announcement { queue, ticket, at }) = announcement {
             queue.push(
                 Token {
@@ -364,8 +365,9 @@ impl Partition {
                 at,
             );
             // Who began to wait for memory since the announcement has pressed a queue that did not
-            // have the token.
-            if at.is_some() && self.shared.budget.is_pressed() {
+            // have the token. Of who waited before, the announcement knows: what is not due all the
+            // same rests before it is sent again, and to press it would only bring it back here.
+            if at.is_some() && !was_pressed && self.shared.budget.is_pressed() {
                 queue.press();
             }
         }

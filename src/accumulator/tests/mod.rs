@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::accumulator::ready::Token;
-use crate::accumulator::state::{Route, Take};
+use crate::accumulator::state::{Route, Take, Verdict};
 use crate::delivery::RecordMetadata;
 use bench::{accumulator, again, partition_of, trouble};
 
@@ -203,6 +203,35 @@ fn what_lingers_leaves_when_somebody_waits_for_memory_or_for_its_result() {
     assert!(error.is_err());
     assert_eq!(pop(&queue).len(), 1, "the other one, for memory");
     assert!(!first.is_done());
+}
+
+/// It was popped, found to rest, announced, pressed and popped, for as long as both lasted.
+#[test]
+fn a_batch_that_rests_stays_in_the_queue_while_somebody_waits_for_memory() {
+    let config = Config::new("localhost:9092").retries(9);
+    let (accumulator, queue, view) = with_topic(config, 1);
+    let _delivery = send(&accumulator, &view.partitions[0], &[0; 10]);
+    let batch = take(&queue).expect("it is due");
+    let limit = accumulator.budget().limit();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| accumulator.reserve(limit, Wait::AtMost(Duration::MAX)));
+        while !accumulator.budget().is_pressed() {
+            std::thread::yield_now();
+        }
+        let refused = Verdict::Again {
+            at: time::after(time::now(), Duration::from_secs(60)),
+            awaits_view: false,
+            error: trouble(),
+        };
+        let settled = view.partitions[0].ended(batch, refused);
+        let tokens = pop(&queue);
+        accumulator.close();
+        assert!(waiting.join().expect("no panic").is_err());
+        assert!(
+            settled.is_none() && tokens.is_empty(),
+            "a token for nothing"
+        );
+    });
 }
 
 #[test]
