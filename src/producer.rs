@@ -385,7 +385,7 @@ impl Producer {
         if is_first {
             expiry.arm();
             // Nothing waited for a leader when the last metadata came, so nobody asked for more.
-            if view.available.len() < view.partitions.len() || !partition.has_leader() {
+            if view.available.len() < view.partitions.len() || partition.needs_view() {
                 core.wishes.refresh();
             }
         }

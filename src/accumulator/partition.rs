@@ -240,6 +240,12 @@ impl Partition {
         self.leader().is_some()
     }
 
+    /// True if nothing leaves before the next view of the cluster: there is no leader, or the one
+    /// that is known refused.
+    pub(crate) fn needs_view(&self) -> bool {
+        self.state.lock().needs_view()
+    }
+
     /// The broker that leads it.
     pub(crate) fn leader(&self) -> Option<i32> {
         let state = self.state.lock();

@@ -365,6 +365,10 @@ impl State {
         self.reroute(Some(route));
     }
 
+    pub(crate) fn needs_view(&self) -> bool {
+        self.route.is_none() || self.awaits_view
+    }
+
     pub(crate) fn has_batches(&self) -> bool {
         self.open.is_some() || !self.queue.is_empty() || !self.flights.is_empty()
     }

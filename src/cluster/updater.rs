@@ -336,7 +336,7 @@ impl Updater {
             topic
                 .view()
                 .all()
-                .any(|partition| !partition.has_leader() && partition.has_batches())
+                .any(|partition| partition.needs_view() && partition.has_batches())
         });
         let told = std::cell::RefCell::new(news);
         self.core.wishes.publish(|topic| {

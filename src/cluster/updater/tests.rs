@@ -148,6 +148,10 @@ fn a_partition_that_its_topic_lost_tries_again_with_every_view() {
     };
     assert!(partition.ended(take().expect("a batch"), refused).is_none());
     assert!(take().is_none(), "it awaits a view");
+    let _wish = core.wishes.begin();
+    updater.apply(&answer(&[]), &["a".into()]);
+    assert!(take().is_none(), "that was no view of it");
+    assert_eq!(core.wishes.next(Some(time::now())), Due::Refresh);
     updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
     assert!(take().is_some());
     let trouble = partition.trouble().expect("why it waits").to_string();
