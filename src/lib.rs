@@ -77,6 +77,8 @@ mod producer;
 mod record;
 mod serializer;
 mod shutdown;
+#[cfg(test)]
+mod sim;
 mod sync;
 mod time;
 mod typed;

@@ -4,11 +4,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic time.
 pub(crate) fn now() -> Instant {
+    #[cfg(test)]
+    if let Some(now) = virtual_clock::now() {
+        return now;
+    }
     Instant::now()
 }
 
 /// Wall-clock time in milliseconds since 1970, as record timestamps carry it.
 pub(crate) fn wall_clock_ms() -> i64 {
+    #[cfg(test)]
+    if let Some(ms) = virtual_clock::wall_clock_ms() {
+        return ms;
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
@@ -84,6 +92,10 @@ impl Backoff {
 
 /// A random number in 0..1, good enough to spread retries.
 pub(crate) fn jitter() -> f64 {
+    #[cfg(test)]
+    if let Some(jitter) = virtual_clock::jitter() {
+        return jitter;
+    }
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(now()) as f64 / u64::MAX as f64
 }
@@ -97,6 +109,59 @@ pub(crate) fn human(duration: Duration) -> String {
         format!("{} s", ms / 1000)
     } else {
         format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+/// A clock and a source of jitter of the current thread's own, so that a simulated run depends on
+/// nothing but its seed.
+#[cfg(test)]
+pub(crate) mod virtual_clock {
+    use std::cell::Cell;
+    use std::time::{Duration, Instant};
+
+    const WALL_CLOCK_START_MS: i64 = 1_700_000_000_000;
+
+    thread_local! {
+        static START: Cell<Option<Instant>> = const { Cell::new(None) };
+        static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+        static JITTER: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// From here on this thread sees the virtual clock, which stands still until [`set`].
+    pub(crate) fn start(seed: u64) -> Instant {
+        // Far enough from the clock's own start for every time-out to be subtracted from it.
+        let start = Instant::now() + Duration::from_secs(1 << 20);
+        START.set(Some(start));
+        PASSED.set(Duration::ZERO);
+        JITTER.set(seed);
+        start
+    }
+
+    pub(crate) fn set(passed: Duration) {
+        PASSED.set(passed);
+    }
+
+    pub(crate) fn stop() {
+        START.set(None);
+    }
+
+    pub(super) fn now() -> Option<Instant> {
+        START.get().map(|start| start + PASSED.get())
+    }
+
+    pub(super) fn wall_clock_ms() -> Option<i64> {
+        START.get()?;
+        Some(WALL_CLOCK_START_MS + PASSED.get().as_millis() as i64)
+    }
+
+    pub(super) fn jitter() -> Option<f64> {
+        START.get()?;
+        let next = JITTER
+            .get()
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        JITTER.set(next);
+        Some((next >> 11) as f64 / (1_u64 << 53) as f64)
     }
 }
 

@@ -31,8 +31,10 @@ struct Source {
 impl Source {
     fn new(path: &str, raw: &str) -> Self {
         let code = code_of(raw);
-        let is_test =
-            !path.starts_with("src/") || path.contains("/tests/") || path.ends_with("/tests.rs");
+        let is_test = !path.starts_with("src/")
+            || path.starts_with("src/sim/")
+            || path.contains("/tests/")
+            || path.ends_with("/tests.rs");
         let live = if is_test {
             String::new()
         } else {

@@ -106,6 +106,12 @@ impl Budget {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
+    /// As if somebody waited, or no longer.
+    #[cfg(test)]
+    pub(crate) fn press(&self, on: bool) {
+        self.waiting.store(usize::from(on), Ordering::SeqCst);
+    }
+
     pub(crate) fn used(&self) -> usize {
         self.state.lock().used
     }

@@ -11,6 +11,8 @@
 use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch};
+#[cfg(test)]
+use super::coverage;
 use super::state::{Announced, Flight, Rules, Stage, State, Verdict};
 use crate::delivery::Completion;
 use crate::sync::Arc;
@@ -34,6 +36,8 @@ impl State {
         };
         self.flights[index].is_adrift |= batch.is_adrift;
         let is_abandoned = matches!(self.flights[index].stage, Stage::Abandoned);
+        #[cfg(test)]
+        coverage::ended(is_abandoned, &verdict);
         match verdict {
             Verdict::Acked => self.acked(index),
             Verdict::Failed => self.bury(index, rules),
@@ -62,7 +66,10 @@ impl State {
             } => {
                 self.last_error = Some(error);
                 batch.excused += 1;
-                match self.out_of_sequence(index, has_forgotten, batch.may_be_written) {
+                let sequel = self.out_of_sequence(index, has_forgotten, batch.may_be_written);
+                #[cfg(test)]
+                coverage::sequel(&sequel, index > 0);
+                match sequel {
                     Sequel::Failed => self.bury(index, rules),
                     Sequel::Again => {
                         self.wait(index, batch);
@@ -96,6 +103,8 @@ impl State {
             return;
         };
         self.sequences.acked(flight.base_sequence, flight.records);
+        #[cfg(test)]
+        coverage::acked(self.flights.iter().take(index));
         let mut place = 0;
         self.flights.retain(|flight| {
             place += 1;
@@ -178,6 +187,8 @@ impl State {
         }
         self.sequences.is_draining = false;
         self.rests_until = None;
+        #[cfg(test)]
+        coverage::drained(waiting.len(), self.sequences.is_settled());
         if waiting.is_empty() && self.sequences.is_settled() {
             return None;
         }
@@ -218,6 +229,8 @@ impl State {
         let mut given_up = Vec::new();
         for mut flight in std::mem::take(&mut self.flights) {
             if is_old(flight.created) {
+                #[cfg(test)]
+                coverage::given_up(&flight.stage);
                 match std::mem::replace(&mut flight.stage, Stage::Tombstone) {
                     Stage::Waiting(batch) => {
                         given_up.push(Sent::Waiting(batch));
@@ -268,7 +281,7 @@ impl State {
 
 /// What follows an out-of-order answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sequel {
+pub(super) enum Sequel {
     /// Send it again once what is below is settled.
     Again,
     /// Neither it nor anything above is in the log: all of it under a new identity.

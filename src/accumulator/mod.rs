@@ -2,6 +2,8 @@
 
 pub(crate) mod batch;
 pub(crate) mod budget;
+#[cfg(test)]
+pub(crate) mod coverage;
 pub(crate) mod ended;
 pub(crate) mod identity;
 pub(crate) mod partition;

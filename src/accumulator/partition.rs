@@ -10,6 +10,8 @@ use super::ended::GivenUp;
 use super::identity::Identities;
 use super::ready::{ReadyQueue, Token};
 use super::sequence::Current;
+#[cfg(test)]
+use super::sequence::Sequences;
 use super::state::{Announcement, Conditions, Route, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
 use crate::delivery::{Completion, Hurry, Slot};
@@ -344,6 +346,12 @@ impl Partition {
             .for_each(|completion| state.settle(completion));
         self.unlock_and_tell(state);
         Some(given_up)
+    }
+
+    /// As if everything below `next` had been sent and acknowledged under `current`.
+    #[cfg(test)]
+    pub(crate) fn preset(&self, current: Current, next: i32) {
+        self.state.lock().sequences = Sequences::preset(current, next);
     }
 
     /// Releases the lock, and tells the sender if there is something for it. A partition that has

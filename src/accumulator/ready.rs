@@ -40,20 +40,21 @@ impl Token {
 #[derive(Default)]
 struct State {
     due: VecDeque<Token>,
-    /// By time and partition.
-    later: BTreeMap<(Instant, usize), Token>,
-    /// The time of each partition's token in `later`.
-    times: HashMap<usize, Instant>,
+    /// By time, and in the order of their push.
+    later: BTreeMap<(Instant, u64), Token>,
+    /// The place of each partition's token in `later`.
+    places: HashMap<usize, (Instant, u64)>,
+    pushes: u64,
     is_closed: bool,
 }
 
 impl State {
     fn take_later(&mut self, address: usize) -> Option<Token> {
-        if self.times.is_empty() {
+        if self.places.is_empty() {
             return None;
         }
-        let at = self.times.remove(&address)?;
-        self.later.remove(&(at, address))
+        let place = self.places.remove(&address)?;
+        self.later.remove(&place)
     }
 
     fn next_later(&self) -> Option<Instant> {
@@ -61,8 +62,8 @@ impl State {
     }
 
     fn pop_later(&mut self) -> Option<Token> {
-        let ((_, address), token) = self.later.pop_first()?;
-        self.times.remove(&address);
+        let (_, token) = self.later.pop_first()?;
+        self.places.remove(&token.address());
         Some(token)
     }
 }
@@ -93,8 +94,8 @@ impl ReadyQueue {
     pub(crate) fn push(&self, token: Token, at: Option<Instant>) {
         let address = token.address();
         let mut state = self.state.lock();
-        let later = state.times.get(&address).map(|at| (*at, address));
-        let later = later.and_then(|place| state.later.get(&place));
+        let place = state.places.get(&address);
+        let later = place.and_then(|place| state.later.get(place));
         // Another thread may have announced after this one and pushed before it.
         if state.is_closed || later.is_some_and(|later| later.ticket > token.ticket) {
             drop(state);
@@ -104,8 +105,10 @@ impl ReadyQueue {
         match at {
             None => state.due.push_back(token),
             Some(at) => {
-                state.later.insert((at, address), token);
-                state.times.insert(address, at);
+                let place = (at, state.pushes);
+                state.pushes += 1;
+                state.later.insert(place, token);
+                state.places.insert(address, place);
             }
         }
         drop(state);
@@ -150,6 +153,16 @@ impl ReadyQueue {
         state.is_closed
     }
 
+    /// When [`wait`](Self::wait) would return: `None` if nothing is in the queue.
+    #[cfg(test)]
+    pub(crate) fn due_at(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        match state.due.is_empty() {
+            false => Some(time::now()),
+            true => state.next_later(),
+        }
+    }
+
     /// Moves all tokens that are due to the end of `into`.
     pub(crate) fn drain(&self, now: Instant, into: &mut VecDeque<Token>) {
         let mut state = self.state.lock();
@@ -177,7 +190,7 @@ impl ReadyQueue {
             std::mem::take(&mut state.due),
             std::mem::take(&mut state.later),
         );
-        state.times.clear();
+        state.places.clear();
         drop(state);
         drop((due, later));
         self.changed.notify_all();
@@ -243,9 +256,7 @@ mod tests {
         queue.push(token(&partitions[4], 14), None);
         assert_eq!(pop(&queue, now), [12, 14]);
         assert_eq!(pop(&queue, now + SOON - Duration::from_nanos(1)), []);
-        let mut same_time = pop(&queue, now + SOON);
-        same_time.sort_unstable();
-        assert_eq!(same_time, [11, 13]);
+        assert_eq!(pop(&queue, now + SOON), [11, 13]);
         assert_eq!(pop(&queue, now + SOON * 2), [10]);
         assert_eq!(pop(&queue, now + SOON * 9), []);
     }
@@ -269,7 +280,7 @@ mod tests {
             "1002 came too late"
         );
         let state = queue.state.lock();
-        assert!(state.later.is_empty() && state.times.is_empty());
+        assert!(state.later.is_empty() && state.places.is_empty());
     }
 
     #[test]

@@ -65,6 +65,16 @@ pub(crate) struct Sequences {
 }
 
 impl Sequences {
+    #[cfg(test)]
+    pub(super) fn preset(current: Current, next: i32) -> Self {
+        Self {
+            current: Some(current),
+            next,
+            acked: Some(next - 1),
+            ..Self::default()
+        }
+    }
+
     /// True if a new batch may get a sequence now. `has_flights`: batches of this identity are
     /// unsettled.
     pub(crate) fn may_stamp(&self, has_flights: bool, generation: u64) -> bool {

@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::batch::{Batch, OpenBatch};
+#[cfg(test)]
+use super::coverage;
 use super::ready::ReadyQueue;
 use super::sequence::{Current, REMEMBERED, Sequences};
 use crate::delivery::Completion;
@@ -263,6 +265,8 @@ impl State {
             self.home = Some(broker_id);
             self.sequences.moved();
         }
+        #[cfg(test)]
+        coverage::taken(self.waiting().is_some(), self.flights.is_empty());
         let batch = match (self.waiting(), newest) {
             (Some(index), _) => self.resend(index),
             (None, None) if rules.is_idempotent => None,

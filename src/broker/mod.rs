@@ -2,11 +2,11 @@
 
 mod outcome;
 mod receiver;
-mod sender;
-mod settle;
+pub(crate) mod sender;
+pub(crate) mod settle;
 #[cfg(test)]
 pub(crate) mod tests;
-mod window;
+pub(crate) mod window;
 
 use std::collections::HashMap;
 use std::thread::JoinHandle;

@@ -12,7 +12,7 @@ use crate::accumulator::batch::Batch;
 use crate::accumulator::ready::{Token, Woken};
 use crate::accumulator::state::Take;
 use crate::config::Acks;
-use crate::conn::{Address, Connection, WriteHalf};
+use crate::conn::{Address, Connection, WriteFailed, WriteHalf};
 use crate::error::{Error, ErrorKind};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Backoff, Deadline};
@@ -60,6 +60,11 @@ impl Sender {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Runs until the queue is closed.
     pub(crate) fn run(mut self) {
         while self.gather() {
@@ -87,7 +92,7 @@ impl Sender {
         !self.broker.queue.is_closed()
     }
 
-    fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         self.broker.queue.drain(time::now(), &mut self.pending);
         let id = self.broker.id();
         self.pending
@@ -275,14 +280,14 @@ impl Sender {
     }
 
     /// Fails what waits for a broker that refuses us for a reason that waiting does not mend.
-    fn fail_pending(&mut self, error: &Error) {
+    pub(crate) fn fail_pending(&mut self, error: &Error) {
         for token in std::mem::take(&mut self.pending) {
             self.settle.refused(&token, error);
         }
     }
 
     /// Takes one batch of each partition that is due, up to `max.request.size`.
-    fn collect(&mut self) -> Vec<Batch> {
+    pub(crate) fn collect(&mut self) -> Vec<Batch> {
         let newest = self.core.accumulator.identities().newest();
         let mut batches = Vec::new();
         let (mut room, now) = (self.core.config.max_request_size, time::now());
@@ -306,15 +311,33 @@ impl Sender {
         batches
     }
 
-    fn send(&mut self, mut batches: Vec<Batch>) {
-        let Some(link) = &mut self.link else { return };
-        let config = &self.core.config;
-        let answers = config.acks != Acks::None;
-        for batch in &mut batches {
+    /// Begins an attempt for each batch, and sorts them as the request lists them.
+    pub(crate) fn prepare(batches: &mut [Batch]) {
+        for batch in &mut *batches {
             batch.seal();
             batch.attempts += 1;
         }
         batches.sort_by(|a, b| a.partition.topic().cmp(b.partition.topic()));
+    }
+
+    /// The request with these batches was not written, or not to its end.
+    pub(crate) fn give_back(&self, batches: Vec<Batch>, failed: &WriteFailed) {
+        for mut batch in batches {
+            match failed.started {
+                true => self.settle.lost(batch, &failed.error),
+                false => {
+                    batch.attempts -= 1;
+                    self.settle.not_sent(batch, &failed.error);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, mut batches: Vec<Batch>) {
+        let Some(link) = &mut self.link else { return };
+        let config = &self.core.config;
+        let answers = config.acks != Acks::None;
+        Self::prepare(&mut batches);
         let has_ids = batches
             .iter()
             .all(|batch| batch.topic_id != TopicId::default());
@@ -363,15 +386,7 @@ impl Sender {
             }
             Err(failed) => {
                 link.line.window.die(failed.error.clone());
-                for mut batch in batches {
-                    match failed.started {
-                        true => self.settle.lost(batch, &failed.error),
-                        false => {
-                            batch.attempts -= 1;
-                            self.settle.not_sent(batch, &failed.error);
-                        }
-                    }
-                }
+                self.give_back(batches, &failed);
                 self.broken(failed.error);
             }
         }

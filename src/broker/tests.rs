@@ -24,7 +24,7 @@ pub(crate) fn core(config: Config) -> Arc<Core> {
 }
 
 /// A broker whose sender is the test.
-pub(super) fn broker(id: i32) -> Arc<Broker> {
+pub(crate) fn broker(id: i32) -> Arc<Broker> {
     let address = Address {
         host: format!("kafka-{id}"),
         port: 9092,
@@ -34,4 +34,12 @@ pub(super) fn broker(id: i32) -> Arc<Broker> {
         interrupt: Interrupt::default(),
         address: Mutex::new(address),
     })
+}
+
+/// The same, known to the cluster thread too.
+pub(crate) fn known_broker(core: &Core, id: i32) -> Arc<Broker> {
+    let broker = broker(id);
+    core.brokers.state.lock().by_id.insert(id, broker.clone());
+    core.accumulator.add_queue(broker.queue.clone());
+    broker
 }

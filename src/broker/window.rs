@@ -40,6 +40,12 @@ pub(crate) struct InFlight {
     pub(crate) batches: Vec<Batch>,
 }
 
+impl State {
+    fn has_slot(&self, max: usize) -> bool {
+        self.un_answered < max
+    }
+}
+
 impl Window {
     pub(crate) fn new(max: usize) -> Self {
         Self {
@@ -59,11 +65,18 @@ impl Window {
             if let Some(error) = &state.dead {
                 return Err(error.clone());
             }
-            if state.un_answered < self.max {
+            if state.has_slot(self.max) {
                 return Ok(());
             }
             state = self.changed.wait(state, None);
         }
+    }
+
+    /// True if [`wait_for_slot`](Self::wait_for_slot) would return at once.
+    #[cfg(test)]
+    pub(crate) fn has_slot_or_is_dead(&self) -> bool {
+        let state = self.state.lock();
+        state.dead.is_some() || state.has_slot(self.max)
     }
 
     /// A request is about to be written: its answer is due by `deadline`.

@@ -160,7 +160,7 @@ impl Updater {
     }
 
     /// Nobody could be asked.
-    fn failed(&mut self, error: &Error) {
+    pub(crate) fn failed(&mut self, error: &Error) {
         match error.is_lasting() && self.in_vain == 0 {
             true => log::warn!("no metadata until this is mended: {error}"),
             false => log::debug!("no metadata: {error}"),
@@ -303,7 +303,7 @@ impl Updater {
     }
 
     /// Routes every partition, and tells those who wait for the topics that were `asked` for.
-    fn apply(&mut self, response: &MetadataResponse, asked: &[String]) {
+    pub(crate) fn apply(&mut self, response: &MetadataResponse, asked: &[String]) {
         let brokers: HashMap<i32, Address> = response
             .brokers
             .iter()

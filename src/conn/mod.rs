@@ -35,7 +35,7 @@ use self::diagnosis::{Stage, at, interrupted, uses_sasl, uses_tls};
 use self::link::{Incoming, Link, Outgoing};
 use self::versions::{Negotiation, Versions, negotiate};
 
-pub(crate) use self::halves::{ReadHalf, WriteHalf};
+pub(crate) use self::halves::{ReadHalf, WriteFailed, WriteHalf};
 pub(crate) use self::interrupt::Interrupt;
 pub(crate) use crate::config::Address;
 

@@ -158,7 +158,7 @@ fn all_memory_comes_back_however_batches_grow_and_end() {
     let completion = batch.free();
     assert_eq!(accumulator.budget().used(), used - capacity);
     completion.resolve(Err(Failure::from(trouble())));
-    drop(partition.ended(batch, state::Verdict::Acked));
+    drop(partition.ended(batch, Verdict::Acked));
     let mut batch = take(&queue).expect("the next batch");
     batch.attempts = 1;
     assert!(partition.ended(batch, again()).is_none());
@@ -251,7 +251,7 @@ fn a_flush_finds_all_that_is_not_settled() {
     assert_eq!(accumulator.flush().len(), 2, "on the wire counts");
     let partition = batch.partition.clone();
     batch.free().resolve(Err(Failure::from(trouble())));
-    drop(partition.ended(batch, state::Verdict::Acked));
+    drop(partition.ended(batch, Verdict::Acked));
     assert_eq!(accumulator.flush().len(), 1);
 }
 
