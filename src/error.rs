@@ -101,6 +101,11 @@ impl Error {
         }))
     }
 
+    /// The error of whatever is asked of a producer that was closed.
+    pub(crate) fn closed() -> Self {
+        Self::new(ErrorKind::Closed, "the producer is closed")
+    }
+
     pub(crate) fn with_code(self, code: i16) -> Self {
         self.edit(|inner| inner.code = Some(code))
     }

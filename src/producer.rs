@@ -1,7 +1,6 @@
 //! The producer: the index of what it can do.
 
 mod handle;
-mod patience;
 mod try_send;
 
 use std::fmt;
@@ -9,8 +8,8 @@ use std::mem::size_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::accumulator::Accumulator;
 use crate::accumulator::topic::{Topic, View};
+use crate::accumulator::{Accumulator, Wait};
 use crate::broker::{Brokers, Core};
 use crate::callbacks::CallbackQueue;
 use crate::cluster::{PartitionInfo, Updater, Wishes};
@@ -28,7 +27,6 @@ use crate::sync::Arc;
 use crate::time::{self, Deadline};
 
 use handle::Handle;
-use patience::Patience;
 pub use try_send::TrySendError;
 
 /// What a callback costs beyond its own size: its place in the batch's list and its allocation.
@@ -117,7 +115,7 @@ impl Producer {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn send(&self, record: Record<'_>) -> Delivery {
-        let sent = self.append(&record, self.patience());
+        let sent = self.append(&record, &mut self.patience());
         sent.unwrap_or_else(|error| self.failed(record.topic, error))
     }
 
@@ -142,12 +140,11 @@ impl Producer {
     where
         F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     {
-        // One limit for all that it may wait for.
-        let patience = self.patience().start_if(true);
+        let mut wait = self.patience();
         let bytes = size_of::<F>() + CALLBACK_OVERHEAD;
-        let delivery = match self.0.core.accumulator.reserve(bytes, patience.wait()) {
+        let delivery = match self.0.core.accumulator.reserve(bytes, &mut wait) {
             Ok(grant) => {
-                let sent = self.append(&record, patience);
+                let sent = self.append(&record, &mut wait);
                 let delivery = sent.unwrap_or_else(|error| self.failed(record.topic, error));
                 let run = Box::new(move |result| {
                     callback(result);
@@ -177,8 +174,7 @@ impl Producer {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn try_send<'a>(&self, record: Record<'a>) -> Result<Delivery, TrySendError<'a>> {
-        let patience = Patience::None("try_send does not wait");
-        self.append(&record, patience)
+        self.append(&record, &mut Wait::No("try_send does not wait"))
             .map_err(|error| TrySendError::new(record, error))
     }
 
@@ -258,8 +254,7 @@ impl Producer {
     /// ```
     pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
         Record::to(topic).check()?;
-        let patience = self.patience();
-        let (_, view) = self.topic(topic, patience)?;
+        let (_, view) = self.topic(topic, &mut self.patience())?;
         Ok(view.infos.clone())
     }
 
@@ -335,12 +330,10 @@ impl Producer {
         Ok(())
     }
 
-    fn patience(&self) -> Patience {
+    fn patience(&self) -> Wait {
         match self.0.callbacks.is_this_thread() {
-            true => {
-                Patience::None("a callback does not wait: what holds the buffer may be behind it")
-            }
-            false => Patience::Max(self.0.core.config.max_block),
+            true => Wait::No("a callback does not wait: what holds the buffer may be behind it"),
+            false => Wait::AtMost(self.0.core.config.max_block),
         }
     }
 
@@ -350,14 +343,13 @@ impl Producer {
         Delivery::failed(topic, error, &self.0.callbacks)
     }
 
-    fn append(&self, record: &Record<'_>, patience: Patience) -> Result<Delivery, Error> {
+    fn append(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
         let Handle { core, expiry, .. } = &*self.0;
         if self.0.is_closed.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Closed, "the producer is closed"));
+            return Err(Error::closed());
         }
         core.accumulator.check_size(record)?;
-        let patience = patience.start_if(core.accumulator.topic(record.topic).is_none());
-        let (topic, mut view) = self.topic_for(record, patience)?;
+        let (topic, mut view) = self.topic_for(record, wait)?;
         let partition = match record.partition {
             Some(partition) => partition,
             None => {
@@ -372,16 +364,14 @@ impl Producer {
                     .choose(&seen, record.key, record.value)?
             }
         };
-        let patience = patience.start_if(!has_partition(&view, partition));
         if !has_partition(&view, partition) {
-            view = self.grown_topic(record.topic, partition, patience)?;
+            view = self.grown_topic(record.topic, partition, wait)?;
         }
         let partition = &view.partitions[partition as usize];
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(time::wall_clock_ms);
-        let wait = patience.wait();
         let (delivery, is_first) =
             core.accumulator
-                .append(partition, record, timestamp_ms, wait)?;
+                .append(partition, record, timestamp_ms, *wait)?;
         if is_first {
             expiry.arm();
             // Nothing waited for a leader when the last metadata came, so nobody asked for more.
@@ -395,7 +385,7 @@ impl Producer {
     fn topic_for(
         &self,
         record: &Record<'_>,
-        patience: Patience,
+        wait: &mut Wait,
     ) -> Result<(Arc<Topic>, Arc<View>), Error> {
         if record.partition.is_some() || record.timestamp_ms.is_some() {
             record.check()?;
@@ -407,7 +397,7 @@ impl Producer {
             let view = topic.view();
             return match &view.denied {
                 // The cluster thread has only just made it.
-                None if view.partitions.is_empty() => self.topic(record.topic, patience),
+                None if view.partitions.is_empty() => self.topic(record.topic, wait),
                 None => Ok((topic, view)),
                 Some(error) => {
                     self.0.core.wishes.refresh();
@@ -416,13 +406,12 @@ impl Producer {
             };
         }
         record.check()?;
-        self.topic(record.topic, patience)
+        self.topic(record.topic, wait)
     }
 
     /// The topic, waiting for its first metadata where that is allowed.
-    fn topic(&self, name: &str, patience: Patience) -> Result<(Arc<Topic>, Arc<View>), Error> {
+    fn topic(&self, name: &str, wait: &mut Wait) -> Result<(Arc<Topic>, Arc<View>), Error> {
         let core = &self.0.core;
-        let patience = patience.start_if(true);
         loop {
             if let Some(topic) = core.accumulator.topic(name) {
                 topic.mark_used();
@@ -431,35 +420,28 @@ impl Producer {
                     return Ok((topic, view));
                 }
             }
-            match patience {
-                Patience::None(why) => {
+            match wait.deadline() {
+                Ok(deadline) => core.wishes.wait_for(name, deadline)?,
+                Err(why) => {
                     core.wishes.want(name);
                     let message = format!(
                         "topic {name} is not known yet, and {why}; its metadata was asked for"
                     );
                     return Err(Error::new(ErrorKind::TopicNotReady, message));
                 }
-                Patience::Max(limit) => core.wishes.wait_for(name, Deadline::within(limit))?,
-                Patience::Until(deadline) => core.wishes.wait_for(name, deadline)?,
             }
         }
     }
 
     /// A topic that lacks the partition asked for may have grown: the newest metadata decides.
-    fn grown_topic(
-        &self,
-        name: &str,
-        partition: i32,
-        patience: Patience,
-    ) -> Result<Arc<View>, Error> {
+    fn grown_topic(&self, name: &str, partition: i32, wait: &mut Wait) -> Result<Arc<View>, Error> {
         let core = &self.0.core;
-        let asked = match patience {
-            Patience::None(_) => {
+        let asked = match wait.deadline() {
+            Ok(deadline) => core.wishes.wait_for(name, deadline),
+            Err(_) => {
                 core.wishes.refresh();
                 Ok(())
             }
-            Patience::Max(limit) => core.wishes.wait_for(name, Deadline::within(limit)),
-            Patience::Until(deadline) => core.wishes.wait_for(name, deadline),
         };
         let view = core
             .accumulator

@@ -43,12 +43,12 @@ pub(crate) struct Accumulator {
     max_request_size: usize,
 }
 
-/// How a send behaves when the buffer is full.
+/// How long a send waits for what it needs: metadata of its topic, room in the buffer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wait {
-    /// Waits for room for that long.
+    /// For that long.
     AtMost(Duration),
-    /// Waits for room until then.
+    /// Until then.
     Until(Deadline),
     /// Fails at once, for this reason.
     No(&'static str),
@@ -164,7 +164,7 @@ impl Accumulator {
                     return Ok((Delivery::new(completion, slot), is_first));
                 }
                 Append::Needs(room) => room,
-                Append::Closed => return Err(closed()),
+                Append::Closed => return Err(Error::closed()),
             };
             let budget = self.budget();
             drop(grant.take());
@@ -173,29 +173,24 @@ impl Accumulator {
                 .or_else(|| budget.try_acquire(room.least));
             grant = Some(match more {
                 Some(more) => more,
-                None => {
-                    // Others may fill the batch meanwhile, so that there is a second wait: no new
-                    // time for that.
-                    wait = wait.started();
-                    self.wait_for_memory(room.least, wait)?
-                }
+                // Others may fill the batch meanwhile, so that there is a second wait.
+                None => self.wait_for_memory(room.least, &mut wait)?,
             });
         }
     }
 
     /// Memory for what is not a batch: callbacks.
-    pub(crate) fn reserve(&self, bytes: usize, wait: Wait) -> Result<Grant, Error> {
+    pub(crate) fn reserve(&self, bytes: usize, wait: &mut Wait) -> Result<Grant, Error> {
         match self.budget().try_acquire(bytes) {
             Some(grant) => Ok(grant),
             None => self.wait_for_memory(bytes, wait),
         }
     }
 
-    fn wait_for_memory(&self, bytes: usize, wait: Wait) -> Result<Grant, Error> {
-        let deadline = match wait {
-            Wait::AtMost(limit) => Deadline::within(limit),
-            Wait::Until(deadline) => deadline,
-            Wait::No(why) => return Err(self.full(why.to_string())),
+    fn wait_for_memory(&self, bytes: usize, wait: &mut Wait) -> Result<Grant, Error> {
+        let deadline = match wait.deadline() {
+            Ok(deadline) => deadline,
+            Err(why) => return Err(self.full(why.to_string())),
         };
         let press = || {
             if !self.shared.rules.linger.is_zero() {
@@ -205,7 +200,7 @@ impl Accumulator {
         self.budget()
             .acquire(bytes, deadline.at(), press)
             .map_err(|refused| match refused {
-                Refused::Closed => closed(),
+                Refused::Closed => Error::closed(),
                 Refused::Full => {
                     self.full(format!("waited max.block.ms = {}", human(deadline.limit())))
                 }
@@ -341,17 +336,22 @@ impl Accumulator {
 }
 
 impl Wait {
-    /// The same limit, counted from now if it was not yet.
-    fn started(self) -> Self {
-        match self {
-            Self::AtMost(limit) => Self::Until(Deadline::within(limit)),
-            wait => wait,
+    /// Until when it waits, counted from the first call: however often a send has to wait, it has
+    /// one limit, and the clock is read only if it has to.
+    ///
+    /// # Errors
+    /// Why it does not wait.
+    pub(crate) fn deadline(&mut self) -> Result<Deadline, &'static str> {
+        match *self {
+            Self::No(why) => Err(why),
+            Self::Until(deadline) => Ok(deadline),
+            Self::AtMost(limit) => {
+                let deadline = Deadline::within(limit);
+                *self = Self::Until(deadline);
+                Ok(deadline)
+            }
         }
     }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the producer is closed")
 }
 
 impl Losses {

@@ -98,7 +98,7 @@ impl Brokers {
     ) -> Result<Arc<Broker>, Error> {
         let mut state = self.state.lock();
         if state.is_closed {
-            return Err(Error::new(ErrorKind::Closed, "the producer is closed"));
+            return Err(Error::closed());
         }
         if let Some(broker) = state.by_id.get(&id).cloned() {
             drop(state);

@@ -110,7 +110,7 @@ impl Wishes {
         let result = loop {
             let is_refusing = state.is_refusing;
             let Some(wish) = state.topics.get_mut(topic) else {
-                break Err(closed());
+                break Err(Error::closed());
             };
             if wish.is_known && wish.answers > seen {
                 break Ok(());
@@ -119,7 +119,7 @@ impl Wishes {
                 break Err(error.clone());
             }
             if is_refusing {
-                break Err(closed());
+                break Err(Error::closed());
             }
             if deadline.has_passed(time::now()) {
                 break Err(timed_out(topic, deadline, wish.last_error.clone()));
@@ -220,10 +220,6 @@ impl Wishes {
         drop(state);
         self.changed.notify_all();
     }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the producer is closed")
 }
 
 /// The error of a caller whose `max.block.ms` went by while it waited for a topic.
