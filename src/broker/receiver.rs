@@ -1,12 +1,13 @@
 //! The receiver thread of a connection: reads the answers and settles the batches.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::settle::Settle;
 use super::window::{InFlight, Window};
 use super::{Broker, Core};
 use crate::accumulator::batch::Batch;
+use crate::accumulator::partition::Partition;
 use crate::conn::{Address, ReadHalf};
 use crate::error::{Error, ErrorKind};
 use crate::sync::{Arc, Mutex};
@@ -23,51 +24,43 @@ pub(crate) struct Line {
 #[derive(Default)]
 pub(crate) struct LineState {
     /// The broker asked us to send nothing until then.
-    pub(crate) throttled_until: Option<std::time::Instant>,
+    pub(crate) throttled_until: Option<Instant>,
     /// A request was answered on this connection.
     pub(crate) is_proven: bool,
 }
 
-/// Reads the answers of one connection.
+/// Settles what the answers of one connection say.
 pub(crate) struct Receiver {
     core: Arc<Core>,
     broker: Arc<Broker>,
     settle: Settle,
     line: Arc<Line>,
-    read: ReadHalf,
 }
 
 impl Receiver {
-    pub(crate) fn new(
-        core: Arc<Core>,
-        broker: Arc<Broker>,
-        line: Arc<Line>,
-        read: ReadHalf,
-    ) -> Self {
+    pub(crate) fn new(core: Arc<Core>, broker: Arc<Broker>, line: Arc<Line>) -> Self {
         let settle = Settle::new(core.clone(), broker.clone());
         Self {
             core,
             broker,
             settle,
             line,
-            read,
         }
     }
 
     /// Runs until the sender has closed the window and everything in it is answered or given back.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(self, mut read: ReadHalf) {
         let error = loop {
             let Some(deadline) = self.line.window.next_announced() else {
                 return;
             };
-            let answer = self.read.read_frame(deadline).map(<[u8]>::to_vec);
-            match answer {
+            match read.read_frame(deadline) {
                 Err(error) => break error,
                 Ok(frame) => {
                     let Some(in_flight) = self.line.window.take() else {
                         return;
                     };
-                    if let Err(error) = self.answer(&frame, in_flight) {
+                    if let Err(error) = self.answer(frame, in_flight) {
                         break error;
                     }
                     self.line.window.finish();
@@ -75,7 +68,7 @@ impl Receiver {
             }
         };
         self.line.window.die(error.clone());
-        self.read.shutdown();
+        read.shutdown();
         // The sender may be between announcing and depositing: go on until it closes the window.
         while let Some(in_flight) = self.line.window.take() {
             for batch in in_flight.batches {
@@ -87,7 +80,7 @@ impl Receiver {
 
     /// Settles the batches of the request that `frame` answers; an error means that the connection
     /// is of no more use.
-    fn answer(&mut self, frame: &[u8], in_flight: InFlight) -> Result<(), Error> {
+    fn answer(&self, frame: &[u8], in_flight: InFlight) -> Result<(), Error> {
         let decoded = decode_response::<ProduceRequest>(frame, in_flight.version);
         let response = match decoded {
             Ok((id, response)) if id == in_flight.correlation_id => response,
@@ -165,7 +158,7 @@ impl Receiver {
 
     fn follow(
         &self,
-        partition: &Arc<crate::accumulator::partition::Partition>,
+        partition: &Arc<Partition>,
         answer: &ProducePartitionResponse,
         response: &ProduceResponse,
     ) {

@@ -248,11 +248,11 @@ impl Sender {
             window,
             state: Mutex::default(),
         });
-        let receiver = Receiver::new(self.core.clone(), self.broker.clone(), line.clone(), read);
+        let receiver = Receiver::new(self.core.clone(), self.broker.clone(), line.clone());
         let name = format!("milena-recv-{}", self.broker.id());
         let thread = std::thread::Builder::new()
             .name(name)
-            .spawn(move || receiver.run());
+            .spawn(move || receiver.run(read));
         let receiver = thread.map_err(|error| {
             let message = format!("cannot start a receiver thread: {error}");
             Error::new(ErrorKind::Connection, message)

@@ -18,7 +18,6 @@ use crate::wire::codes::Code;
 use crate::wire::produce::ProducePartitionResponse;
 
 /// Ends attempts on one broker.
-#[derive(Clone)]
 pub(crate) struct Settle {
     core: Arc<Core>,
     broker: Arc<Broker>,

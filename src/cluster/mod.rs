@@ -185,7 +185,7 @@ impl Wishes {
 
     /// Tells those who wait what `news` has for their topic; topics for which it has nothing wait
     /// on.
-    pub(crate) fn publish(&self, news: impl Fn(&str) -> Option<News>) {
+    pub(crate) fn publish(&self, mut news: impl FnMut(&str) -> Option<News>) {
         let mut state = self.state.lock();
         for (topic, wish) in &mut state.topics {
             match news(topic) {

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
 use crate::time::{self, Backoff, Deadline};
 use crate::wire::codes::Code;
-use crate::wire::metadata::{MetadataRequest, MetadataResponse, MetadataTopic};
+use crate::wire::metadata::{MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic};
 
 pub(crate) struct Updater {
     core: Arc<Core>,
@@ -338,12 +338,11 @@ impl Updater {
                 .all()
                 .any(|partition| partition.needs_view() && partition.has_batches())
         });
-        let told = std::cell::RefCell::new(news);
         self.core.wishes.publish(|topic| {
             // Who came after the question is answered by the next.
             let is_asked = asked.iter().any(|asked| asked == topic);
             let missing = || is_asked.then(|| News::NotYet(view::missing(topic)));
-            told.borrow_mut().remove(topic).or_else(missing)
+            news.remove(topic).or_else(missing)
         });
         if has_stuck || self.core.wishes.has_waiting() && !is_complete {
             self.in_vain = self.in_vain.saturating_add(1);
@@ -417,7 +416,7 @@ impl Updater {
     fn route(
         &self,
         partition: &Arc<Partition>,
-        metadata: &crate::wire::metadata::MetadataPartition,
+        metadata: &MetadataPartition,
         topic: &MetadataTopic,
         brokers: &HashMap<i32, Address>,
     ) -> Result<(), Error> {
