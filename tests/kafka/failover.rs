@@ -12,8 +12,8 @@ use crate::load::{
 
 const PARTITIONS: i32 = 3;
 /// Before the leader is disturbed.
-const BEFORE: u64 = 20_000;
-const LEAST: u64 = 100_000;
+const BEFORE: u64 = 200_000;
+const LEAST: u64 = 1_000_000;
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]

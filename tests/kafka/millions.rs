@@ -1,8 +1,10 @@
 //! A million records: through the console producer, and across the death of the broker.
 
 use std::fs::{self, File};
-use std::path::Path;
-use std::process::Command;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use milena::{Acks, Config};
 
@@ -20,24 +22,72 @@ const PARTITIONS: i32 = 12;
 fn a_million_records_survive_the_death_of_the_broker() {
     let cluster = Cluster::of(Version::V4_3_1).start();
     from_the_console(&cluster);
+    from_the_console_under_death(&cluster);
     with_retries(&cluster);
     with_idempotence(&cluster);
 }
 
-fn from_the_console(cluster: &Cluster) {
+/// A million lines through the console producer: each once, in the order of its partition.
+pub(crate) fn from_the_console(cluster: &Cluster) {
     let topic = "console";
     cluster.create_topic(topic, PARTITIONS, 1, &[]);
-    let lines: String = (1..=MILLION).map(|number| format!("{number}\n")).collect();
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("million");
-    fs::write(&file, lines).expect("write the numbers");
+    let mut program = console_producer(cluster, topic);
+    program.stdin(File::open(million_lines()).expect("open the numbers"));
+    output(&mut program);
+    assert_once_in_order(&read_numbers(cluster, topic), MILLION);
+}
+
+/// The broker is killed when half of the lines have gone into the pipe, and comes back while the
+/// rest goes in.
+fn from_the_console_under_death(cluster: &Cluster) {
+    let topic = "console-death";
+    cluster.create_topic(topic, PARTITIONS, 1, &[]);
+    let mut program = console_producer(cluster, topic);
+    for property in ["acks=all", "retries=2147483647", "enable.idempotence=false"] {
+        program.args(["--producer-property", property]);
+    }
+    let mut child = program
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("start the console producer");
+    let mut lines = child.stdin.take().expect("its input is a pipe");
+    let text = fs::read(million_lines()).expect("read the numbers");
+    let (half, rest) = text.split_at(text.len() / 2);
+    lines
+        .write_all(half)
+        .expect("write to the console producer");
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(move || lines.write_all(rest));
+        cluster.kill(1);
+        cluster.restart(1);
+        writing
+            .join()
+            .expect("no panic")
+            .expect("write to the console producer");
+    });
+    assert!(child.wait().expect("its end").success());
+    let again = assert_none_missing(&read_numbers(cluster, topic), MILLION);
+    println!("{again} of {MILLION} lines came again");
+}
+
+fn console_producer(cluster: &Cluster, topic: &str) -> Command {
     let mut program = Command::new(example("console_producer"));
     program
         .arg("--bootstrap-server")
         .arg(cluster.bootstrap(Listener::Plaintext))
-        .args(["--topic", topic])
-        .stdin(File::open(&file).expect("open the numbers"));
-    output(&mut program);
-    assert_once_in_order(&read_numbers(cluster, topic), MILLION);
+        .args(["--topic", topic]);
+    program
+}
+
+/// A file with the numbers from 1 to a million, made once.
+fn million_lines() -> &'static Path {
+    static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let lines: String = (1..=MILLION).map(|number| format!("{number}\n")).collect();
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("million");
+        fs::write(&file, lines).expect("write the numbers");
+        file
+    });
+    &FILE
 }
 
 fn with_retries(cluster: &Cluster) {

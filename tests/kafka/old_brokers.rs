@@ -2,6 +2,7 @@
 
 use crate::kafka::{Cluster, Listener, Version};
 use crate::load::{assert_once_in_order, assert_sequences, config, load, read_numbers};
+use crate::millions::from_the_console;
 
 const COUNT: u64 = 100_000;
 const PARTITIONS: i32 = 3;
@@ -24,6 +25,7 @@ records_arrive! {
 }
 
 fn records_arrive(cluster: &Cluster) {
+    from_the_console(cluster);
     for (topic, is_idempotent) in [("plain", false), ("idempotent", true)] {
         cluster.create_topic(topic, PARTITIONS, 1, &[]);
         let config = config(cluster, Listener::Plaintext).idempotence(is_idempotent);
