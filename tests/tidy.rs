@@ -3,6 +3,8 @@
 
 #[path = "tidy/changelog.rs"]
 mod changelog;
+#[path = "tidy/faults.rs"]
+mod faults;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/lex.rs"]
