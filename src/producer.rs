@@ -19,7 +19,7 @@ use crate::delivery::{Deliveries, Delivery, RecordMetadata};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
 use crate::latch::Latch;
-use crate::metrics::{Metrics, MetricsSnapshot};
+use crate::metrics::MetricsSnapshot;
 use crate::partitioner::TopicView;
 use crate::record::Record;
 use crate::shutdown::{CloseReport, Shutdown};
@@ -62,11 +62,12 @@ impl Producer {
         let config = config.validate()?;
         let connector = Connector::new(&config)?;
         let callbacks = Arc::new(CallbackQueue::default());
+        let accumulator = Accumulator::new(&config, callbacks.clone());
         let core = Arc::new(Core {
-            accumulator: Accumulator::new(&config, callbacks.clone()),
+            metrics: accumulator.metrics().clone(),
+            accumulator,
             connector,
             wishes: Wishes::default(),
-            metrics: Metrics::default(),
             brokers: Brokers::default(),
             running: Arc::new(Latch::default()),
             config,
