@@ -1,6 +1,7 @@
 //! The producer: the index of what it can do.
 
 mod handle;
+mod resume;
 mod try_send;
 
 use std::fmt;
