@@ -1,7 +1,6 @@
 //! The sender thread of a broker: connects, takes the batches that are due, and writes them.
 
 use std::collections::VecDeque;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::receiver::{Line, Receiver};
@@ -14,6 +13,7 @@ use crate::accumulator::state::Take;
 use crate::config::Acks;
 use crate::conn::{Address, Connection, WriteFailed, WriteHalf};
 use crate::error::{Error, ErrorKind};
+use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Backoff, Deadline};
 use crate::wire::produce::{self, FramedTopic, ProduceRequest};
@@ -250,7 +250,7 @@ impl Sender {
         });
         let receiver = Receiver::new(self.core.clone(), self.broker.clone(), line.clone());
         let name = format!("milena-recv-{}", self.broker.id());
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(name)
             .spawn(move || receiver.run(read));
         let receiver = thread.map_err(|error| {
