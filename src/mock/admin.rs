@@ -1,11 +1,12 @@
 //! Topics, leaders and settings of a cluster.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::facts::Api;
 use super::log::FirstSequence;
 use super::metadata::is_legal;
-use super::state::{Partition, Topic};
+use super::state::{Partition, TimestampLimits, Topic};
 use super::{MockCluster, no_broker};
 
 impl MockCluster {
@@ -125,7 +126,7 @@ impl MockCluster {
         self.change_partition(topic, partition, |partition| partition.isr = nodes.to_vec());
     }
 
-    /// `min.insync.replicas` of a topic. Defaults to 1.
+    /// `min.insync.replicas` of a topic; no more than it has replicas are asked for. Defaults to 1.
     #[track_caller]
     pub fn set_min_isr(&self, topic: &str, replicas: usize) {
         self.change_topic(topic, |topic| topic.min_isr = replicas);
@@ -143,6 +144,36 @@ impl MockCluster {
     #[track_caller]
     pub fn set_log_append_time(&self, topic: &str, is_on: bool) {
         self.change_topic(topic, |topic| topic.has_log_append_time = is_on);
+    }
+
+    /// `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms` of a topic: how far a
+    /// record's timestamp may be before and after the broker's time; beyond, its batch is refused
+    /// with INVALID_TIMESTAMP. Defaults to `Duration::MAX`, which is no limit, and an hour, as in
+    /// Kafka 4.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.set_timestamp_limits("t", Duration::from_secs(60), Duration::MAX);
+    /// ```
+    #[track_caller]
+    pub fn set_timestamp_limits(&self, topic: &str, before: Duration, after: Duration) {
+        let limits = TimestampLimits { before, after };
+        self.change_topic(topic, |topic| topic.timestamps = limits);
+    }
+
+    /// Whether a topic is compacted: batches that have a record without a key are refused with
+    /// INVALID_RECORD. Nothing is removed from the log. Defaults to `false`.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.set_compacted("t", true);
+    /// ```
+    #[track_caller]
+    pub fn set_compacted(&self, topic: &str, is_on: bool) {
+        self.change_topic(topic, |topic| topic.is_compacted = is_on);
     }
 
     /// A partition forgets the sequence numbers of all producers, as when their records have

@@ -28,6 +28,7 @@
 
 mod admin;
 mod arrival;
+mod check;
 mod exchange;
 mod facts;
 mod faults;
@@ -35,6 +36,7 @@ mod handlers;
 mod log;
 mod metadata;
 mod produce;
+mod sasl;
 mod script;
 mod server;
 mod state;
