@@ -9,12 +9,16 @@ use crate::wire::record_batch::{Batch, BatchHeader, CODEC_MASK, HEADER_LEN, Reco
 
 /// Which first sequence number a broker takes from a producer of which a partition knows nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum FirstSequence {
     /// Any, as Kafka before 4.5: the state may just have expired.
     #[default]
     Any,
-    /// Only 0 as long as the partition was never written to, as Kafka 4.5.
+    /// Only 0 as long as the partition was never written to, else OUT_OF_ORDER_SEQUENCE_NUMBER, as
+    /// Kafka 4.5.
     ZeroInNewLog,
+    /// Only 0, else UNKNOWN_PRODUCER_ID, as Kafka 1.0 to 2.4.
+    OnlyZero,
 }
 
 /// The batches of a partition, and what it remembers of its producers.
@@ -123,14 +127,14 @@ impl PartitionLog {
     fn sequence(&self, header: &BatchHeader, first_sequence: FirstSequence) -> Sequence {
         let (first, last) = (header.base_sequence, last_sequence(header));
         let Some(producer) = self.producers.get(&header.producer_id) else {
-            let is_taken = match first_sequence {
-                FirstSequence::Any => true,
-                FirstSequence::ZeroInNewLog => first == 0 || self.end_offset > 0,
-            };
-            return if is_taken {
-                Sequence::Next
-            } else {
-                Sequence::Refused(Code::OUT_OF_ORDER_SEQUENCE_NUMBER)
+            return match first_sequence {
+                FirstSequence::ZeroInNewLog if first != 0 && self.end_offset == 0 => {
+                    Sequence::Refused(Code::OUT_OF_ORDER_SEQUENCE_NUMBER)
+                }
+                FirstSequence::OnlyZero if first != 0 => {
+                    Sequence::Refused(Code::UNKNOWN_PRODUCER_ID)
+                }
+                _ => Sequence::Next,
             };
         };
         if header.producer_epoch < producer.epoch {

@@ -78,6 +78,20 @@ fn kafka_3_9_2_answers_as_it_is_noted() {
 }
 
 #[test]
+fn the_mock_minds_sequence_numbers_as_kafka_2_1_1_did() {
+    let version = Version::V2_1_1;
+    compare_with(version.name(), &[producers::ALL], &Mock::of(version));
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn kafka_2_1_1_minds_sequence_numbers_as_it_is_noted() {
+    let version = Version::V2_1_1;
+    let side = Real::new(Cluster::of(version).start(), 1);
+    compare_with(version.name(), &[producers::ALL], &side);
+}
+
+#[test]
 fn three_mock_brokers_answer_as_three_of_kafka_4_3_1_did() {
     compare_with(THREE, &[three::ALL], &Mock::with_brokers(3));
 }
@@ -102,8 +116,8 @@ fn real(version: Version) -> Real {
 
 /// Plays everything that one broker can answer.
 fn compare(version: Version, side: &dyn Side) {
-    let all = [produce::ALL, producers::ALL, rest::ALL];
-    compare_with(&version.to_string(), &all, side);
+    let all = [produce::ALL, producers::ALL, producers::IDS, rest::ALL];
+    compare_with(version.name(), &all, side);
 }
 
 fn compare_with(name: &str, scenarios: &[&[Scenario]], side: &dyn Side) {

@@ -1,6 +1,6 @@
 //! The names of numbers in the notes.
 
-const CODES: [(i16, &str); 28] = [
+const CODES: [(i16, &str); 29] = [
     (-1, "UNKNOWN_SERVER_ERROR"),
     (0, "ok"),
     (2, "CORRUPT_MESSAGE"),
@@ -25,6 +25,7 @@ const CODES: [(i16, &str); 28] = [
     (51, "CONCURRENT_TRANSACTIONS"),
     (53, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"),
     (58, "SASL_AUTHENTICATION_FAILED"),
+    (59, "UNKNOWN_PRODUCER_ID"),
     (76, "UNSUPPORTED_COMPRESSION_TYPE"),
     (87, "INVALID_RECORD"),
     (90, "PRODUCER_FENCED"),

@@ -20,6 +20,10 @@ pub(super) const ALL: &[Scenario] = &[
     Scenario::new("which mistake is told first", order_of_checks)
         .with(&[("max.message.bytes", "200")]),
     Scenario::new("two producers in one partition", two_producers),
+];
+
+/// How producer ids are handed out, in the versions of Kafka 3 and 4.
+pub(super) const IDS: &[Scenario] = &[
     Scenario::new("producer ids", ids),
     Scenario::new("producer ids of a transactional id", transactional_ids),
 ];
@@ -67,6 +71,7 @@ fn gaps(talk: &mut Talk<'_>) {
     talk.produce("seq 2 again", &of(&["c"]).by(id, 0, 2));
     talk.produce("seq 3", &of(&["d"]).by(id, 0, 3));
     talk.produce("seq -1", &of(&["d"]).by(id, 0, -1));
+    invalid_record_is_new(talk);
     talk.log();
 }
 
@@ -158,6 +163,7 @@ fn order_of_checks(talk: &mut Talk<'_>) {
         ..first.clone()
     };
     talk.produce("miscounted, duplicate", &miscounted);
+    invalid_record_is_new(talk);
     let early = Batch {
         timestamp_ms: i64::MAX / 2,
         ..first
@@ -165,6 +171,13 @@ fn order_of_checks(talk: &mut Talk<'_>) {
     talk.produce("wrong time, duplicate", &early);
     talk.produce("old epoch, gap", &of(&["b"]).by(id, 2, 7));
     talk.log();
+}
+
+fn invalid_record_is_new(talk: &mut Talk<'_>) {
+    if talk.side.produce_version() < 8 {
+        let why = "Kafka has the code since 2.4; the mock is a newer broker with older versions";
+        talk.differs("INVALID_RECORD, start 0", "CORRUPT_MESSAGE", why);
+    }
 }
 
 fn two_producers(talk: &mut Talk<'_>) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use milena::mock::{Api, MockCluster, MockRecord};
+use milena::mock::{Api, FirstSequence, MockCluster, MockRecord};
 
 use super::batch::{Stored, stored};
 use super::connection::{Connection, FETCH};
@@ -13,19 +13,28 @@ use crate::kafka::{Cluster, Listener, USERS, Version, until};
 pub(super) struct Mock {
     plain: MockCluster,
     sasl: MockCluster,
-    /// Whether it stands for Kafka 3.
-    is_old: bool,
+    version: Version,
 }
 
 impl Mock {
     /// A mock that shows the versions of this Kafka.
     pub(super) fn of(version: Version) -> Self {
-        let mut mock = Self::with_brokers(1);
-        mock.is_old = version == Version::V3_9_2;
-        if mock.is_old {
-            for cluster in [&mock.plain, &mock.sasl] {
-                cluster.versions(Api::Produce, 0..=11);
-                cluster.versions(Api::Metadata, 0..=12);
+        let mock = Self {
+            version,
+            ..Self::with_brokers(1)
+        };
+        for cluster in [&mock.plain, &mock.sasl] {
+            match version {
+                Version::V4_3_1 => {}
+                Version::V3_9_2 => {
+                    cluster.versions(Api::Produce, 0..=11);
+                    cluster.versions(Api::Metadata, 0..=12);
+                }
+                _ => {
+                    cluster.versions(Api::Produce, 0..=7);
+                    cluster.versions(Api::InitProducerId, 0..=1);
+                    cluster.set_first_sequence(FirstSequence::OnlyZero);
+                }
             }
         }
         mock
@@ -39,7 +48,7 @@ impl Mock {
         Self {
             plain,
             sasl,
-            is_old: false,
+            version: Version::V4_3_1,
         }
     }
 }
@@ -49,8 +58,12 @@ impl Side for Mock {
         "mock"
     }
 
+    fn produce_version(&self) -> i16 {
+        produce_version(self.version)
+    }
+
     fn takes_old_batches(&self) -> bool {
-        self.is_old
+        self.version == Version::V3_9_2
     }
 
     fn address(&self, place: Place) -> String {
@@ -64,7 +77,7 @@ impl Side for Mock {
         self.plain.create_topic(name, 1);
         self.sasl.create_topic(name, 1);
         // An hour to come is the limit since Kafka 4.
-        let after = if self.is_old {
+        let after = if self.version != Version::V4_3_1 {
             Duration::MAX
         } else {
             Duration::from_secs(3600)
@@ -119,6 +132,13 @@ impl Side for Mock {
     }
 }
 
+fn produce_version(version: Version) -> i16 {
+    match version {
+        Version::V2_1_1 => 7,
+        _ => 9,
+    }
+}
+
 fn millis(value: &str) -> Duration {
     Duration::from_millis(value.parse().expect("milliseconds"))
 }
@@ -149,6 +169,10 @@ impl Real {
 impl Side for Real {
     fn name(&self) -> &'static str {
         "kafka"
+    }
+
+    fn produce_version(&self) -> i16 {
+        produce_version(self.cluster.version())
     }
 
     fn takes_old_batches(&self) -> bool {

@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// A broker, and how tests reach into it.
 pub(super) trait Side {
+    /// The version of produce requests where a scenario does not care.
+    fn produce_version(&self) -> i16;
     /// Where clients connect to, with SASL or without it.
     fn address(&self, place: Place) -> String;
     /// Creates a topic with one partition and configs such as `("max.message.bytes", "200")`.
@@ -152,7 +154,7 @@ impl<'a> Talk<'a> {
     /// A produce request to the scenario's topic.
     pub(super) fn plain(&self) -> Produce<'static> {
         Produce {
-            version: 9,
+            version: self.side.produce_version(),
             acks: -1,
             topic: "",
             topic_id: [0; 16],
@@ -220,7 +222,7 @@ impl<'a> Talk<'a> {
 
     /// A fresh producer id.
     pub(super) fn producer(&mut self) -> i64 {
-        self.init("a producer id", 4, None, (-1, -1)).0
+        self.init("a producer id", 1, None, (-1, -1)).0
     }
 
     /// Producer ids differ from cluster to cluster; the notes count them.
