@@ -1,5 +1,7 @@
 //! What becomes of whole brokers: down and up again, frozen, mute.
 
+use std::time::Duration;
+
 use super::server::Server;
 use super::state::Mood;
 use super::{MockCluster, no_broker};
@@ -71,7 +73,26 @@ impl MockCluster {
         self.set_mood(node, Mood::Mute);
     }
 
-    /// Ends [`freeze_broker`](Self::freeze_broker) and [`mute_broker`](Self::mute_broker).
+    /// A broker reads slowly: so many bytes at a time from each connection, with a pause after each.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let cluster = milena::mock::MockCluster::start(1);
+    /// cluster.slow_broker(1, 1000, Duration::from_millis(10)); // 100 kB a second
+    /// cluster.thaw_broker(1);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `bytes` is 0.
+    #[track_caller]
+    pub fn slow_broker(&self, node: i32, bytes: usize, pause: Duration) {
+        assert!(bytes > 0, "a broker that reads nothing is frozen");
+        self.set_mood(node, Mood::Slow { bytes, pause });
+    }
+
+    /// Ends [`freeze_broker`](Self::freeze_broker), [`mute_broker`](Self::mute_broker) and
+    /// [`slow_broker`](Self::slow_broker).
     ///
     /// ```
     /// let cluster = milena::mock::MockCluster::start(1);

@@ -74,6 +74,11 @@ pub(super) enum Mood {
     Frozen,
     /// Reads, but neither handles nor answers.
     Mute,
+    /// Reads so many bytes at a time, with a pause after them.
+    Slow {
+        bytes: usize,
+        pause: Duration,
+    },
 }
 
 #[derive(Clone, Debug)]
