@@ -73,7 +73,8 @@ impl MockCluster {
         self.set_mood(node, Mood::Mute);
     }
 
-    /// A broker reads slowly: so many bytes at a time from each connection, with a pause after each.
+    /// A broker reads slowly: so many bytes at a time from each connection, with a pause after
+    /// them.
     ///
     /// ```
     /// # use std::time::Duration;

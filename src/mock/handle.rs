@@ -14,7 +14,7 @@ pub struct Fault {
     pub(super) number: usize,
 }
 
-/// Holds requests back until the test opens it, see [`On::hold`].
+/// Holds requests back until the test opens it, see [`On::hold`](super::On::hold).
 ///
 /// ```
 /// use milena::mock::{Api, MockCluster};

@@ -44,7 +44,7 @@
 //!
 //! # How far it is like Kafka
 //!
-//! Its answers are compared with those of Kafka 4.3 and 3.9 by this crate's own tests: error codes,
+//! Its answers are compared with Kafka's (4.3, 3.9, 2.1) by this crate's own tests: error codes,
 //! offsets, the contents of logs, and when a connection is closed. What it does otherwise:
 //!
 //! - Compressed batches of every codec are taken as they are. They are counted, and their records
