@@ -8,7 +8,7 @@ use super::{Due, News, PartitionInfo};
 use super::{identity, view};
 use crate::accumulator::partition::Partition;
 use crate::accumulator::state::Route;
-use crate::accumulator::topic::Topic;
+use crate::accumulator::topic::{Denial, Topic};
 use crate::broker::{Core, port};
 use crate::conn::{Address, Connection, Interrupt};
 use crate::error::{Error, ErrorKind};
@@ -369,7 +369,11 @@ impl Updater {
                 ErrorKind::Authorization | ErrorKind::InvalidTopic
             );
             if let Some(topic) = known {
-                topic.deny(is_denied.then(|| error.clone()));
+                let denial = || Denial {
+                    error: error.clone(),
+                    at: time::now(),
+                };
+                topic.deny(is_denied.then(denial));
                 for partition in topic.view().all() {
                     partition.set_trouble(error.clone());
                     partition.confirm_route();

@@ -105,7 +105,7 @@ fn a_topic_that_is_denied_says_so_until_it_is_not() {
     updater.apply(&answer(&[denied]), &["a".into()]);
     let view = || core.accumulator.topic("a").expect("the topic").view();
     let error = view().denied.clone().expect("denied");
-    assert_eq!(error.kind(), ErrorKind::Authorization);
+    assert_eq!(error.error.kind(), ErrorKind::Authorization);
     assert_eq!(
         view().partitions.len(),
         1,
