@@ -215,6 +215,11 @@ impl Updater {
         }
         for address in self.candidates() {
             let config = &self.core.config;
+            // Who was known is of no use once a broker says so (KIP-1102).
+            let is_outdated = errors.iter().any(wants_rebootstrap);
+            if is_outdated && !config.bootstrap_servers.contains(&address) {
+                continue;
+            }
             let setup = Deadline::within(config.connection_setup_timeout);
             let opened = self.core.connector.open(&address, &self.interrupt, setup);
             let answered = opened.and_then(|mut connection| {
@@ -226,6 +231,9 @@ impl Updater {
                 Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
                 Err(error) => errors.push(error),
             }
+        }
+        if errors.iter().any(wants_rebootstrap) {
+            self.known.clear();
         }
         Err(unreachable_brokers(errors))
     }
@@ -441,6 +449,11 @@ impl Updater {
         partition.reroute(route);
         found.map(|_| ())
     }
+}
+
+/// True if a broker says that what the client knows of the cluster is too old to go on with.
+fn wants_rebootstrap(error: &Error) -> bool {
+    error.code() == Some(Code::REBOOTSTRAP_REQUIRED.0)
 }
 
 /// The error of an attempt in which no address answered: each address with its cause.
