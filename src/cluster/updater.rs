@@ -337,6 +337,10 @@ impl Updater {
             let told = self.apply_topic(name, topic, &brokers);
             news.insert(name, told);
         }
+        if !brokers.is_empty() {
+            let is_present = |id: i32| brokers.contains_key(&id);
+            self.core.brokers.part_with_absent(&self.core, is_present);
+        }
         let is_known = |topic: &String| matches!(news.get(&topic[..]), Some(News::Known));
         let is_complete = asked.iter().all(is_known);
         let known = self.core.accumulator.topics();
