@@ -29,7 +29,12 @@ pub(crate) fn cluster(brokers: i32, partitions: i32) -> MockCluster {
 
 /// The defaults with short pauses.
 pub(crate) fn config(cluster: &MockCluster) -> Config {
-    Config::new(cluster.bootstrap())
+    config_for(cluster.bootstrap())
+}
+
+/// The same for these bootstrap servers.
+pub(crate) fn config_for(servers: String) -> Config {
+    Config::new(servers)
         .retry_backoff(Duration::from_millis(5))
         .retry_backoff_max(Duration::from_millis(20))
         .reconnect_backoff(Duration::from_millis(5))
