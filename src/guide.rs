@@ -137,7 +137,10 @@
 //! threads never touch a socket.
 //!
 //! A [`Producer`] can be cloned and shared freely; a process needs one for each cluster or profile
-//! of settings, not one for each thread. Threads do not survive `fork`: make the producer after it.
+//! of settings, not one for each thread. Threads do not survive `fork`: make the producer after
+//! it. In the child, whatever is asked of a producer of the parent fails as
+//! [`Forked`](ErrorKind::Forked), at once and without touching the parent's connections; the
+//! results of records that were sent before come in the parent.
 //!
 //! An async program can await a [`Delivery`], which is a [`Future`] and needs no runtime. `send`
 //! itself may block; use [`try_send`](Producer::try_send) on a runtime's threads.

@@ -10,6 +10,9 @@ mod callbacks;
 mod connection;
 #[path = "behaviour/delivery.rs"]
 mod delivery;
+#[cfg(unix)]
+#[path = "behaviour/forking.rs"]
+mod forking;
 #[path = "behaviour/idempotence.rs"]
 mod idempotence;
 #[path = "behaviour/idle.rs"]

@@ -9,13 +9,15 @@ use super::budget::{Budget, Grant};
 use super::ended::GivenUp;
 use super::identity::Identities;
 use super::ready::{ReadyQueue, Token};
+use super::results::Told;
 use super::sequence::Current;
 #[cfg(test)]
 use super::sequence::Sequences;
 use super::state::{Announcement, Conditions, Route, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
-use crate::delivery::{Completion, Hurry, Slot};
+use crate::delivery::{Completion, Hurry, Resolution, Slot};
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
@@ -34,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) budget: Arc<Budget>,
     pub(crate) callbacks: Arc<CallbackQueue>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) identities: Identities,
     /// Set before the partitions are flushed and emptied for the last time, read under a
     /// partition's lock: so whatever got in is seen by that.
@@ -118,13 +121,11 @@ impl Partition {
                 self.unlock_and_tell(state);
                 return Append::Needs(room);
             };
-            let completion = Arc::new(self.completion());
-            state.open = Some(OpenBatch::new(
-                granted,
-                timestamp_ms,
-                completion,
-                time::now(),
-            ));
+            let (completion, now) = (Arc::new(self.completion()), time::now());
+            let place = state.results.open(completion.clone(), now);
+            let mut open = OpenBatch::new(granted, timestamp_ms, completion, now);
+            open.place = place;
+            state.open = Some(open);
         }
         let open = state.open.as_mut().expect("a batch was opened above");
         let record_len = open.encoded_len(record, timestamp_ms);
@@ -186,11 +187,38 @@ impl Partition {
         let now = time::now();
         let mut state = self.state.lock();
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
-        if let Some(batch) = &settled {
-            state.settle(&batch.completion);
-        }
         self.unlock_and_tell(state);
         settled
+    }
+
+    /// The same for a batch that is acknowledged or has failed. Its memory is free, and counted so,
+    /// before anybody sees the result.
+    pub(crate) fn settled(self: &Arc<Self>, mut batch: Batch, resolution: Resolution) {
+        batch.free();
+        let verdict = match resolution {
+            Ok(_) => Verdict::Acked,
+            Err(_) => Verdict::Failed,
+        };
+        let now = time::now();
+        let mut state = self.state.lock();
+        state.results.put(batch.place, batch.records, resolution);
+        let batch = state.ended(batch, verdict, (&self.shared.rules, now));
+        self.unlock_and_tell(state);
+        drop(batch);
+    }
+
+    /// The result of the batch at `place`, to be told when those of all older ones are; false if it
+    /// had one already.
+    pub(crate) fn resolve(
+        self: &Arc<Self>,
+        place: u64,
+        records: u32,
+        resolution: Resolution,
+    ) -> bool {
+        let mut state = self.state.lock();
+        let is_first = state.results.put(place, records, resolution);
+        self.unlock_and_tell(state);
+        is_first
     }
 
     /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than
@@ -292,22 +320,19 @@ impl Partition {
     pub(crate) fn flush(self: &Arc<Self>, unsettled: &mut Vec<Arc<Completion>>) {
         let mut state = self.state.lock();
         state.hurry();
-        let is_told = |completion: &&Arc<Completion>| completion.is_told();
-        unsettled.extend(state.settling.iter().filter(|c| !is_told(c)).cloned());
-        unsettled.extend(state.flights.iter().map(|flight| flight.completion.clone()));
-        unsettled.extend(state.queue.iter().map(|batch| batch.completion.clone()));
-        unsettled.extend(state.open.iter().map(|open| open.completion.clone()));
+        unsettled.extend(state.results.untold().cloned());
         self.unlock_and_tell(state);
     }
 
+    /// When the oldest batch without a result was made.
     pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.state.lock().oldest()
+        self.state.lock().results.oldest()
     }
 
     pub(crate) fn load(&self) -> Load {
         let state = self.state.lock();
         let mut load = Load {
-            oldest: state.oldest(),
+            oldest: state.results.oldest(),
             ..Load::default()
         };
         let flights = state
@@ -336,9 +361,6 @@ impl Partition {
         let given_up = state.give_up(created_by, &self.shared.rules, |open| {
             open.close(self.clone())
         });
-        given_up
-            .completions()
-            .for_each(|completion| state.settle(completion));
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
             last_error: identity_trouble.or_else(|| state.last_error.clone()),
@@ -355,9 +377,6 @@ impl Partition {
             return None;
         }
         let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
-        given_up
-            .completions()
-            .for_each(|completion| state.settle(completion));
         self.unlock_and_tell(state);
         Some(given_up)
     }
@@ -368,8 +387,9 @@ impl Partition {
         self.state.lock().sequences = Sequences::preset(current, next);
     }
 
-    /// Releases the lock, and tells the sender if there is something for it. A partition that has
-    /// outgrown its identity gets a newer one first.
+    /// Releases the lock, and tells the sender if there is something for it, and the application
+    /// what has become of its records. A partition that has outgrown its identity gets a newer one
+    /// first.
     fn unlock_and_tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {
         let rules = &self.shared.rules;
         if let Some(outgrown) = state.end_drain() {
@@ -379,8 +399,17 @@ impl Partition {
         }
         let conditions = self.shared.conditions();
         let announcement = state.announce(rules, conditions);
+        let result = state.results.next();
         drop(state);
         self.tell(announcement, conditions.is_pressed);
+        self.tell_results(result);
+    }
+
+    fn tell_results(&self, mut next: Option<Told>) {
+        while let Some(told) = next {
+            told.tell(&self.shared.metrics);
+            next = self.state.lock().results.told();
+        }
     }
 
     fn tell(self: &Arc<Self>, announcement: Option<Announcement>, was_pressed: bool) {

@@ -10,8 +10,8 @@ use crate::accumulator::ended::Sent;
 use crate::accumulator::ready::Token;
 use crate::accumulator::state::Verdict;
 use crate::config::Acks;
-use crate::delivery::{Failure, Resolution};
-use crate::error::{Error, Outcome};
+use crate::delivery::Failure;
+use crate::error::Error;
 use crate::sync::Arc;
 use crate::time::{self, Backoff};
 use crate::wire::codes::Code;
@@ -96,8 +96,7 @@ impl Settle {
             .clone()
             .context(format!("record for {}", token.partition));
         for batch in waited.chain(given_up.unsent) {
-            let error = error.clone().with_outcome(batch.outcome());
-            self.resolve(batch, Err(Failure::from(error)));
+            fail(batch, error.clone());
         }
     }
 
@@ -119,14 +118,14 @@ impl Settle {
                 let told = reply.filter(|reply| reply.error.is_ok());
                 let (offset, time) =
                     told.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
-                self.settle(batch, Ok(acknowledged(offset, time)));
+                partition.settled(batch, Ok(acknowledged(offset, time)));
             }
             Decision::Fail { refresh, error } => {
                 log::debug!("{error}");
                 let records = reply.map_or_else(Vec::new, |reply| {
                     record_errors(reply, batch.records, &error)
                 });
-                self.settle(batch, Err(Failure { error, records }));
+                partition.settled(batch, Err(Failure { error, records }));
                 self.wish(refresh);
             }
             Decision::Again {
@@ -147,7 +146,7 @@ impl Settle {
                 if let Some(mut batch) = partition.ended(batch, verdict) {
                     // Its time is over, and whoever said so may be about to tell: that is its
                     // result.
-                    let _completion = batch.free();
+                    batch.free();
                 }
                 // Not before: a view that comes between the wish and the batch's return would not
                 // free the partition that waits for one, and no other view would be asked for.
@@ -164,41 +163,10 @@ impl Settle {
                     error: error.clone(),
                 };
                 if let Some(batch) = partition.ended(batch, verdict) {
-                    let error = error.with_outcome(batch.outcome());
-                    self.resolve(batch, Err(Failure::from(error)));
+                    fail(batch, error);
                 }
             }
         }
-    }
-
-    fn settle(&self, batch: Batch, resolution: Resolution) {
-        let verdict = if resolution.is_ok() {
-            Verdict::Acked
-        } else {
-            Verdict::Failed
-        };
-        let partition = batch.partition.clone();
-        // The result comes before the partition's next batch may leave, perhaps to another broker
-        // with another receiver: so results come in the order of the records. And a flush that
-        // finds nothing unsettled here is right.
-        let batch = self.resolve(batch, resolution);
-        drop(partition.ended(batch, verdict));
-    }
-
-    /// Tells the application, if the batch's time has not done so before. The batch's memory is
-    /// free, and counted so, before anybody sees the result.
-    fn resolve(&self, mut batch: Batch, resolution: Resolution) -> Batch {
-        let metrics = &self.core.metrics;
-        let counter = match &resolution {
-            Ok(_) => &metrics.delivered,
-            Err(failure) if failure.error.outcome() == Outcome::NotWritten => &metrics.failed,
-            Err(_) => &metrics.unknown,
-        };
-        let records = u64::from(batch.records);
-        batch
-            .free()
-            .resolve_and(resolution, || counter.add(records));
-        batch
     }
 
     fn wish(&self, refresh: bool) {
@@ -206,6 +174,14 @@ impl Settle {
             self.core.wishes.refresh();
         }
     }
+}
+
+/// Fails a batch that its partition has done with, unless its time has done so before.
+fn fail(mut batch: Batch, error: Error) {
+    let error = error.with_outcome(batch.outcome());
+    batch.free();
+    let partition = batch.partition.clone();
+    partition.resolve(batch.place, batch.records, Err(Failure::from(error)));
 }
 
 /// The records that the broker blamed (KIP-467), each once; all others failed with the batch.
