@@ -8,7 +8,7 @@ use milena::{Acks, Config};
 use crate::support::{
     NOT_LEADER, PROMISED, SOON, all_delivered, assert_contiguous, cluster, config, count_of,
     delivered, eventually, exactly_once, failed, numbers, produced, producer, send, send_numbers,
-    values, wait_for_produced,
+    values, wait_for_produced, wait_for_refreshes,
 };
 
 fn retrying(cluster: &MockCluster) -> Config {
@@ -31,33 +31,37 @@ fn a_leader_that_the_refusal_names_is_followed_without_a_rest() {
     producer.close_timeout(Duration::ZERO).expect("closed");
 }
 
-/// The old leader has five batches, handles none of them before it is deposed, and refuses all five
-/// only then.
+/// The old leader has the batches, refuses all of them, and only after the new one is known.
 #[test]
-fn five_batches_at_a_deposed_leader_come_to_the_new_one_in_order_and_one_at_a_time() {
-    let cluster = cluster(2, 1);
-    let producer = exactly_once(&cluster);
-    delivered(&send(&producer, 0, "0"));
-    let gate = cluster.gate();
-    cluster.on(Api::Produce).node(1).hold(&gate).answer();
-    let deliveries = send_numbers(&producer, 0, 1..9);
-    wait_for_produced(&cluster, 6);
-    cluster.move_leader("t", 0, 2);
-    let slow = cluster.on(Api::Produce).node(2).always();
-    let slow = slow.delay(Duration::from_millis(20)).answer();
-    assert!(produced(&cluster).iter().all(|request| request.node == 1));
-    gate.open();
-    all_delivered(&deliveries);
-    assert_eq!((slow.hits(), values(&cluster, 0)), (8, numbers(0..9)));
-    let moved: Vec<_> = produced(&cluster).split_off(6);
-    assert!(moved.iter().all(|request| request.node == 2), "{moved:?}");
-    // What was refused goes again alone, lowest first.
-    let again = moved[..5].iter();
-    let again: Vec<_> = again
-        .map(|one| (one.in_flight, one.batches()[0].base_sequence))
-        .collect();
-    assert_eq!(again, [(1, 1), (1, 2), (1, 3), (1, 4), (1, 5)]);
-    assert_contiguous(&cluster);
+fn batches_at_a_deposed_leader_come_to_the_new_one_in_order_and_one_at_a_time() {
+    for held in [3, 5] {
+        let cluster = cluster(2, 1);
+        let config = config(&cluster).metadata_max_age(Duration::from_millis(20));
+        let producer = producer(config.idempotence(true).batch_size(0));
+        delivered(&send(&producer, 0, "0"));
+        let gate = cluster.gate();
+        cluster.on(Api::Produce).node(1).hold(&gate).answer();
+        let mut deliveries = send_numbers(&producer, 0, 1..held + 1);
+        wait_for_produced(&cluster, held + 1);
+        cluster.move_leader("t", 0, 2);
+        let slow = cluster.on(Api::Produce).node(2).always();
+        let slow = slow.delay(Duration::from_millis(20)).answer();
+        wait_for_refreshes(&cluster, 3);
+        deliveries.extend(send_numbers(&producer, 0, held + 1..9));
+        wait_for_refreshes(&cluster, 3);
+        assert!(produced(&cluster).iter().all(|request| request.node == 1));
+        gate.open();
+        all_delivered(&deliveries);
+        assert_eq!((slow.hits(), values(&cluster, 0)), (8, numbers(0..9)));
+        let moved: Vec<_> = produced(&cluster).split_off(held + 1);
+        assert!(moved.iter().all(|request| request.node == 2), "{moved:?}");
+        // What was refused goes again alone, lowest first.
+        for (sequence, request) in (1..).zip(&moved[..held]) {
+            let batch = &request.batches()[0];
+            assert_eq!((request.in_flight, batch.base_sequence), (1, sequence));
+        }
+        assert_contiguous(&cluster);
+    }
 }
 
 /// It wakes when its batches are in the log of the new leader already.

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use milena::mock::Api;
+
 use crate::support::{
     all_delivered, assert_contiguous, cluster, config, delivered, eventually, exactly_once,
     is_own_process, numbers, producer, send, values,
@@ -49,24 +51,30 @@ fn a_storm_of_signals_costs_no_record() {
     let cluster = cluster(2, 4);
     let storm = SignalStorm::begin();
     eventually("the storm blows", || signals.load(Ordering::Relaxed) > 20);
-    let mut sent = 0;
-    // Connections come and go, so that every call of theirs is met.
-    for round in 0..20 {
+    // So that the client waits for each answer.
+    let slow = cluster.on(Api::Produce).always();
+    slow.delay(Duration::from_millis(5)).answer();
+    const ROUNDS: usize = 20;
+    for round in 0..ROUNDS {
         let producer = exactly_once(&cluster);
         let mut deliveries = Vec::new();
-        for number in sent..sent + 10 {
+        for number in 10 * round..10 * round + 10 {
             for partition in 0..4 {
                 deliveries.push(send(&producer, partition, &number.to_string()));
             }
         }
-        sent += 10;
-        cluster.disconnect(1 + round % 2);
         all_delivered(&deliveries);
+        // Not a call failed.
+        let seen = producer.metrics();
+        let failures = (seen.connects, seen.connect_failures, seen.retries);
+        assert_eq!(failures, (2, 0, 0));
+        // One more for metadata.
+        assert_eq!(cluster.connections().len(), 3 * (round + 1));
         producer.close().expect("closed");
     }
     drop(storm);
     for partition in 0..4 {
-        assert_eq!(values(&cluster, partition), numbers(0..sent));
+        assert_eq!(values(&cluster, partition), numbers(0..10 * ROUNDS));
     }
     assert_contiguous(&cluster);
     assert!(signals.load(Ordering::Relaxed) > 100);

@@ -129,6 +129,14 @@ pub(crate) fn wait_for_produced(cluster: &MockCluster, count: usize) -> Vec<Mock
     produced(cluster)
 }
 
+/// Waits for so many more metadata requests.
+#[track_caller]
+pub(crate) fn wait_for_refreshes(cluster: &MockCluster, count: usize) {
+    let before = count_of(cluster, Api::Metadata).len();
+    let asked = |cluster: &MockCluster| count_of(cluster, Api::Metadata).len() >= before + count;
+    assert!(cluster.wait_for(SOON, asked));
+}
+
 /// Waits for what nobody announces.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut is_met: impl FnMut() -> bool) {

@@ -73,8 +73,13 @@ fn a_hint_is_followed_if_it_is_news_and_says_where() {
         ("an older epoch", (2, 4), there(), None),
         ("no epoch", (2, -1), there(), None),
         ("nobody", (-1, -1), there(), None),
-        ("nobody, newer", (-1, 6), there(), None),
-        ("itself", (1, 6), vec![endpoint(1, "kafka-1", 9092)], None),
+        (
+            "nobody, newer",
+            (-1, 6),
+            vec![endpoint(-1, "kafka-9", 9092)],
+            None,
+        ),
+        ("itself", (1, 6), vec![endpoint(1, "elsewhere", 9092)], None),
         ("nowhere", (9, 6), there(), None),
         ("port 0", (2, 6), vec![endpoint(2, "kafka-2", 0)], None),
         (
@@ -88,9 +93,11 @@ fn a_hint_is_followed_if_it_is_news_and_says_where() {
         let (receiver, partition, core) = bench();
         follow(&receiver, &partition, leader, endpoints);
         assert_eq!(partition.leader(), Some(followed.unwrap_or(1)), "{what}");
-        let known = core.brokers.all().len();
-        let expected = 2 + usize::from(followed == Some(9));
-        assert_eq!(known, expected, "{what}");
+        let known = core.brokers.all();
+        assert_eq!(known.len(), 2 + usize::from(followed == Some(9)), "{what}");
+        let first = known.iter().find(|broker| broker.id() == 1);
+        let address = first.expect("broker 1").address();
+        assert_eq!(address.host, "kafka-1", "{what}");
         core.brokers.close();
     }
 }
