@@ -280,19 +280,27 @@ fn five_requests_into_a_black_hole_are_unknown_once_their_time_is_over() {
     assert!(used[1..6].iter().all(|one| *one == used[0]) && used[6] != used[0]);
 }
 
+/// It reads requests and answers none, or does not even read, so that the write blocks.
 #[test]
 fn a_broker_in_a_black_hole_holds_up_no_other() {
-    let cluster = cluster(2, 2);
-    let producer = producer(config(&cluster).batch_size(0));
-    all_delivered(&[send(&producer, 0, "0"), send(&producer, 1, "0")]);
-    cluster.mute_broker(1);
-    let stuck = send_numbers(&producer, 0, 1..10);
-    for number in 1..200 {
-        delivered(&send(&producer, 1, &number.to_string()));
+    for is_frozen in [false, true] {
+        let cluster = cluster(2, 2);
+        let config = config(&cluster).send_buffer_bytes(64 * 1024);
+        let producer = producer(config.batch_size(0));
+        all_delivered(&[send(&producer, 0, "0"), send(&producer, 1, "0")]);
+        match is_frozen {
+            true => cluster.freeze_broker(1),
+            false => cluster.mute_broker(1),
+        }
+        let large = "x".repeat(900_000);
+        let stuck: Vec<_> = (0..8).map(|_| send(&producer, 0, &large)).collect();
+        for number in 1..200 {
+            delivered(&send(&producer, 1, &number.to_string()));
+        }
+        assert_eq!(values(&cluster, 1), numbers(0..200));
+        assert!(stuck.iter().all(|delivery| delivery.try_get().is_none()));
+        producer.close_timeout(Duration::ZERO).expect("closed");
     }
-    assert_eq!(values(&cluster, 1), numbers(0..200));
-    assert!(stuck.iter().all(|delivery| delivery.try_get().is_none()));
-    producer.close_timeout(Duration::ZERO).expect("closed");
 }
 
 /// Eight megabytes for a broker that has stopped reading.
