@@ -1,6 +1,7 @@
 //! The producer: the index of what it can do.
 
 mod handle;
+mod resume;
 mod topics;
 mod try_send;
 

@@ -13,6 +13,8 @@ mod delivery;
 #[cfg(unix)]
 #[path = "behaviour/forking.rs"]
 mod forking;
+#[path = "behaviour/gaps.rs"]
+mod gaps;
 #[path = "behaviour/idempotence.rs"]
 mod idempotence;
 #[path = "behaviour/idle.rs"]

@@ -77,6 +77,7 @@ impl Accumulator {
                 config.max_in_flight
             },
             is_idempotent: config.idempotence,
+            is_gapless: config.gapless,
         };
         let budget = Budget::new(config.buffer_memory);
         Self {
@@ -190,6 +191,7 @@ impl Accumulator {
                 }
                 Append::Needs(room) => room,
                 Append::Closed => return Err(Error::closed()),
+                Append::Stopped(error) => return Err(error),
             };
             let budget = self.budget();
             drop(grant.take());
@@ -400,8 +402,9 @@ fn fail(
     kind: ErrorKind,
     what: &str,
 ) -> Losses {
-    let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by);
     let what = format!("record for {partition} {what}");
+    let lost = || Error::new(kind, what.clone());
+    let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by, lost);
     let mut losses = Losses::default();
     let mut resolve = |place: u64, fate: Fate, records: u32| {
         let error = standstill.error(kind, &what, fate);

@@ -1,5 +1,8 @@
 //! One partition: its lock, and who is told once the lock is released.
 
+mod gap;
+mod standstill;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -16,11 +19,13 @@ use super::sequence::Sequences;
 use super::state::{Announcement, Conditions, Route, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
 use crate::delivery::{Completion, Hurry, Resolution, Slot};
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
+
+pub(crate) use standstill::{Fate, Standstill};
 
 /// The batches of one partition. It lives as long as the producer, whatever the metadata says
 /// meanwhile.
@@ -65,6 +70,8 @@ pub(crate) enum Append {
     Needs(Room),
     /// The producer is closed.
     Closed,
+    /// The partition has lost a record, and takes no more before it is resumed.
+    Stopped(Error),
 }
 
 /// What a partition holds, for the message of a full buffer.
@@ -105,6 +112,9 @@ impl Partition {
         let mut state = self.state.lock();
         if self.shared.is_closed.load(Ordering::SeqCst) {
             return Append::Closed;
+        }
+        if let Some(stopped) = self.stopped(&state) {
+            return Append::Stopped(stopped);
         }
         if let Some(open) = &state.open {
             let record_len = open.encoded_len(record, timestamp_ms);
@@ -324,6 +334,11 @@ impl Partition {
         self.unlock_and_tell(state);
     }
 
+    /// The completions of all that is not settled.
+    pub(crate) fn unsettled(&self) -> Vec<Arc<Completion>> {
+        self.state.lock().results.untold().cloned().collect()
+    }
+
     /// When the oldest batch without a result was made.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.state.lock().results.oldest()
@@ -355,12 +370,20 @@ impl Partition {
     }
 
     /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
-    pub(crate) fn give_up(self: &Arc<Self>, created_by: Option<Instant>) -> (GivenUp, Standstill) {
+    /// `lost` tells in short what has become of it.
+    pub(crate) fn give_up(
+        self: &Arc<Self>,
+        created_by: Option<Instant>,
+        lost: impl FnOnce() -> Error,
+    ) -> (GivenUp, Standstill) {
         let identity_trouble = self.shared.identities.trouble();
         let mut state = self.state.lock();
         let given_up = state.give_up(created_by, &self.shared.rules, |open| {
             open.close(self.clone())
         });
+        if given_up.is_any() {
+            state.results.lose(lost);
+        }
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
             last_error: identity_trouble.or_else(|| state.last_error.clone()),
@@ -370,13 +393,21 @@ impl Partition {
     }
 
     /// Takes out what waits here for `broker_id`, if `ticket` is valid, because that broker will
-    /// not have it.
-    pub(crate) fn refuse(self: &Arc<Self>, ticket: u64, broker_id: i32) -> Option<GivenUp> {
+    /// not have it: `lost` tells why.
+    pub(crate) fn refuse(
+        self: &Arc<Self>,
+        ticket: u64,
+        broker_id: i32,
+        lost: &Error,
+    ) -> Option<GivenUp> {
         let mut state = self.state.lock();
         if !state.is_valid(ticket, broker_id) {
             return None;
         }
         let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
+        if given_up.is_any() {
+            state.results.lose(|| lost.clone());
+        }
         self.unlock_and_tell(state);
         Some(given_up)
     }
@@ -392,6 +423,8 @@ impl Partition {
     /// first.
     fn unlock_and_tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {
         let rules = &self.shared.rules;
+        // Before the lock is released for a newer identity, under which it could leave.
+        let stopped = self.stop(&mut state);
         if let Some(outgrown) = state.end_drain() {
             drop(state);
             self.shared.identities.raise(outgrown);
@@ -401,6 +434,8 @@ impl Partition {
         let announcement = state.announce(rules, conditions);
         let result = state.results.next();
         drop(state);
+        // Its memory is free before anybody sees the result.
+        stopped.into_iter().for_each(|mut batch| batch.free());
         self.tell(announcement, conditions.is_pressed);
         self.tell_results(result);
     }
@@ -429,45 +464,6 @@ impl Partition {
             }
         }
     }
-}
-
-/// What kept batches from leaving.
-pub(crate) struct Standstill {
-    queue: Option<Arc<ReadyQueue>>,
-    last_error: Option<Error>,
-}
-
-impl Standstill {
-    /// The error of batches that ran out of time, or that the close of the producer overtook.
-    pub(crate) fn error(&self, kind: ErrorKind, what: &str, fate: Fate) -> Error {
-        let Fate {
-            attempts,
-            outcome,
-            on_wire,
-        } = fate;
-        let trouble = self.queue.as_ref().and_then(|queue| queue.trouble());
-        let phase = match (&self.queue, attempts) {
-            _ if on_wire => "sent, waiting for the acknowledgement".to_string(),
-            (None, 0) => "never sent: the partition has no leader".to_string(),
-            (None, _) => "waiting to be sent again: the partition has no leader".to_string(),
-            (Some(queue), 0) => format!("never sent: waiting for broker {}", queue.broker_id()),
-            (Some(queue), _) => format!("waiting to be sent again to broker {}", queue.broker_id()),
-        };
-        let error = Error::new(kind, format!("{what}; {phase}; attempts: {attempts}"));
-        let error = error.with_outcome(outcome);
-        match trouble.or_else(|| self.last_error.clone()) {
-            Some(cause) => error.with_cause(cause),
-            None => error,
-        }
-    }
-}
-
-/// How far a batch came.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fate {
-    pub(crate) attempts: u32,
-    pub(crate) outcome: Outcome,
-    pub(crate) on_wire: bool,
 }
 
 impl Hurry for Partition {

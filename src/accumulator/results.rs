@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::delivery::{Completion, Resolution};
-use crate::error::Outcome;
+use crate::error::{Error, Outcome};
 use crate::metrics::Metrics;
 use crate::sync::Arc;
 
@@ -21,6 +21,8 @@ pub(crate) struct Results {
     first: u64,
     /// Some thread tells the result of the first entry now, and sees to those behind it.
     is_telling: bool,
+    /// Why the first record failed that did since the last [`resume`](Self::resume).
+    lost: Option<Error>,
 }
 
 struct Entry {
@@ -57,6 +59,9 @@ impl Results {
         let Some(entry) = entry.filter(|entry| entry.result.is_none()) else {
             return false;
         };
+        if let Err(failure) = &resolution {
+            self.lost.get_or_insert_with(|| failure.error.clone());
+        }
         entry.result = Some((resolution, records));
         true
     }
@@ -85,6 +90,20 @@ impl Results {
         self.is_telling = false;
         self.pop();
         self.next()
+    }
+
+    /// A record is lost whose result comes later.
+    pub(crate) fn lose(&mut self, why: impl FnOnce() -> Error) {
+        self.lost.get_or_insert_with(why);
+    }
+
+    pub(crate) fn lost(&self) -> Option<&Error> {
+        self.lost.as_ref()
+    }
+
+    /// Forgets what was lost; true if something was.
+    pub(crate) fn resume(&mut self) -> bool {
+        self.lost.take().is_some()
     }
 
     fn pop(&mut self) {
@@ -131,7 +150,7 @@ mod tests {
     use super::*;
     use crate::callbacks::CallbackQueue;
     use crate::delivery::{Acknowledged, NoHurry};
-    use crate::error::{Error, ErrorKind};
+    use crate::error::ErrorKind;
     use crate::time;
 
     fn completion() -> Arc<Completion> {

@@ -30,6 +30,8 @@ pub(crate) struct Rules {
     /// Un-answered batches of one partition.
     pub(crate) on_wire_max: usize,
     pub(crate) is_idempotent: bool,
+    /// A partition stops at a record that it loses.
+    pub(crate) is_gapless: bool,
 }
 
 /// What else decides about them, and changes.

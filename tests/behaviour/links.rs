@@ -354,6 +354,8 @@ fn everything_may_come_byte_by_byte_in_both_directions() {
     let producer = producer(config.idempotence(true).batch_size(100));
     all_delivered(&send_numbers(&producer, 0, 0..200));
     assert_eq!(values(&cluster, 0), numbers(0..200));
+    let metrics = producer.metrics();
+    assert_eq!((metrics.connects, metrics.retries), (1, 0));
 }
 
 /// An answer of some fifty bytes, each of which comes in time.
