@@ -19,13 +19,23 @@ mod gaps;
 mod idempotence;
 #[path = "behaviour/idle.rs"]
 mod idle;
+#[path = "behaviour/leaders.rs"]
+mod leaders;
+#[path = "behaviour/links.rs"]
+mod links;
 #[path = "behaviour/metadata.rs"]
 mod metadata;
 #[path = "behaviour/ordering.rs"]
 mod ordering;
+#[path = "behaviour/process.rs"]
+mod process;
+#[path = "behaviour/proxy.rs"]
+mod proxy;
 #[path = "behaviour/retries.rs"]
 mod retries;
 #[path = "behaviour/shutdown.rs"]
 mod shutdown;
 #[path = "behaviour/support.rs"]
 mod support;
+#[path = "behaviour/topics.rs"]
+mod topics;
