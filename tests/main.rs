@@ -10,6 +10,8 @@ mod callbacks;
 mod connection;
 #[path = "behaviour/delivery.rs"]
 mod delivery;
+#[path = "behaviour/hostile/mod.rs"]
+mod hostile;
 #[path = "behaviour/idempotence.rs"]
 mod idempotence;
 #[path = "behaviour/idle.rs"]
