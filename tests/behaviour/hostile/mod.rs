@@ -7,6 +7,7 @@ mod bytes;
 mod memory;
 mod order;
 mod peer;
+mod security;
 mod versions;
 
 use std::time::Duration;
