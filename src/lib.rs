@@ -76,6 +76,7 @@ mod metrics;
 #[cfg(feature = "mock")]
 pub mod mock;
 mod partitioner;
+mod process;
 mod producer;
 mod record;
 mod serializer;

@@ -10,6 +10,11 @@ mod callbacks;
 mod connection;
 #[path = "behaviour/delivery.rs"]
 mod delivery;
+#[cfg(unix)]
+#[path = "behaviour/forking.rs"]
+mod forking;
+#[path = "behaviour/gaps.rs"]
+mod gaps;
 #[path = "behaviour/hostile/mod.rs"]
 mod hostile;
 #[path = "behaviour/idempotence.rs"]
