@@ -76,9 +76,8 @@ fn for_each<T: Sync>(rows: &[T], run: impl Fn(&T) + Sync) {
 /// The newest form of a message in tests/golden/wire.txt.
 fn golden(name: &str) -> Vec<u8> {
     let lines = include_str!("../../golden/wire.txt").lines();
-    let newest = lines
-        .filter(|line| line.split(' ').next() == Some(name))
-        .last();
+    let mut all = lines.filter(|line| line.split(' ').next() == Some(name));
+    let newest = all.next_back();
     let digits = newest.and_then(|line| line.split(' ').nth(2));
     let digits = digits.unwrap_or_else(|| panic!("no {name} in tests/golden/wire.txt"));
     let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("digits");
