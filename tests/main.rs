@@ -15,6 +15,8 @@ mod delivery;
 mod forking;
 #[path = "behaviour/gaps.rs"]
 mod gaps;
+#[path = "behaviour/hostile/mod.rs"]
+mod hostile;
 #[path = "behaviour/idempotence.rs"]
 mod idempotence;
 #[path = "behaviour/idle.rs"]

@@ -33,6 +33,7 @@ const LAYERS: [[&str; 3]; 13] = [
         "base codes wire facts conn view accumulator txn broker top",
     ],
     ["mock", "mock", "base codes wire"],
+    ["fuzzing", "fuzzing", "base codes wire facts conn"],
     [
         "sim",
         "sim",
