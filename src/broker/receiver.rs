@@ -50,27 +50,30 @@ impl Receiver {
 
     /// Runs until the sender has closed the window and everything in it is answered or given back.
     pub(crate) fn run(self, mut read: ReadHalf) {
-        let error = loop {
+        let (error, mut spoiled) = loop {
             let Some(deadline) = self.line.window.next_announced() else {
                 return;
             };
             match read.read_frame(deadline) {
-                Err(error) => break error,
+                Err(error) => break (error, None),
                 Ok(frame) => {
                     let Some(in_flight) = self.line.window.take() else {
                         return;
                     };
-                    if let Err(error) = self.answer(frame, in_flight) {
-                        break error;
+                    match response(frame, &in_flight) {
+                        Err(error) => break (error, Some(in_flight)),
+                        Ok(response) => self.answered(&response, in_flight),
                     }
                     self.line.window.finish();
                 }
             }
         };
+        // First of all: who is told that a record has failed may send the next at once, and that
+        // one must not be written to this connection.
         self.line.window.die(error.clone());
         read.shutdown();
         // The sender may be between announcing and depositing: go on until it closes the window.
-        while let Some(in_flight) = self.line.window.take() {
+        while let Some(in_flight) = spoiled.take().or_else(|| self.line.window.take()) {
             for batch in in_flight.batches {
                 self.settle.lost(batch, &error);
             }
@@ -78,33 +81,9 @@ impl Receiver {
         }
     }
 
-    /// Settles the batches of the request that `frame` answers; an error means that the connection
-    /// is of no more use.
-    fn answer(&self, frame: &[u8], in_flight: InFlight) -> Result<(), Error> {
-        let decoded = decode_response::<ProduceRequest>(frame, in_flight.version);
-        let response = match decoded {
-            Ok((id, response)) if id == in_flight.correlation_id => response,
-            other => {
-                let error = match other {
-                    Ok((id, _)) => format!(
-                        "answered request {id} where {} was due: the connection is closed",
-                        in_flight.correlation_id
-                    ),
-                    Err(malformed) => {
-                        format!("sent a Produce answer that cannot be read: {malformed}")
-                    }
-                };
-                let error = Error::new(ErrorKind::Protocol, error);
-                in_flight
-                    .batches
-                    .into_iter()
-                    .for_each(|batch| self.settle.lost(batch, &error));
-                return Err(error);
-            }
-        };
+    fn answered(&self, response: &ProduceResponse, in_flight: InFlight) {
         self.note(response.throttle_time_ms);
-        self.follow_hints(&response, in_flight);
-        Ok(())
+        self.follow_hints(response, in_flight);
     }
 
     fn note(&self, throttle_time_ms: i32) {
@@ -196,6 +175,20 @@ impl Receiver {
             Err(error) => log::debug!("the new leader of {partition} is not followed: {error}"),
         }
     }
+}
+
+/// The answer to a request, by the frame that came in its turn; an error means that the connection
+/// is of no more use.
+fn response(frame: &[u8], in_flight: &InFlight) -> Result<ProduceResponse, Error> {
+    let due = in_flight.correlation_id;
+    let text = match decode_response::<ProduceRequest>(frame, in_flight.version) {
+        Ok((id, response)) if id == due => return Ok(response),
+        Ok((id, _)) => {
+            format!("answered request {id} where {due} was due: the connection is closed")
+        }
+        Err(malformed) => format!("sent a Produce answer that cannot be read: {malformed}"),
+    };
+    Err(Error::new(ErrorKind::Protocol, text))
 }
 
 /// A port that can be connected to.

@@ -257,7 +257,11 @@ impl Updater {
                 );
                 identities.set(identity);
             }
-            Err(error) if error.is_retriable() => {
+            // A broker that talks nonsense refuses nothing: another may give one.
+            Err(error)
+                if error.is_retriable()
+                    || matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Tls) =>
+            {
                 log::debug!("no producer id yet: {error}");
                 identities.set_trouble(error);
                 self.connection = None;
