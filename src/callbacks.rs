@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::delivery::{Callback, Completion};
+use crate::survive::survive;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
 
@@ -117,9 +117,8 @@ impl CallbackQueue {
             if let Some(done) = completion.result() {
                 for callback in callbacks {
                     let result = done.for_record(&completion, &callback.slot);
-                    if catch_unwind(AssertUnwindSafe(|| (callback.run)(result))).is_err() {
-                        log::error!("a delivery callback panicked; its record's result stands");
-                    }
+                    // Its record's result stands.
+                    let _ = survive("a delivery callback", || (callback.run)(result));
                 }
             }
             completion.callbacks_have_run();

@@ -2,11 +2,15 @@
 //! do.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::broker::Core;
+use crate::survive::survive;
 use crate::sync::{Condvar, Mutex};
 use crate::time;
+
+/// The pause after a panic.
+const REST: Duration = Duration::from_millis(100);
 
 /// Wakes the thread when there is something that can expire; with nothing buffered it sleeps for
 /// good.
@@ -44,7 +48,8 @@ impl Expiry {
     pub(crate) fn run(&self, core: &Core) {
         let mut until = None;
         while self.sleep(until) {
-            until = self.look(|| self.expire(core));
+            let looked = survive("the expiry thread", || self.look(|| self.expire(core)));
+            until = looked.unwrap_or_else(|| time::after(time::now(), REST));
         }
     }
 
@@ -96,8 +101,6 @@ impl Expiry {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::accumulator::Wait;
     use crate::accumulator::tests::bench::partition_of;

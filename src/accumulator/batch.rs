@@ -49,6 +49,8 @@ pub(crate) struct Batch {
     is_sealed: bool,
     /// Somebody else sees to its result.
     is_paid: bool,
+    /// A sender or a receiver has it, and its partition waits for the end of the attempt.
+    pub(crate) is_out: bool,
     /// How often its bytes began to be written.
     pub(crate) attempts: u32,
     /// Attempts that failed only because a batch below had: they do not count for `retries`.
@@ -188,6 +190,7 @@ impl OpenBatch {
             stamp: Stamp::NONE,
             is_sealed: false,
             is_paid: false,
+            is_out: false,
             attempts: 0,
             excused: 0,
             is_adrift: false,
@@ -268,14 +271,17 @@ impl Drop for Batch {
                 Outcome::NotWritten
             };
             let error = Error::new(
-                ErrorKind::Closed,
+                ErrorKind::Application,
                 format!(
-                    "the producer lost a batch of {} records for {}",
+                    "a thread of the producer panicked over a batch of {} records for {}",
                     self.records, self.partition
                 ),
             );
             self.completion
                 .resolve(Err(Failure::from(error.with_outcome(outcome))));
+        }
+        if std::mem::take(&mut self.is_out) {
+            self.partition.lost(self.ordinal);
         }
     }
 }

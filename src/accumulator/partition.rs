@@ -170,9 +170,12 @@ impl Partition {
         let settings = (&self.shared.rules, conditions);
         let mut state = self.state.lock();
         let close = |open: OpenBatch| open.close(self.clone());
-        let take = state.take((ticket, broker_id, room), newest, now, settings, close);
+        let mut take = state.take((ticket, broker_id, room), newest, now, settings, close);
         if !matches!(take, Take::NoRoom) {
             self.unlock_and_tell(state);
+        }
+        if let Take::Batch(batch) = &mut take {
+            batch.is_out = true;
         }
         take
     }
@@ -182,7 +185,8 @@ impl Partition {
     }
 
     /// Takes back a batch whose attempt has ended; one that comes out is the caller's to resolve.
-    pub(crate) fn ended(self: &Arc<Self>, batch: Batch, verdict: Verdict) -> Option<Batch> {
+    pub(crate) fn ended(self: &Arc<Self>, mut batch: Batch, verdict: Verdict) -> Option<Batch> {
+        batch.is_out = false;
         let now = time::now();
         let mut state = self.state.lock();
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
@@ -191,6 +195,15 @@ impl Partition {
         }
         self.unlock_and_tell(state);
         settled
+    }
+
+    /// The batch of an attempt is gone, with whoever had it: its records have failed, and the
+    /// others go on.
+    pub(super) fn lost(self: &Arc<Self>, ordinal: u64) {
+        let now = time::now();
+        let mut state = self.state.lock();
+        state.lost(ordinal, (&self.shared.rules, now));
+        self.unlock_and_tell(state);
     }
 
     /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than

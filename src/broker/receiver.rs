@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::settle::Settle;
 use super::window::{InFlight, Window};
-use super::{Broker, Core};
+use super::{Broker, Core, PANICKED};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::partition::Partition;
 use crate::conn::{Address, ReadHalf};
 use crate::error::{Error, ErrorKind};
+use crate::survive::survive;
 use crate::sync::{Arc, Mutex};
 use crate::time;
 use crate::wire::decode_response;
@@ -50,22 +51,10 @@ impl Receiver {
 
     /// Runs until the sender has closed the window and everything in it is answered or given back.
     pub(crate) fn run(self, mut read: ReadHalf) {
-        let error = loop {
-            let Some(deadline) = self.line.window.next_announced() else {
-                return;
-            };
-            match read.read_frame(deadline) {
-                Err(error) => break error,
-                Ok(frame) => {
-                    let Some(in_flight) = self.line.window.take() else {
-                        return;
-                    };
-                    if let Err(error) = self.answer(frame, in_flight) {
-                        break error;
-                    }
-                    self.line.window.finish();
-                }
-            }
+        let error = match survive("a receiver thread", || self.read_answers(&mut read)) {
+            Some(None) => return,
+            Some(Some(error)) => error,
+            None => Error::new(ErrorKind::Connection, PANICKED),
         };
         self.line.window.die(error.clone());
         read.shutdown();
@@ -73,6 +62,22 @@ impl Receiver {
         while let Some(in_flight) = self.line.window.take() {
             for batch in in_flight.batches {
                 self.settle.lost(batch, &error);
+            }
+            self.line.window.finish();
+        }
+    }
+
+    /// Why the connection is of no more use; `None` if the sender wants nothing more of it.
+    fn read_answers(&self, read: &mut ReadHalf) -> Option<Error> {
+        loop {
+            let deadline = self.line.window.next_announced()?;
+            let frame = match read.read_frame(deadline) {
+                Ok(frame) => frame,
+                Err(error) => return Some(error),
+            };
+            let in_flight = self.line.window.take()?;
+            if let Err(error) = self.answer(frame, in_flight) {
+                return Some(error);
             }
             self.line.window.finish();
         }

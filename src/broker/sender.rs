@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use super::receiver::{Line, Receiver};
 use super::settle::Settle;
 use super::window::{InFlight, Window};
-use super::{Broker, Core};
+use super::{Broker, Core, PANICKED};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::ready::{Token, Woken};
 use crate::accumulator::state::Take;
 use crate::config::Acks;
 use crate::conn::{Address, Connection, WriteFailed, WriteHalf};
 use crate::error::{Error, ErrorKind};
+use crate::survive::survive;
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Backoff, Deadline};
 use crate::wire::produce::{self, FramedTopic, ProduceRequest};
@@ -67,6 +68,15 @@ impl Sender {
 
     /// Runs until the queue is closed.
     pub(crate) fn run(mut self) {
+        while survive("a sender thread", || self.work()).is_none() {
+            // What it had of batches has failed, and the connection may miss half a request.
+            let error = Error::new(ErrorKind::Connection, PANICKED);
+            let _ = survive("a sender thread", || self.broken(error));
+        }
+        self.unlink();
+    }
+
+    fn work(&mut self) {
         while self.gather() {
             if self.pending.is_empty() || !self.ensure_link() {
                 continue;
@@ -76,7 +86,6 @@ impl Sender {
                 self.send(batches);
             }
         }
-        self.unlink();
     }
 
     /// Waits for something to send; false once the queue is closed.
@@ -184,13 +193,13 @@ impl Sender {
             .as_ref()
             .is_some_and(|link| link.line.state.lock().is_proven);
         self.unlink();
-        log::debug!("{}: connection lost: {error}", self.broker);
         self.core.wishes.refresh();
         self.failures = if is_proven { 0 } else { self.failures + 1 };
         self.broker.queue.set_trouble(Some(self.broker.own(&error)));
         if self.failures > 0 {
             self.rest();
         }
+        log::debug!("{}: connection lost: {error}", self.broker);
     }
 
     /// The pause between attempts to connect; it ends early when the producer closes.
@@ -281,7 +290,7 @@ impl Sender {
 
     /// Fails what waits for a broker that refuses us for a reason that waiting does not mend.
     pub(crate) fn fail_pending(&mut self, error: &Error) {
-        for token in std::mem::take(&mut self.pending) {
+        while let Some(token) = self.pending.pop_front() {
             self.settle.refused(&token, error);
         }
     }
