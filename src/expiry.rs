@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::broker::Core;
 use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::{Condvar, Mutex};
 use crate::time;
 
@@ -69,6 +71,8 @@ impl Expiry {
     }
 
     fn expire(&self, core: &Core) -> Option<Instant> {
+        #[cfg(test)]
+        trap::here(&core.config.client_id, "expired");
         let (losses, next) = core.accumulator.expire(time::now());
         core.metrics.failed.add(losses.failed);
         core.metrics.unknown.add(losses.unknown);

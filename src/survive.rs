@@ -29,6 +29,42 @@ fn tell(who: &str, panic: Box<dyn Any + Send>) {
     }
 }
 
+/// Panics in the threads of one producer, where tests want them.
+#[cfg(test)]
+pub(crate) mod trap {
+    use crate::sync::Mutex;
+
+    /// By client id and place: how many panics are left, and how many there were.
+    static TRAPS: Mutex<Vec<(String, &str, [usize; 2])>> = Mutex::new(Vec::new());
+
+    /// Makes the next `times` visits of that place panic.
+    pub(crate) fn set(client_id: &str, place: &'static str, times: usize) {
+        let mut traps = TRAPS.lock();
+        traps.retain(|(client, at, _)| (&client[..], *at) != (client_id, place));
+        traps.push((client_id.into(), place, [times, 0]));
+    }
+
+    /// How often that place has panicked.
+    pub(crate) fn hits(client_id: &str, place: &str) -> usize {
+        let traps = TRAPS.lock();
+        let mut traps = traps.iter();
+        let trap = traps.find(|(client, at, _)| (&client[..], *at) == (client_id, place));
+        trap.map_or(0, |(.., [_, hits])| *hits)
+    }
+
+    pub(crate) fn here(client_id: &str, place: &str) {
+        let mut traps = TRAPS.lock();
+        let mut all = traps.iter_mut();
+        let trap = all.find(|(client, at, _)| (&client[..], *at) == (client_id, place));
+        let Some((.., [left, hits])) = trap.filter(|(.., [left, _])| *left > 0) else {
+            return;
+        };
+        (*left, *hits) = (*left - 1, *hits + 1);
+        drop(traps);
+        std::panic::resume_unwind(Box::new("a trap of a test"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

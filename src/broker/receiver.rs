@@ -11,6 +11,8 @@ use crate::accumulator::partition::Partition;
 use crate::conn::{Address, ReadHalf};
 use crate::error::{Error, ErrorKind};
 use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::{Arc, Mutex};
 use crate::time;
 use crate::wire::decode_response;
@@ -76,6 +78,8 @@ impl Receiver {
                 Err(error) => return Some(error),
             };
             let in_flight = self.line.window.take()?;
+            #[cfg(test)]
+            trap::here(&self.core.config.client_id, "answered");
             if let Err(error) = self.answer(frame, in_flight) {
                 return Some(error);
             }

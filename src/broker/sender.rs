@@ -15,6 +15,8 @@ use crate::config::Acks;
 use crate::conn::{Address, Connection, WriteFailed, WriteHalf};
 use crate::error::{Error, ErrorKind};
 use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Backoff, Deadline};
 use crate::wire::produce::{self, FramedTopic, ProduceRequest};
@@ -373,7 +375,11 @@ impl Sender {
         if answers {
             link.line.window.announce(deadline);
         }
+        #[cfg(test)]
+        trap::here(&config.client_id, "announced");
         let written = link.write.write(&parts, deadline);
+        #[cfg(test)]
+        trap::here(&config.client_id, "written");
         link.used = time::now();
         match written {
             Ok(()) => {

@@ -13,6 +13,8 @@ use crate::broker::{Core, port};
 use crate::conn::{Address, Connection, Interrupt};
 use crate::error::{Error, ErrorKind};
 use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::Arc;
 use crate::time::{self, Backoff, Deadline};
 use crate::wire::codes::Code;
@@ -142,6 +144,8 @@ impl Updater {
             return;
         }
         self.last_attempt = Some(time::now());
+        #[cfg(test)]
+        trap::here(&self.core.config.client_id, "refreshed");
         match self.fetch(topics.clone()) {
             Ok(response) => {
                 self.core.metrics.metadata_requests.add(1);

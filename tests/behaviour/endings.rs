@@ -9,7 +9,7 @@ use milena::mock::{Api, MockCluster};
 use milena::{Config, Delivery, Error, ErrorKind, Producer, Record, RecordMetadata};
 
 use crate::support::{
-    HOUR, PROMISED, SOON, cluster, config, eventually, producer, row_in_own_process,
+    HOUR, PROMISED, SOON, cluster, config, delivered, eventually, producer, row_in_own_process,
 };
 
 /// The time that close is given.
@@ -268,8 +268,9 @@ fn a_process_ends_at_once_with_a_producer_that_nobody_closed() {
     let cluster = cluster(1, 1);
     let config = config(&cluster).close_timeout(HOUR).request_timeout(HOUR);
     let producer = producer(config.delivery_timeout(HOUR));
-    producer.partitions_for("t").expect("known");
+    delivered(&crate::support::send(&producer, 0, "v"));
     cluster.mute_broker(1);
+    cluster.forget_requests();
     producer.send_with(Record::to("t").value("v"), |_| panic!("nobody answered"));
     assert!(cluster.wait_for(SOON, has_read(Api::Produce)));
     std::mem::forget((producer, cluster));
