@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::delivery::{Callback, Completion};
+use crate::process::Process;
 use crate::survive::survive;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
@@ -20,6 +21,8 @@ thread_local! {
 /// run. The thread starts with the first callback and ends when the queue is closed and empty.
 #[derive(Debug, Default)]
 pub(crate) struct CallbackQueue {
+    /// Where its thread, and the others of the producer, are.
+    pub(crate) process: Process,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -42,6 +45,11 @@ impl std::fmt::Debug for State {
 
 impl CallbackQueue {
     pub(crate) fn push(self: &Arc<Self>, completion: Arc<Completion>, callbacks: Vec<Callback>) {
+        if self.process.check().is_err() {
+            // A fork has no thread for them, and could not start one under a lock that it
+            // inherited.
+            return run_all(&completion, callbacks);
+        }
         let mut state = self.state.lock();
         state.jobs.push_back((completion, callbacks));
         state.pushed += 1;
@@ -114,13 +122,7 @@ impl CallbackQueue {
     fn run(&self) {
         RUNS_FOR.set(self.address());
         while let Some((completion, callbacks)) = self.next() {
-            if let Some(done) = completion.result() {
-                for callback in callbacks {
-                    let result = done.for_record(&completion, &callback.slot);
-                    // Its record's result stands.
-                    let _ = survive("a delivery callback", || (callback.run)(result));
-                }
-            }
+            run_all(&completion, callbacks);
             completion.callbacks_have_run();
             self.state.lock().finished += 1;
             self.changed.notify_all();
@@ -140,6 +142,17 @@ impl CallbackQueue {
             }
             state = self.changed.wait(state, None);
         }
+    }
+}
+
+fn run_all(completion: &Completion, callbacks: Vec<Callback>) {
+    let Some(done) = completion.result() else {
+        return;
+    };
+    for callback in callbacks {
+        let result = done.for_record(completion, &callback.slot);
+        // Its record's result stands.
+        let _ = survive("a delivery callback", || (callback.run)(result));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The future of a record: one completion per batch, and a handle per record that points into it.
 
+mod deliveries;
 mod metadata;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::survive::survive;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
 
+pub use deliveries::Deliveries;
 pub use metadata::RecordMetadata;
 
 /// The future of one record that was sent.
@@ -150,7 +152,12 @@ impl Delivery {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn on_done(self, callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) {
-        self.attach(Box::new(callback));
+        match self.completion.elsewhere() {
+            Some(elsewhere) if !self.is_done() => {
+                callback(elsewhere.for_record(&self.completion, &self.slot));
+            }
+            _ => self.attach(Box::new(callback)),
+        }
     }
 
     pub(crate) fn attach(self, run: CallbackFn) {
@@ -158,69 +165,6 @@ impl Delivery {
             slot: self.slot,
             run,
         });
-    }
-}
-
-/// The deliveries of several records, in the order in which they were sent.
-#[derive(Debug)]
-#[must_use = "deliveries that nobody looks at hide their errors"]
-pub struct Deliveries(Vec<Delivery>);
-
-impl Deliveries {
-    /// Waits for all; the results are in the order of the records, one entry a record.
-    ///
-    /// ```
-    /// # let cluster = milena::mock::MockCluster::start(1);
-    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
-    /// let records = ["1", "2"].map(|value| milena::Record::to("orders").value(value));
-    /// let deliveries = producer.send_all(records);
-    /// let lost = deliveries.wait_all().iter().filter(|result| result.is_err()).count();
-    /// assert_eq!(lost, 0);
-    /// # Ok::<(), milena::Error>(())
-    /// ```
-    pub fn wait_all(self) -> Vec<Result<RecordMetadata, Error>> {
-        self.0.iter().map(Delivery::wait).collect()
-    }
-
-    /// The number of records.
-    ///
-    /// ```
-    /// # let cluster = milena::mock::MockCluster::start(1);
-    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
-    /// let records = ["1", "2"].map(|value| milena::Record::to("orders").value(value));
-    /// let deliveries = producer.send_all(records);
-    /// assert_eq!(deliveries.len(), 2);
-    /// # Ok::<(), milena::Error>(())
-    /// ```
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// True if there was no record.
-    ///
-    /// ```
-    /// # let cluster = milena::mock::MockCluster::start(1);
-    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
-    /// assert!(producer.send_all([]).is_empty());
-    /// # Ok::<(), milena::Error>(())
-    /// ```
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl FromIterator<Delivery> for Deliveries {
-    fn from_iter<I: IntoIterator<Item = Delivery>>(deliveries: I) -> Self {
-        Self(deliveries.into_iter().collect())
-    }
-}
-
-impl IntoIterator for Deliveries {
-    type Item = Delivery;
-    type IntoIter = std::vec::IntoIter<Delivery>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
     }
 }
 
@@ -456,6 +400,9 @@ impl Completion {
 
     fn wait(&self, until: Option<Instant>) -> Option<Arc<Done>> {
         if self.result().is_none() {
+            if let Some(elsewhere) = self.elsewhere() {
+                return Some(elsewhere);
+            }
             self.hurry_up();
         }
         let mut state = self.state.lock();
@@ -477,8 +424,17 @@ impl Completion {
             State::Done { result, .. } => return Some(result.clone()),
             State::Pending { wakers, .. } => wakers.insert(index, waker),
         };
-        self.hurry_up();
-        None
+        let elsewhere = self.elsewhere();
+        if elsewhere.is_none() {
+            self.hurry_up();
+        }
+        elsewhere
+    }
+
+    /// What a fork gets to see, where nobody will ever resolve it.
+    fn elsewhere(&self) -> Option<Arc<Done>> {
+        let error = self.callbacks.process.check_sent().err()?;
+        Some(Arc::new(Done(Err(Failure::from(error)))))
     }
 
     fn hurry_up(&self) {

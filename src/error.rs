@@ -49,6 +49,12 @@ pub enum ErrorKind {
     Misuse,
     /// The producer is closed, or was closed before the record was delivered.
     Closed,
+    /// The producer was made before a `fork`, by the other process: it works there only.
+    Forked,
+    /// The partition has stopped behind a record that it lost ([`Config::gapless`]).
+    ///
+    /// [`Config::gapless`]: crate::Config::gapless
+    Stopped,
     /// The buffer (`buffer.memory`) had no room within `max.block.ms`.
     BufferFull,
     /// The topic is not known yet, and the call may not wait for it.
@@ -236,7 +242,7 @@ impl Error {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn is_fatal(&self) -> bool {
-        self.kind() == ErrorKind::Closed
+        matches!(self.kind(), ErrorKind::Closed | ErrorKind::Forked)
     }
 
     /// True if a time limit passed, a full buffer's included.
@@ -324,6 +330,8 @@ mod tests {
             Config,
             Misuse,
             Closed,
+            Forked,
+            Stopped,
             BufferFull,
             TopicNotReady,
             UnknownTopic,
@@ -346,7 +354,8 @@ mod tests {
             assert_eq!(error.is_retriable(), retriable.contains(&kind), "{kind:?}");
             let lasting = [Tls, Authentication, UnsupportedVersion];
             assert_eq!(error.is_lasting(), lasting.contains(&kind), "{kind:?}");
-            assert_eq!(error.is_fatal(), kind == Closed, "{kind:?}");
+            let fatal = [Closed, Forked];
+            assert_eq!(error.is_fatal(), fatal.contains(&kind), "{kind:?}");
             assert_eq!(
                 error.is_timeout(),
                 [BufferFull, TimedOut].contains(&kind),

@@ -74,8 +74,6 @@ impl Expiry {
         #[cfg(test)]
         trap::here(&core.config.client_id, "expired");
         let (losses, next) = core.accumulator.expire(time::now());
-        core.metrics.failed.add(losses.failed);
-        core.metrics.unknown.add(losses.unknown);
         if losses.failed + losses.unknown > 0 {
             log::warn!(
                 "delivery.timeout.ms passed for {} records ({} of them may be in the log)",

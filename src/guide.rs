@@ -71,6 +71,23 @@
 //!
 //! Different partitions do not wait for each other.
 //!
+//! # Behind a lost record
+//!
+//! A record that fails leaves a gap: by default those behind it are delivered, in their order. With
+//! idempotence a partition first finds out whether the log has the lost batch, as far as that can
+//! be known: while an attempt is unanswered nothing new leaves. If it is not there, or nobody can
+//! tell, the partition goes on under a new producer epoch, by itself; no other partition notices,
+//! and no batch that may be in the log is ever sent under a second identity.
+//!
+//! Where a gap is worse than a stop, [`gapless`](Config::gapless) makes the partition stop: what
+//! is behind the lost record fails with it, as [`Stopped`](ErrorKind::Stopped), and so do later
+//! sends to that partition, until the program has seen to the lost record and calls
+//! [`resume`](Producer::resume). Then the log of a partition is always what was sent, from the
+//! start up to some record, without a hole.
+//!
+//! Results are told in order too: with idempotence a record's delivery and callback never come
+//! before those of an older record in its partition.
+//!
 //! # What blocks
 //!
 //! [`send`](Producer::send) copies the record into a batch and returns. It blocks, for at most
@@ -137,7 +154,10 @@
 //! threads never touch a socket.
 //!
 //! A [`Producer`] can be cloned and shared freely; a process needs one for each cluster or profile
-//! of settings, not one for each thread. Threads do not survive `fork`: make the producer after it.
+//! of settings, not one for each thread. Threads do not survive `fork`: make the producer after
+//! it. In the child, whatever is asked of a producer of the parent fails as
+//! [`Forked`](ErrorKind::Forked), at once and without touching the parent's connections; the
+//! results of records that were sent before come in the parent.
 //!
 //! An async program can await a [`Delivery`], which is a [`Future`] and needs no runtime. `send`
 //! itself may block; use [`try_send`](Producer::try_send) on a runtime's threads.

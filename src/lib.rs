@@ -73,6 +73,7 @@ mod metrics;
 #[cfg(feature = "mock")]
 pub mod mock;
 mod partitioner;
+mod process;
 mod producer;
 mod record;
 mod serializer;

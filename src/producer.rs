@@ -1,6 +1,7 @@
 //! The producer: the index of what it can do.
 
 mod handle;
+mod resume;
 mod try_send;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use crate::delivery::{Deliveries, Delivery, RecordMetadata};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
 use crate::latch::Latch;
-use crate::metrics::{Metrics, MetricsSnapshot};
+use crate::metrics::MetricsSnapshot;
 use crate::partitioner::TopicView;
 use crate::record::Record;
 use crate::shutdown::{CloseReport, Shutdown};
@@ -62,11 +63,12 @@ impl Producer {
         let config = config.validate()?;
         let connector = Connector::new(&config)?;
         let callbacks = Arc::new(CallbackQueue::default());
+        let accumulator = Accumulator::new(&config, callbacks.clone());
         let core = Arc::new(Core {
-            accumulator: Accumulator::new(&config, callbacks.clone()),
+            metrics: accumulator.metrics().clone(),
+            accumulator,
             connector,
             wishes: Wishes::default(),
-            metrics: Metrics::default(),
             brokers: Brokers::default(),
             running: Arc::new(Latch::default()),
             config,
@@ -142,7 +144,8 @@ impl Producer {
     {
         let mut wait = self.patience();
         let bytes = size_of::<F>() + CALLBACK_OVERHEAD;
-        let delivery = match self.0.core.accumulator.reserve(bytes, &mut wait) {
+        let here = self.0.callbacks.process.check_at(time::wall_clock_ms());
+        let delivery = match here.and_then(|()| self.0.core.accumulator.reserve(bytes, &mut wait)) {
             Ok(grant) => {
                 let sent = self.append(&record, &mut wait);
                 let delivery = sent.unwrap_or_else(|error| self.failed(record.topic, error));
@@ -253,6 +256,7 @@ impl Producer {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
+        self.0.callbacks.process.check()?;
         Record::to(topic).check()?;
         let (_, view) = self.topic(topic, &mut self.patience())?;
         Ok(view.infos.clone())
@@ -322,6 +326,7 @@ impl Producer {
     }
 
     fn refuse_in_callback(&self, call: &str) -> Result<(), Error> {
+        self.0.callbacks.process.check()?;
         if self.0.callbacks.is_this_thread() {
             let message =
                 format!("{call} inside a callback would wait for that callback: call it elsewhere");
@@ -345,6 +350,8 @@ impl Producer {
 
     fn append(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
         let Handle { core, expiry, .. } = &*self.0;
+        let now_ms = time::wall_clock_ms();
+        self.0.callbacks.process.check_at(now_ms)?;
         if self.0.is_closed.load(Ordering::Acquire) {
             return Err(Error::closed());
         }
@@ -368,7 +375,7 @@ impl Producer {
             view = self.grown_topic(record.topic, partition, wait)?;
         }
         let partition = &view.partitions[partition as usize];
-        let timestamp_ms = record.timestamp_ms.unwrap_or_else(time::wall_clock_ms);
+        let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
         let (delivery, is_first) =
             core.accumulator
                 .append(partition, record, timestamp_ms, *wait)?;

@@ -171,9 +171,7 @@ impl Shutdown {
     }
 
     fn abandon(&self, deadline: Deadline) {
-        let losses = self.core.accumulator.abandon(deadline.limit());
-        self.core.metrics.failed.add(losses.failed);
-        self.core.metrics.unknown.add(losses.unknown);
+        let _losses = self.core.accumulator.abandon(deadline.limit());
     }
 
     fn report(&self) -> CloseReport {

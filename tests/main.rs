@@ -14,6 +14,11 @@ mod connection;
 mod delivery;
 #[path = "behaviour/endings.rs"]
 mod endings;
+#[cfg(unix)]
+#[path = "behaviour/forking.rs"]
+mod forking;
+#[path = "behaviour/gaps.rs"]
+mod gaps;
 #[path = "behaviour/idempotence.rs"]
 mod idempotence;
 #[path = "behaviour/idle.rs"]

@@ -25,6 +25,8 @@ pub(crate) struct OpenBatch {
     max_timestamp_ms: i64,
     pub(crate) completion: Arc<Completion>,
     pub(crate) created: Instant,
+    /// Its place among the partition's results.
+    pub(crate) place: u64,
     /// Somebody waits for it: it does not linger.
     pub(crate) is_hurried: bool,
 }
@@ -40,7 +42,9 @@ pub(crate) struct Batch {
     pub(crate) completion: Arc<Completion>,
     pub(crate) created: Instant,
     pub(crate) partition: Arc<Partition>,
-    /// Its place among the partition's batches, given at the first send.
+    /// Its place among the partition's results.
+    pub(crate) place: u64,
+    /// Its place among the partition's batches on the wire, given at the first send.
     pub(crate) ordinal: u64,
     /// The topic's id when it was taken for sending.
     pub(crate) topic_id: TopicId,
@@ -112,6 +116,7 @@ impl OpenBatch {
             max_timestamp_ms: timestamp_ms,
             completion,
             created,
+            place: 0,
             is_hurried: false,
         }
     }
@@ -185,6 +190,7 @@ impl OpenBatch {
             completion: self.completion,
             created: self.created,
             partition,
+            place: self.place,
             ordinal: 0,
             topic_id: TopicId::default(),
             stamp: Stamp::NONE,
@@ -239,13 +245,11 @@ impl Batch {
         header.write(&mut self.bytes);
     }
 
-    /// Gives its memory back; what is left is the debt of a result.
-    #[must_use]
-    pub(crate) fn free(&mut self) -> Arc<Completion> {
+    /// Gives its memory back; its owner sees to its result.
+    pub(crate) fn free(&mut self) {
         self.bytes = Vec::new();
         self.grant.shrink_to(0);
         self.is_paid = true;
-        self.completion.clone()
     }
 
     /// What is known of its records if they fail now.
@@ -264,24 +268,25 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        if !self.is_paid && self.completion.result().is_none() {
-            let outcome = if self.attempts > 0 {
-                Outcome::Unknown
-            } else {
-                Outcome::NotWritten
-            };
-            let error = Error::new(
-                ErrorKind::Application,
-                format!(
-                    "a thread of the producer panicked over a batch of {} records for {}",
-                    self.records, self.partition
-                ),
-            );
-            self.completion
-                .resolve(Err(Failure::from(error.with_outcome(outcome))));
+        if !self.is_out && (self.is_paid || self.completion.result().is_some()) {
+            return;
         }
-        if std::mem::take(&mut self.is_out) {
-            self.partition.lost(self.ordinal);
+        let outcome = if self.attempts > 0 {
+            Outcome::Unknown
+        } else {
+            Outcome::NotWritten
+        };
+        let message = format!(
+            "a thread of the producer panicked over a batch of {} records for {}",
+            self.records, self.partition
+        );
+        let error = Error::new(ErrorKind::Application, message).with_outcome(outcome);
+        match std::mem::take(&mut self.is_out) {
+            true => {
+                self.free();
+                self.partition.lost(self, error);
+            }
+            false => drop(self.completion.resolve(Err(Failure::from(error)))),
         }
     }
 }

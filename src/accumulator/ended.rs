@@ -14,8 +14,6 @@ use super::batch::{Batch, OpenBatch};
 #[cfg(test)]
 use super::coverage;
 use super::state::{Announced, Flight, Rules, Stage, State, Verdict};
-use crate::delivery::Completion;
-use crate::sync::Arc;
 
 impl State {
     /// Takes back a batch whose attempt has ended. The batch that comes out, if any, is the
@@ -214,7 +212,7 @@ impl State {
     }
 
     /// Takes out the batches whose time has come by `created_by`, for the caller to fail outside
-    /// the lock: those that wait here whole, those on the wire by their completion.
+    /// the lock: those that wait here whole, those on the wire by their place.
     pub(crate) fn give_up(
         &mut self,
         created_by: Option<Instant>,
@@ -251,8 +249,8 @@ impl State {
                         self.sequences.is_draining |= rules.is_idempotent;
                     }
                     Stage::OnWire if also_on_wire => {
-                        let (completion, records) = (flight.completion.clone(), flight.records);
-                        given_up.push(Sent::OnWire(completion, flight.attempts, records));
+                        let (place, records) = (flight.place, flight.records);
+                        given_up.push(Sent::OnWire(place, flight.attempts, records));
                         flight.stage = Stage::Abandoned;
                         self.sequences.is_draining |= rules.is_idempotent;
                     }
@@ -304,7 +302,7 @@ pub(super) enum Sequel {
     Failed,
 }
 
-/// Batches that are out of time, oldest first: results come in the order of the records.
+/// Batches that are out of time.
 pub(crate) struct GivenUp {
     pub(crate) sent: Vec<Sent>,
     /// Never sent, or known to be in no log.
@@ -312,12 +310,17 @@ pub(crate) struct GivenUp {
 }
 
 impl GivenUp {
-    pub(super) fn completions(&self) -> impl Iterator<Item = &Arc<Completion>> {
-        let sent = self.sent.iter().map(|sent| match sent {
-            Sent::Waiting(batch) => &batch.completion,
-            Sent::OnWire(completion, ..) => completion,
+    pub(crate) fn is_any(&self) -> bool {
+        !self.sent.is_empty() || !self.unsent.is_empty()
+    }
+
+    /// Those that waited here.
+    pub(crate) fn batches(self) -> impl Iterator<Item = Batch> {
+        let waited = self.sent.into_iter().filter_map(|sent| match sent {
+            Sent::Waiting(batch) => Some(batch),
+            Sent::OnWire(..) => None,
         });
-        sent.chain(self.unsent.iter().map(|batch| &batch.completion))
+        waited.chain(self.unsent)
     }
 }
 
@@ -325,8 +328,8 @@ impl GivenUp {
 pub(crate) enum Sent {
     /// It waited to be sent again.
     Waiting(Batch),
-    /// Un-answered, with the numbers of attempts and of records.
-    OnWire(Arc<Completion>, u32, u32),
+    /// Un-answered: its place, the numbers of attempts and of records.
+    OnWire(u64, u32, u32),
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub(crate) mod ended;
 pub(crate) mod identity;
 pub(crate) mod partition;
 pub(crate) mod ready;
+mod results;
 pub(crate) mod sequence;
 pub(crate) mod state;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::callbacks::CallbackQueue;
 use crate::config::{Acks, Config};
 use crate::delivery::{Completion, Delivery, Failure};
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Deadline, human};
@@ -75,6 +77,7 @@ impl Accumulator {
                 config.max_in_flight
             },
             is_idempotent: config.idempotence,
+            is_gapless: config.gapless,
         };
         let budget = Budget::new(config.buffer_memory);
         Self {
@@ -82,6 +85,7 @@ impl Accumulator {
                 rules,
                 budget,
                 callbacks,
+                metrics: Arc::default(),
                 identities: Identities::default(),
                 is_closed: AtomicBool::new(false),
             }),
@@ -93,6 +97,10 @@ impl Accumulator {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
     }
 
     pub(crate) fn budget(&self) -> &Arc<Budget> {
@@ -165,6 +173,7 @@ impl Accumulator {
                 }
                 Append::Needs(room) => room,
                 Append::Closed => return Err(Error::closed()),
+                Append::Stopped(error) => return Err(error),
             };
             let budget = self.budget();
             drop(grant.take());
@@ -375,12 +384,13 @@ fn fail(
     kind: ErrorKind,
     what: &str,
 ) -> Losses {
-    let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by);
     let what = format!("record for {partition} {what}");
+    let lost = || Error::new(kind, what.clone());
+    let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by, lost);
     let mut losses = Losses::default();
-    let mut resolve = |completion: Arc<Completion>, fate: Fate, records: u32| {
+    let mut resolve = |place: u64, fate: Fate, records: u32| {
         let error = standstill.error(kind, &what, fate);
-        if completion.resolve(Err(Failure::from(error))) {
+        if partition.resolve(place, records, Err(Failure::from(error))) {
             losses.count(fate.outcome, records);
         }
     };
@@ -395,16 +405,16 @@ fn fail(
                     outcome: batch.outcome(),
                     on_wire: false,
                 };
-                let records = batch.records;
-                resolve(batch.free(), fate, records);
+                batch.free();
+                resolve(batch.place, fate, batch.records);
             }
-            Sent::OnWire(completion, attempts, records) => {
+            Sent::OnWire(place, attempts, records) => {
                 let fate = Fate {
                     attempts,
                     outcome: Outcome::Unknown,
                     on_wire: true,
                 };
-                resolve(completion, fate, records);
+                resolve(place, fate, records);
             }
         }
     }

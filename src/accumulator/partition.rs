@@ -1,5 +1,8 @@
 //! One partition: its lock, and who is told once the lock is released.
 
+mod gap;
+mod standstill;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,16 +12,20 @@ use super::budget::{Budget, Grant};
 use super::ended::GivenUp;
 use super::identity::Identities;
 use super::ready::{ReadyQueue, Token};
+use super::results::Told;
 use super::sequence::Current;
 #[cfg(test)]
 use super::sequence::Sequences;
 use super::state::{Announcement, Conditions, Route, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
-use crate::delivery::{Completion, Hurry, Slot};
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
+use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
+
+pub(crate) use standstill::{Fate, Standstill};
 
 /// The batches of one partition. It lives as long as the producer, whatever the metadata says
 /// meanwhile.
@@ -34,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) budget: Arc<Budget>,
     pub(crate) callbacks: Arc<CallbackQueue>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) identities: Identities,
     /// Set before the partitions are flushed and emptied for the last time, read under a
     /// partition's lock: so whatever got in is seen by that.
@@ -62,6 +70,8 @@ pub(crate) enum Append {
     Needs(Room),
     /// The producer is closed.
     Closed,
+    /// The partition has lost a record, and takes no more before it is resumed.
+    Stopped(Error),
 }
 
 /// What a partition holds, for the message of a full buffer.
@@ -103,6 +113,9 @@ impl Partition {
         if self.shared.is_closed.load(Ordering::SeqCst) {
             return Append::Closed;
         }
+        if let Some(stopped) = self.stopped(&state) {
+            return Append::Stopped(stopped);
+        }
         if let Some(open) = &state.open {
             let record_len = open.encoded_len(record, timestamp_ms);
             if !open.accepts(record_len, batch_size) {
@@ -118,13 +131,11 @@ impl Partition {
                 self.unlock_and_tell(state);
                 return Append::Needs(room);
             };
-            let completion = Arc::new(self.completion());
-            state.open = Some(OpenBatch::new(
-                granted,
-                timestamp_ms,
-                completion,
-                time::now(),
-            ));
+            let (completion, now) = (Arc::new(self.completion()), time::now());
+            let place = state.results.open(completion.clone(), now);
+            let mut open = OpenBatch::new(granted, timestamp_ms, completion, now);
+            open.place = place;
+            state.open = Some(open);
         }
         let open = state.open.as_mut().expect("a batch was opened above");
         let record_len = open.encoded_len(record, timestamp_ms);
@@ -190,20 +201,50 @@ impl Partition {
         let now = time::now();
         let mut state = self.state.lock();
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
-        if let Some(batch) = &settled {
-            state.settle(&batch.completion);
-        }
         self.unlock_and_tell(state);
         settled
     }
 
     /// The batch of an attempt is gone, with whoever had it: its records have failed, and the
     /// others go on.
-    pub(super) fn lost(self: &Arc<Self>, ordinal: u64) {
+    pub(super) fn lost(self: &Arc<Self>, batch: &Batch, error: Error) {
         let now = time::now();
         let mut state = self.state.lock();
-        state.lost(ordinal, (&self.shared.rules, now));
+        state.lost(batch.ordinal, (&self.shared.rules, now));
+        let result = Err(Failure::from(error));
+        state.results.put(batch.place, batch.records, result);
         self.unlock_and_tell(state);
+    }
+
+    /// The same for a batch that is acknowledged or has failed. Its memory is free, and counted so,
+    /// before anybody sees the result.
+    pub(crate) fn settled(self: &Arc<Self>, mut batch: Batch, resolution: Resolution) {
+        batch.is_out = false;
+        batch.free();
+        let verdict = match resolution {
+            Ok(_) => Verdict::Acked,
+            Err(_) => Verdict::Failed,
+        };
+        let now = time::now();
+        let mut state = self.state.lock();
+        state.results.put(batch.place, batch.records, resolution);
+        let batch = state.ended(batch, verdict, (&self.shared.rules, now));
+        self.unlock_and_tell(state);
+        drop(batch);
+    }
+
+    /// The result of the batch at `place`, to be told when those of all older ones are; false if it
+    /// had one already.
+    pub(crate) fn resolve(
+        self: &Arc<Self>,
+        place: u64,
+        records: u32,
+        resolution: Resolution,
+    ) -> bool {
+        let mut state = self.state.lock();
+        let is_first = state.results.put(place, records, resolution);
+        self.unlock_and_tell(state);
+        is_first
     }
 
     /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than
@@ -291,22 +332,24 @@ impl Partition {
     pub(crate) fn flush(self: &Arc<Self>, unsettled: &mut Vec<Arc<Completion>>) {
         let mut state = self.state.lock();
         state.hurry();
-        let is_told = |completion: &&Arc<Completion>| completion.is_told();
-        unsettled.extend(state.settling.iter().filter(|c| !is_told(c)).cloned());
-        unsettled.extend(state.flights.iter().map(|flight| flight.completion.clone()));
-        unsettled.extend(state.queue.iter().map(|batch| batch.completion.clone()));
-        unsettled.extend(state.open.iter().map(|open| open.completion.clone()));
+        unsettled.extend(state.results.untold().cloned());
         self.unlock_and_tell(state);
     }
 
+    /// The completions of all that is not settled.
+    pub(crate) fn unsettled(&self) -> Vec<Arc<Completion>> {
+        self.state.lock().results.untold().cloned().collect()
+    }
+
+    /// When the oldest batch without a result was made.
     pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.state.lock().oldest()
+        self.state.lock().results.oldest()
     }
 
     pub(crate) fn load(&self) -> Load {
         let state = self.state.lock();
         let mut load = Load {
-            oldest: state.oldest(),
+            oldest: state.results.oldest(),
             ..Load::default()
         };
         let flights = state
@@ -329,15 +372,20 @@ impl Partition {
     }
 
     /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
-    pub(crate) fn give_up(self: &Arc<Self>, created_by: Option<Instant>) -> (GivenUp, Standstill) {
+    /// `lost` tells in short what has become of it.
+    pub(crate) fn give_up(
+        self: &Arc<Self>,
+        created_by: Option<Instant>,
+        lost: impl FnOnce() -> Error,
+    ) -> (GivenUp, Standstill) {
         let identity_trouble = self.shared.identities.trouble();
         let mut state = self.state.lock();
         let given_up = state.give_up(created_by, &self.shared.rules, |open| {
             open.close(self.clone())
         });
-        given_up
-            .completions()
-            .for_each(|completion| state.settle(completion));
+        if given_up.is_any() {
+            state.results.lose(lost);
+        }
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
             last_error: identity_trouble.or_else(|| state.last_error.clone()),
@@ -347,16 +395,21 @@ impl Partition {
     }
 
     /// Takes out what waits here for `broker_id`, if `ticket` is valid, because that broker will
-    /// not have it.
-    pub(crate) fn refuse(self: &Arc<Self>, ticket: u64, broker_id: i32) -> Option<GivenUp> {
+    /// not have it: `lost` tells why.
+    pub(crate) fn refuse(
+        self: &Arc<Self>,
+        ticket: u64,
+        broker_id: i32,
+        lost: &Error,
+    ) -> Option<GivenUp> {
         let mut state = self.state.lock();
         if !state.is_valid(ticket, broker_id) {
             return None;
         }
         let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
-        given_up
-            .completions()
-            .for_each(|completion| state.settle(completion));
+        if given_up.is_any() {
+            state.results.lose(|| lost.clone());
+        }
         self.unlock_and_tell(state);
         Some(given_up)
     }
@@ -367,10 +420,13 @@ impl Partition {
         self.state.lock().sequences = Sequences::preset(current, next);
     }
 
-    /// Releases the lock, and tells the sender if there is something for it. A partition that has
-    /// outgrown its identity gets a newer one first.
+    /// Releases the lock, and tells the sender if there is something for it, and the application
+    /// what has become of its records. A partition that has outgrown its identity gets a newer one
+    /// first.
     fn unlock_and_tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {
         let rules = &self.shared.rules;
+        // Before the lock is released for a newer identity, under which it could leave.
+        let stopped = self.stop(&mut state);
         if let Some(outgrown) = state.end_drain() {
             drop(state);
             self.shared.identities.raise(outgrown);
@@ -378,8 +434,19 @@ impl Partition {
         }
         let conditions = self.shared.conditions();
         let announcement = state.announce(rules, conditions);
+        let result = state.results.next();
         drop(state);
+        // Its memory is free before anybody sees the result.
+        stopped.into_iter().for_each(|mut batch| batch.free());
         self.tell(announcement, conditions.is_pressed);
+        self.tell_results(result);
+    }
+
+    fn tell_results(&self, mut next: Option<Told>) {
+        while let Some(told) = next {
+            told.tell(&self.shared.metrics);
+            next = self.state.lock().results.told();
+        }
     }
 
     fn tell(self: &Arc<Self>, announcement: Option<Announcement>, was_pressed: bool) {
@@ -399,45 +466,6 @@ impl Partition {
             }
         }
     }
-}
-
-/// What kept batches from leaving.
-pub(crate) struct Standstill {
-    queue: Option<Arc<ReadyQueue>>,
-    last_error: Option<Error>,
-}
-
-impl Standstill {
-    /// The error of batches that ran out of time, or that the close of the producer overtook.
-    pub(crate) fn error(&self, kind: ErrorKind, what: &str, fate: Fate) -> Error {
-        let Fate {
-            attempts,
-            outcome,
-            on_wire,
-        } = fate;
-        let trouble = self.queue.as_ref().and_then(|queue| queue.trouble());
-        let phase = match (&self.queue, attempts) {
-            _ if on_wire => "sent, waiting for the acknowledgement".to_string(),
-            (None, 0) => "never sent: the partition has no leader".to_string(),
-            (None, _) => "waiting to be sent again: the partition has no leader".to_string(),
-            (Some(queue), 0) => format!("never sent: waiting for broker {}", queue.broker_id()),
-            (Some(queue), _) => format!("waiting to be sent again to broker {}", queue.broker_id()),
-        };
-        let error = Error::new(kind, format!("{what}; {phase}; attempts: {attempts}"));
-        let error = error.with_outcome(outcome);
-        match trouble.or_else(|| self.last_error.clone()) {
-            Some(cause) => error.with_cause(cause),
-            None => error,
-        }
-    }
-}
-
-/// How far a batch came.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fate {
-    pub(crate) attempts: u32,
-    pub(crate) outcome: Outcome,
-    pub(crate) on_wire: bool,
 }
 
 impl Hurry for Partition {

@@ -14,8 +14,8 @@ use super::batch::{Batch, OpenBatch};
 #[cfg(test)]
 use super::coverage;
 use super::ready::ReadyQueue;
+use super::results::Results;
 use super::sequence::{Current, REMEMBERED, Sequences};
-use crate::delivery::Completion;
 use crate::error::Error;
 use crate::sync::Arc;
 use crate::time;
@@ -30,6 +30,8 @@ pub(crate) struct Rules {
     /// Un-answered batches of one partition.
     pub(crate) on_wire_max: usize,
     pub(crate) is_idempotent: bool,
+    /// A partition stops at a record that it loses.
+    pub(crate) is_gapless: bool,
 }
 
 /// What else decides about them, and changes.
@@ -56,8 +58,8 @@ pub(crate) struct State {
     pub(crate) queue: VecDeque<Batch>,
     /// Sent and not settled, in the order of their first send.
     pub(crate) flights: VecDeque<Flight>,
-    /// Taken out to be resolved outside the lock: who flushes waits for them too.
-    pub(super) settling: Vec<Arc<Completion>>,
+    /// Of all batches, those included that are taken out to be resolved.
+    pub(super) results: Results,
     pub(super) on_wire: usize,
     /// The broker that has what is on the wire.
     home: Option<i32>,
@@ -75,7 +77,7 @@ pub(crate) struct State {
 /// A batch that was sent.
 pub(crate) struct Flight {
     pub(crate) ordinal: u64,
-    pub(crate) completion: Arc<Completion>,
+    pub(crate) place: u64,
     pub(crate) created: Instant,
     pub(crate) attempts: u32,
     pub(crate) records: u32,
@@ -320,7 +322,7 @@ impl State {
         }
         self.flights.push_back(Flight {
             ordinal: batch.ordinal,
-            completion: batch.completion.clone(),
+            place: batch.place,
             created: batch.created,
             attempts: batch.attempts + 1,
             records: batch.records,
@@ -349,12 +351,6 @@ impl State {
         self.awaits_view = false;
     }
 
-    /// Remembers `completion` until its result is told.
-    pub(super) fn settle(&mut self, completion: &Arc<Completion>) {
-        self.settling.retain(|completion| !completion.is_told());
-        self.settling.push(completion.clone());
-    }
-
     /// Makes the open batch leave without lingering.
     pub(crate) fn hurry(&mut self) {
         if let Some(open) = &mut self.open {
@@ -375,17 +371,6 @@ impl State {
 
     pub(crate) fn has_batches(&self) -> bool {
         self.open.is_some() || !self.queue.is_empty() || !self.flights.is_empty()
-    }
-
-    /// When the oldest unresolved batch was made.
-    pub(crate) fn oldest(&self) -> Option<Instant> {
-        let flights = self.flights.iter();
-        let is_unresolved = |stage: &Stage| matches!(stage, Stage::OnWire | Stage::Waiting(_));
-        let unresolved = flights.filter(|flight| is_unresolved(&flight.stage));
-        let waiting = unresolved.map(|flight| flight.created);
-        let queued = self.queue.front().map(|batch| batch.created);
-        let open = self.open.as_ref().map(|open| open.created);
-        waiting.chain(queued).chain(open).min()
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Core {
     pub(crate) connector: Connector,
     pub(crate) accumulator: Accumulator,
     pub(crate) wishes: Wishes,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) brokers: Brokers,
     /// The threads that run.
     pub(crate) running: Arc<Latch>,

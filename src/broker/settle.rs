@@ -6,12 +6,12 @@ use std::collections::HashSet;
 use super::outcome::{Decision, End, Facts, Policy, acknowledged, decide};
 use super::{Broker, Core};
 use crate::accumulator::batch::Batch;
-use crate::accumulator::ended::Sent;
+use crate::accumulator::ended::GivenUp;
 use crate::accumulator::ready::Token;
 use crate::accumulator::state::Verdict;
 use crate::config::Acks;
-use crate::delivery::{Failure, Resolution};
-use crate::error::{Error, Outcome};
+use crate::delivery::Failure;
+use crate::error::Error;
 use crate::survive::survive;
 use crate::sync::Arc;
 use crate::time::{self, Backoff};
@@ -86,19 +86,13 @@ impl Settle {
     /// The broker will not have us: what waits for it in the token's partition fails. What was
     /// never sent gets no sequence for that.
     pub(crate) fn refused(&self, token: &Token, error: &Error) {
-        let Some(given_up) = token.partition.refuse(token.ticket, self.broker.id()) else {
-            return;
-        };
-        let waited = given_up.sent.into_iter().filter_map(|sent| match sent {
-            Sent::Waiting(batch) => Some(batch),
-            Sent::OnWire(..) => None,
-        });
         let error = error
             .clone()
             .context(format!("record for {}", token.partition));
-        for batch in waited.chain(given_up.unsent) {
-            let error = error.clone().with_outcome(batch.outcome());
-            self.resolve(batch, Err(Failure::from(error)));
+        let id = self.broker.id();
+        let given_up = token.partition.refuse(token.ticket, id, &error);
+        for batch in given_up.into_iter().flat_map(GivenUp::batches) {
+            fail(batch, error.clone());
         }
     }
 
@@ -127,7 +121,7 @@ impl Settle {
                 let told = reply.filter(|reply| reply.error.is_ok());
                 let (offset, time) =
                     told.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
-                self.settle(batch, Ok(acknowledged(offset, time)));
+                partition.settled(batch, Ok(acknowledged(offset, time)));
             }
             Decision::Fail { refresh, error } => {
                 let records = reply.map_or_else(Vec::new, |reply| {
@@ -137,7 +131,7 @@ impl Settle {
                     error: error.clone(),
                     records,
                 };
-                self.settle(batch, Err(failure));
+                partition.settled(batch, Err(failure));
                 self.wish(refresh);
                 log::debug!("{error}");
             }
@@ -158,7 +152,7 @@ impl Settle {
                 if let Some(mut batch) = partition.ended(batch, verdict) {
                     // Its time is over, and whoever said so may be about to tell: that is its
                     // result.
-                    let _completion = batch.free();
+                    batch.free();
                 }
                 // Not before: a view that comes between the wish and the batch's return would not
                 // free the partition that waits for one, and no other view would be asked for.
@@ -175,42 +169,11 @@ impl Settle {
                     error: error.clone(),
                 };
                 if let Some(batch) = partition.ended(batch, verdict) {
-                    let error = error.clone().with_outcome(batch.outcome());
-                    self.resolve(batch, Err(Failure::from(error)));
+                    fail(batch, error.clone());
                 }
                 log::debug!("out of sequence: {error}");
             }
         }
-    }
-
-    fn settle(&self, batch: Batch, resolution: Resolution) {
-        let verdict = if resolution.is_ok() {
-            Verdict::Acked
-        } else {
-            Verdict::Failed
-        };
-        let partition = batch.partition.clone();
-        // The result comes before the partition's next batch may leave, perhaps to another broker
-        // with another receiver: so results come in the order of the records. And a flush that
-        // finds nothing unsettled here is right.
-        let batch = self.resolve(batch, resolution);
-        drop(partition.ended(batch, verdict));
-    }
-
-    /// Tells the application, if the batch's time has not done so before. The batch's memory is
-    /// free, and counted so, before anybody sees the result.
-    fn resolve(&self, mut batch: Batch, resolution: Resolution) -> Batch {
-        let metrics = &self.core.metrics;
-        let counter = match &resolution {
-            Ok(_) => &metrics.delivered,
-            Err(failure) if failure.error.outcome() == Outcome::NotWritten => &metrics.failed,
-            Err(_) => &metrics.unknown,
-        };
-        let records = u64::from(batch.records);
-        batch
-            .free()
-            .resolve_and(resolution, || counter.add(records));
-        batch
     }
 
     fn wish(&self, refresh: bool) {
@@ -218,6 +181,14 @@ impl Settle {
             self.core.wishes.refresh();
         }
     }
+}
+
+/// Fails a batch that its partition has done with, unless its time has done so before.
+fn fail(mut batch: Batch, error: Error) {
+    let error = error.with_outcome(batch.outcome());
+    batch.free();
+    let partition = batch.partition.clone();
+    partition.resolve(batch.place, batch.records, Err(Failure::from(error)));
 }
 
 /// The records that the broker blamed (KIP-467), each once; all others failed with the batch.

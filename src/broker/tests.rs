@@ -7,16 +7,16 @@ use crate::cluster::Wishes;
 use crate::config::{Address, Config};
 use crate::conn::{Connector, Interrupt};
 use crate::latch::Latch;
-use crate::metrics::Metrics;
 use crate::sync::{Arc, Mutex};
 
 pub(crate) fn core(config: Config) -> Arc<Core> {
     let config = config.validate().expect("settings that work");
+    let accumulator = Accumulator::new(&config, Arc::default());
     Arc::new(Core {
-        accumulator: Accumulator::new(&config, Arc::default()),
+        metrics: accumulator.metrics().clone(),
+        accumulator,
         connector: Connector::new(&config).expect("plain connections need nothing"),
         wishes: Wishes::default(),
-        metrics: Metrics::default(),
         brokers: Brokers::default(),
         running: Arc::new(Latch::default()),
         config,

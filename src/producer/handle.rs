@@ -27,6 +27,10 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        // In a fork there is no thread to join, and the sockets are the other process's.
+        if self.callbacks.process.check().is_err() {
+            return;
+        }
         let before = self.core.metrics.snapshot(0);
         let report = self.close(self.core.config.close_timeout);
         let (failed, unknown) = (

@@ -1,6 +1,6 @@
 //! What the application knows of each record, and what the log says: the promises (G1 to G6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::cluster::Cluster;
@@ -89,10 +89,15 @@ impl Records {
         mut note: impl FnMut(&str),
     ) {
         let mut open = std::mem::take(&mut self.open);
+        let mut waiting: BTreeMap<i32, usize> = BTreeMap::new();
         open.retain(|(first, ids)| {
+            let partition = self.all[*first].partition;
             let Some((first_told, error)) = told(&self.all[*first].delivery) else {
+                waiting.entry(partition).or_insert(*first);
                 return true;
             };
+            let older = waiting.get(&partition);
+            assert_eq!(older, None, "record {first} is told {first_told:?} before");
             for id in ids {
                 let (told, _) =
                     told(&self.all[*id].delivery).expect("all of a batch is resolved at once");
@@ -128,6 +133,13 @@ impl Records {
         if let Told::Acked(Some(offset)) = told {
             is_at(cluster, sent.partition, id, offset);
         }
+    }
+
+    /// True if a record that was sent to the partition before `id` has no result.
+    pub(super) fn has_older_open(&self, id: usize) -> bool {
+        let partition = self.all[id].partition;
+        let mut older = self.open.iter().filter(|(first, _)| *first < id);
+        older.any(|(first, _)| self.all[*first].partition == partition)
     }
 
     /// A broker appended a batch.

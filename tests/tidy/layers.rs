@@ -11,7 +11,7 @@ const LAYERS: [[&str; 3]; 12] = [
     ["wire", "wire", "codes"],
     [
         "facts",
-        "error record delivery callbacks latch config partitioner",
+        "error process record delivery callbacks latch config partitioner",
         "base codes facts",
     ],
     ["conn", "conn", "base codes wire facts"],

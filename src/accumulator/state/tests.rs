@@ -255,26 +255,6 @@ fn a_batch_keeps_its_identity_until_it_is_settled_and_the_partition_follows_then
     );
 }
 
-#[test]
-fn the_oldest_is_the_oldest_without_a_result() {
-    let mut bench = Bench::proven(true);
-    let start = bench.now;
-    assert_eq!(bench.state.oldest(), None);
-    bench.put(1);
-    bench.now += LINGER;
-    bench.put(1);
-    let _batch = bench.take().expect("a batch");
-    assert_eq!(bench.state.oldest(), Some(start));
-    let _given_up = bench
-        .state
-        .give_up(Some(start), &bench.rules, |_| unreachable!());
-    assert_eq!(
-        bench.state.oldest(),
-        Some(start + LINGER),
-        "what has failed does not count"
-    );
-}
-
 /// Whatever happens, and in whatever order: a partition that has something to send has exactly one
 /// valid token, due no later than that; what is on the wire is where it belongs; and once the
 /// faults end, everything is settled.

@@ -154,7 +154,8 @@ fn all_memory_comes_back_however_batches_grow_and_end() {
     let (capacity, first_records) = (batch.capacity(), batch.records);
     assert!(batch.bytes.len() <= capacity && batch.bytes.capacity() <= capacity);
     let used = accumulator.budget().used();
-    let completion = batch.free();
+    let completion = batch.completion.clone();
+    batch.free();
     assert_eq!(accumulator.budget().used(), used - capacity);
     completion.resolve(Err(Failure::from(trouble())));
     drop(partition.ended(batch, Verdict::Acked));
@@ -249,7 +250,8 @@ fn a_flush_finds_all_that_is_not_settled() {
     let mut batch = take(&queue).expect("it does not linger");
     assert_eq!(accumulator.flush().len(), 2, "on the wire counts");
     let partition = batch.partition.clone();
-    batch.free().resolve(Err(Failure::from(trouble())));
+    batch.free();
+    batch.completion.resolve(Err(Failure::from(trouble())));
     drop(partition.ended(batch, Verdict::Acked));
     assert_eq!(accumulator.flush().len(), 1);
 }

@@ -13,7 +13,7 @@ use crate::accumulator::topic::Topic;
 use crate::broker::tests::{broker, core};
 use crate::config::Config;
 use crate::delivery::{Delivery, RecordMetadata};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Outcome};
 use crate::record::Record;
 use crate::sync::Mutex;
 use crate::wire::produce::RecordError;
@@ -146,37 +146,76 @@ fn records_that_the_broker_blames_get_its_words_whatever_it_numbers_them() {
     assert_eq!(bench.core.metrics.snapshot(0).failed, 2);
 }
 
-/// On waking, looks whether the partition's next batch may leave already.
-struct Looks {
-    queue: Arc<ReadyQueue>,
-    tokens_seen: Mutex<Option<usize>>,
+/// Notes its number on waking.
+struct Notes {
+    number: usize,
+    woken: Arc<Mutex<Vec<usize>>>,
 }
 
-impl Wake for Looks {
+impl Wake for Notes {
     fn wake(self: Arc<Self>) {
-        let tokens = tokens(&self.queue).len();
-        *self.tokens_seen.lock() = Some(tokens);
+        self.woken.lock().push(self.number);
     }
 }
 
-#[test]
-fn a_result_is_told_before_the_next_batch_may_leave() {
-    for code in [Code::NONE, Code::INVALID_RECORD] {
-        let bench = Bench::retrying();
+/// Three batches on the wire; the first is refused for now, the others are acknowledged. Their
+/// deliveries, and who was woken of them.
+fn acked_above_waiting(bench: &Bench) -> ([Delivery; 3], Arc<Mutex<Vec<usize>>>) {
+    bench.core.accumulator.identities().set(Identity {
+        producer_id: 5,
+        epoch: 0,
+    });
+    let _proof = bench.send();
+    let proof = bench.take().expect("a batch");
+    bench.settle.answered(proof, &reply(Code::NONE));
+    let woken = Arc::new(Mutex::default());
+    let mut batches = Vec::new();
+    let deliveries = [0, 1, 2].map(|number| {
         let mut delivery = bench.send();
-        let batch = bench.take().expect("a batch");
-        let _next = bench.send();
-        assert!(tokens(&bench.broker.queue).is_empty(), "one at a time");
-        let looks = Arc::new(Looks {
-            queue: bench.broker.queue.clone(),
-            tokens_seen: Mutex::default(),
-        });
-        let waker = Waker::from(looks.clone());
+        batches.push(bench.take().expect("a batch"));
+        let woken = Arc::clone(&woken);
+        let waker = Waker::from(Arc::new(Notes { number, woken }));
         let polled = Pin::new(&mut delivery).poll(&mut Context::from_waker(&waker));
         assert!(polled.is_pending());
-        bench.settle.answered(batch, &reply(code));
-        assert_eq!(*looks.tokens_seen.lock(), Some(0));
-        assert_eq!(tokens(&bench.broker.queue).len(), 1);
+        delivery
+    });
+    let refusal = reply(Code::REQUEST_TIMED_OUT);
+    bench.settle.answered(batches.remove(0), &refusal);
+    for batch in batches.into_iter().rev() {
+        bench.settle.answered(batch, &reply(Code::NONE));
+    }
+    (deliveries, woken)
+}
+
+/// Rule 29: in the order of the records, at the time of the oldest, and a flush waits for it.
+#[test]
+fn a_result_waits_until_those_of_older_batches_are_told() {
+    let config = Config::new("localhost:9092").retry_backoff(Duration::ZERO);
+    let limit = config.delivery_timeout;
+    type Ends = fn(&Bench, Duration);
+    let retried: Ends = |bench, _| {
+        let oldest = bench.take().expect("to be sent again");
+        bench.settle.answered(oldest, &reply(Code::NONE));
+    };
+    let expires: Ends = |bench, limit| {
+        let (losses, next) = bench.core.accumulator.expire(time::now() + limit);
+        assert_eq!((losses.unknown, losses.failed, next), (1, 0, None));
+    };
+    let closes: Ends = |bench, limit| {
+        let losses = bench.core.accumulator.abandon(limit);
+        assert_eq!((losses.unknown, losses.failed), (1, 0));
+    };
+    for (ends, is_acked) in [(retried, true), (expires, false), (closes, false)] {
+        let bench = Bench::new(config.clone().idempotence(true));
+        let (deliveries, woken) = acked_above_waiting(&bench);
+        assert!(deliveries.iter().all(|delivery| !delivery.is_done()));
+        assert_eq!(bench.core.accumulator.flush().len(), 3);
+        assert_eq!(bench.core.metrics.snapshot(0).delivered, 1);
+        ends(&bench, limit);
+        assert_eq!(*woken.lock(), [0, 1, 2]);
+        let results = deliveries.iter().map(|delivery| result(delivery).is_ok());
+        assert_eq!(results.collect::<Vec<_>>(), [is_acked, true, true]);
+        assert_eq!(bench.core.accumulator.budget().used(), 0);
     }
 }
 
@@ -187,7 +226,7 @@ fn a_lost_batch_that_is_out_of_time_is_left_to_who_said_so() {
     let bench = Bench::retrying();
     let delivery = bench.send();
     let batch = bench.take().expect("a batch");
-    let (_given_up, _) = bench.partition.give_up(None);
+    let (_given_up, _) = bench.partition.give_up(None, Error::closed);
     bench.settle.lost(batch, &reset());
     assert!(!delivery.is_done(), "it has two results");
     assert_eq!(bench.core.accumulator.budget().used(), 0);
