@@ -105,13 +105,7 @@ impl Settle {
 
     fn carry_out(&self, mut batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
         batch.is_adrift |= matches!(end, End::Lost(_));
-        let facts = Facts {
-            attempts: batch.attempts.saturating_sub(batch.excused),
-            created: batch.created,
-            may_be_written: batch.may_be_written,
-            acks_all: self.core.config.acks == Acks::All,
-            is_idempotent: self.core.config.idempotence,
-        };
+        let facts = self.facts(&batch);
         let partition = batch.partition.clone();
         let place = || format!("{} for {partition}", self.broker);
         let now = time::now();
@@ -173,6 +167,16 @@ impl Settle {
                 }
                 log::debug!("out of sequence: {error}");
             }
+        }
+    }
+
+    fn facts(&self, batch: &Batch) -> Facts {
+        Facts {
+            attempts: batch.attempts.saturating_sub(batch.excused),
+            created: batch.created,
+            may_be_written: batch.may_be_written,
+            acks_all: self.core.config.acks == Acks::All,
+            is_idempotent: self.core.config.idempotence,
         }
     }
 
