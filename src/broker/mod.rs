@@ -23,6 +23,9 @@ use crate::sync::{Arc, Mutex};
 
 pub(crate) use receiver::port;
 
+/// Why a connection was given up whose thread panicked.
+const PANICKED: &str = "the thread of the connection panicked: the connection is closed";
+
 /// What the threads of one producer share.
 pub(crate) struct Core {
     pub(crate) config: Config,

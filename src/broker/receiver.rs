@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::settle::Settle;
 use super::window::{InFlight, Window};
-use super::{Broker, Core};
+use super::{Broker, Core, PANICKED};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::partition::Partition;
 use crate::conn::{Address, ReadHalf};
 use crate::error::{Error, ErrorKind};
+use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::{Arc, Mutex};
 use crate::time;
 use crate::wire::decode_response;
@@ -50,24 +53,12 @@ impl Receiver {
 
     /// Runs until the sender has closed the window and everything in it is answered or given back.
     pub(crate) fn run(self, mut read: ReadHalf) {
-        let (error, mut spoiled) = loop {
-            let Some(deadline) = self.line.window.next_announced() else {
-                return;
+        let (error, mut spoiled) =
+            match survive("a receiver thread", || self.read_answers(&mut read)) {
+                Some(None) => return,
+                Some(Some((error, spoiled))) => (error, spoiled),
+                None => (Error::new(ErrorKind::Connection, PANICKED), None),
             };
-            match read.read_frame(deadline) {
-                Err(error) => break (error, None),
-                Ok(frame) => {
-                    let Some(in_flight) = self.line.window.take() else {
-                        return;
-                    };
-                    match response(frame, &in_flight) {
-                        Err(error) => break (error, Some(in_flight)),
-                        Ok(response) => self.answered(&response, in_flight),
-                    }
-                    self.line.window.finish();
-                }
-            }
-        };
         // First of all: who is told that a record has failed may send the next at once, and that
         // one must not be written to this connection.
         self.line.window.die(error.clone());
@@ -76,6 +67,26 @@ impl Receiver {
         while let Some(in_flight) = spoiled.take().or_else(|| self.line.window.take()) {
             for batch in in_flight.batches {
                 self.settle.lost(batch, &error);
+            }
+            self.line.window.finish();
+        }
+    }
+
+    /// Why the connection is of no more use, with the request whose answer says so, if one does;
+    /// `None` if the sender wants nothing more of it.
+    fn read_answers(&self, read: &mut ReadHalf) -> Option<(Error, Option<InFlight>)> {
+        loop {
+            let deadline = self.line.window.next_announced()?;
+            let frame = match read.read_frame(deadline) {
+                Ok(frame) => frame,
+                Err(error) => return Some((error, None)),
+            };
+            let in_flight = self.line.window.take()?;
+            #[cfg(test)]
+            trap::here(&self.core.config.client_id, "answered");
+            match response(frame, &in_flight) {
+                Err(error) => return Some((error, Some(in_flight))),
+                Ok(response) => self.answered(&response, in_flight),
             }
             self.line.window.finish();
         }
