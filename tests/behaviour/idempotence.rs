@@ -202,6 +202,10 @@ fn a_partition_out_of_time_makes_no_duplicate_in_another() {
     assert!(gate.wait_for_held(1, SOON));
     // Its time passes while it waits or while it is on the wire.
     assert!(failed(&expiring).is_retriable());
+    // In that case the refusal still has to meet it.
+    eventually("every request was read", || {
+        produced(&cluster).len() as u64 == producer.metrics().requests
+    });
     refusal.cancel();
     delivered(&send(&producer, 0, "1"));
     gate.open();
