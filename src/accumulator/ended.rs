@@ -13,7 +13,9 @@ use std::time::Instant;
 use super::batch::{Batch, OpenBatch};
 #[cfg(test)]
 use super::coverage;
+use super::sequence::Stamp;
 use super::state::{Announced, Flight, Rules, Stage, State, Verdict};
+use crate::error::Error;
 
 impl State {
     /// Takes back a batch whose attempt has ended. The batch that comes out, if any, is the
@@ -60,6 +62,7 @@ impl State {
             }
             Verdict::OutOfSequence {
                 has_forgotten,
+                at,
                 error,
             } => {
                 self.last_error = Some(error);
@@ -76,6 +79,11 @@ impl State {
                     Sequel::Disproved => {
                         self.disprove_from(index);
                         self.sequences.is_draining = true;
+                        if index == 0 {
+                            // A broker that refuses every identity is not to be asked for the next
+                            // at the speed of its answers.
+                            self.rests_until = self.rests_until.max(at);
+                        }
                         batch.may_be_written = false;
                         self.wait(index, batch);
                         return None;
@@ -84,6 +92,28 @@ impl State {
             }
         }
         Some(batch)
+    }
+
+    /// What the end of this attempt says of acknowledged records: that the log has lost some.
+    pub(crate) fn loss(&self, batch: &Batch, verdict: &Verdict) -> Option<Loss> {
+        let Verdict::OutOfSequence {
+            has_forgotten: false,
+            error,
+            ..
+        } = verdict
+        else {
+            return None;
+        };
+        let is_oldest = self
+            .flights
+            .front()
+            .is_some_and(|flight| flight.ordinal == batch.ordinal);
+        let acked = self.sequences.acked_up_to().filter(|_| is_oldest)?;
+        Some(Loss {
+            stamp: batch.stamp,
+            acked,
+            error: error.clone(),
+        })
     }
 
     fn wait(&mut self, index: usize, mut batch: Batch) {
@@ -184,7 +214,6 @@ impl State {
             }
         }
         self.sequences.is_draining = false;
-        self.rests_until = None;
         #[cfg(test)]
         coverage::drained(waiting.len(), self.sequences.is_settled());
         if waiting.is_empty() && self.sequences.is_settled() {
@@ -275,6 +304,14 @@ impl State {
         }
         given_up
     }
+}
+
+/// A broker refuses `stamp` as out of order, although nothing is missing between that and `acked`,
+/// which was acknowledged: its log was cut (an unclean election, a lost disk).
+pub(crate) struct Loss {
+    pub(crate) stamp: Stamp,
+    pub(crate) acked: i32,
+    pub(crate) error: Error,
 }
 
 /// What follows an out-of-order answer.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
 use super::budget::{Budget, Grant};
-use super::ended::GivenUp;
+use super::ended::{GivenUp, Loss};
 use super::identity::Identities;
 use super::ready::{ReadyQueue, Token};
 use super::results::Told;
@@ -186,8 +186,23 @@ impl Partition {
     pub(crate) fn ended(self: &Arc<Self>, batch: Batch, verdict: Verdict) -> Option<Batch> {
         let now = time::now();
         let mut state = self.state.lock();
+        let loss = state.loss(&batch, &verdict);
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
         self.unlock_and_tell(state);
+        if let Some(Loss {
+            stamp,
+            acked,
+            error,
+        }) = loss
+        {
+            log::error!(
+                "acknowledged records of {self} may be lost: producer {} at epoch {} has sequence \
+                 {acked} acknowledged, and now {} is out of order: {error}",
+                stamp.identity.producer_id,
+                stamp.identity.epoch,
+                stamp.base_sequence,
+            );
+        }
         settled
     }
 

@@ -142,6 +142,11 @@ impl Sequences {
         self.rested_since = Some(now);
     }
 
+    /// The highest sequence that the log of this identity is known to have had.
+    pub(crate) fn acked_up_to(&self) -> Option<i32> {
+        self.acked
+    }
+
     /// The sequence behind the last that was acknowledged.
     pub(crate) fn expected(&self) -> i32 {
         self.acked.map_or(0, |acked| advance(acked, 1))

@@ -144,7 +144,13 @@ pub(crate) enum Verdict {
     },
     /// The broker did not append it, because its sequence is not the next one, or (`has_forgotten`)
     /// because it does not know the producer any more.
-    OutOfSequence { has_forgotten: bool, error: Error },
+    ///
+    /// `at` is when it may be sent again, if it is the oldest and goes under a new identity.
+    OutOfSequence {
+        has_forgotten: bool,
+        at: Option<Instant>,
+        error: Error,
+    },
 }
 
 impl State {
@@ -191,13 +197,19 @@ impl State {
         if self.on_wire >= self.on_wire_max(rules) || !self.may_stamp(rules, conditions) {
             return Due::Never;
         }
-        match &self.open {
+        let due = match &self.open {
             _ if !self.queue.is_empty() => Due::Now,
             None => Due::Never,
             Some(open) if open.is_hurried || conditions.is_pressed || rules.linger.is_zero() => {
                 Due::Now
             }
             Some(open) => time::after(open.created, rules.linger).map_or(Due::Never, Due::At),
+        };
+        // It rests too if what rested here was numbered anew, and waits in the queue.
+        match (due, self.rests_until) {
+            (Due::Now, Some(rest)) => Due::At(rest),
+            (Due::At(at), Some(rest)) => Due::At(at.max(rest)),
+            (due, _) => due,
         }
     }
 
@@ -306,6 +318,7 @@ impl State {
         seal: impl FnOnce(OpenBatch) -> Batch,
     ) -> Option<Batch> {
         let topic_id = self.route.as_ref()?.topic_id;
+        self.rests_until = None;
         let queued = self.queue.pop_front();
         let mut batch = queued.or_else(|| self.open.take().map(seal))?;
         batch.ordinal = self.next_ordinal;

@@ -104,6 +104,7 @@ impl Settle {
         batch.is_adrift |= matches!(end, End::Lost(_));
         let facts = Facts {
             attempts: batch.attempts.saturating_sub(batch.excused),
+            refusals: batch.excused,
             created: batch.created,
             may_be_written: batch.may_be_written,
             acks_all: self.core.config.acks == Acks::All,
@@ -154,12 +155,14 @@ impl Settle {
             }
             Decision::OutOfSequence {
                 has_forgotten,
+                at,
                 error,
             } => {
                 log::debug!("out of sequence: {error}");
                 self.core.metrics.retries.add(1);
                 let verdict = Verdict::OutOfSequence {
                     has_forgotten,
+                    at,
                     error: error.clone(),
                 };
                 if let Some(batch) = partition.ended(batch, verdict) {
