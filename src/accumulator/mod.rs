@@ -10,6 +10,7 @@ pub(crate) mod partition;
 pub(crate) mod ready;
 mod results;
 pub(crate) mod sequence;
+mod standstill;
 pub(crate) mod state;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -32,8 +33,9 @@ use batch::lone_size;
 use budget::{Budget, Grant, Refused};
 use ended::{GivenUp, Sent};
 use identity::Identities;
-use partition::{Append, Fate, Load, Partition, Shared};
+use partition::{Append, Load, Partition, Shared};
 use ready::ReadyQueue;
+use standstill::Fate;
 use state::Rules;
 use topic::Topic;
 

@@ -13,14 +13,16 @@ use super::results::Told;
 use super::sequence::Current;
 #[cfg(test)]
 use super::sequence::Sequences;
+use super::standstill::Standstill;
 use super::state::{Announcement, Conditions, Route, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
 use crate::delivery::{Completion, Hurry, Resolution, Slot};
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
+use crate::wire::codes::Code;
 
 /// The batches of one partition. It lives as long as the producer, whatever the metadata says
 /// meanwhile.
@@ -247,8 +249,23 @@ impl Partition {
             }
             _ => false,
         };
+        let is_anew = route
+            .as_ref()
+            .is_some_and(|route| state.is_anew(route.topic_id));
+        let doubtful = match is_anew {
+            true => state.lose_log(&self.shared.rules),
+            false => Vec::new(),
+        };
         state.reroute(if is_older { known } else { route });
         self.unlock_and_tell(state);
+        for batch in doubtful {
+            let message = format!(
+                "record for {self}: the topic was deleted and made anew, and the old one may have \
+                 had the record; not sent again"
+            );
+            let error = Error::new(ErrorKind::UnknownTopic, message);
+            batch.fail(error.with_code(Code::UNKNOWN_TOPIC_ID.0));
+        }
     }
 
     /// New metadata says nothing better: what waited for it tries again.
@@ -430,45 +447,6 @@ impl Partition {
             }
         }
     }
-}
-
-/// What kept batches from leaving.
-pub(crate) struct Standstill {
-    queue: Option<Arc<ReadyQueue>>,
-    last_error: Option<Error>,
-}
-
-impl Standstill {
-    /// The error of batches that ran out of time, or that the close of the producer overtook.
-    pub(crate) fn error(&self, kind: ErrorKind, what: &str, fate: Fate) -> Error {
-        let Fate {
-            attempts,
-            outcome,
-            on_wire,
-        } = fate;
-        let trouble = self.queue.as_ref().and_then(|queue| queue.trouble());
-        let phase = match (&self.queue, attempts) {
-            _ if on_wire => "sent, waiting for the acknowledgement".to_string(),
-            (None, 0) => "never sent: the partition has no leader".to_string(),
-            (None, _) => "waiting to be sent again: the partition has no leader".to_string(),
-            (Some(queue), 0) => format!("never sent: waiting for broker {}", queue.broker_id()),
-            (Some(queue), _) => format!("waiting to be sent again to broker {}", queue.broker_id()),
-        };
-        let error = Error::new(kind, format!("{what}; {phase}; attempts: {attempts}"));
-        let error = error.with_outcome(outcome);
-        match trouble.or_else(|| self.last_error.clone()) {
-            Some(cause) => error.with_cause(cause),
-            None => error,
-        }
-    }
-}
-
-/// How far a batch came.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fate {
-    pub(crate) attempts: u32,
-    pub(crate) outcome: Outcome,
-    pub(crate) on_wire: bool,
 }
 
 impl Hurry for Partition {

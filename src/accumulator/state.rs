@@ -62,6 +62,8 @@ pub(crate) struct State {
     /// The broker that has what is on the wire.
     home: Option<i32>,
     pub(crate) route: Option<Route>,
+    /// The id of the topic that batches were last routed to, if brokers tell ids.
+    topic_id: TopicId,
     /// A refusal said that the route is wrong: wait for the next view of the cluster.
     pub(super) awaits_view: bool,
     pub(super) rests_until: Option<Instant>,
@@ -352,6 +354,9 @@ impl State {
             self.announced = Announced::No;
         }
         if let Some(route) = &route {
+            if route.topic_id != TopicId::default() {
+                self.topic_id = route.topic_id;
+            }
             for flight in &mut self.flights {
                 if let Stage::Waiting(batch) = &mut flight.stage {
                     batch.topic_id = route.topic_id;
@@ -367,6 +372,12 @@ impl State {
         if let Some(open) = &mut self.open {
             open.is_hurried = true;
         }
+    }
+
+    /// True if `topic_id` is that of a topic made anew under the old name.
+    pub(crate) fn is_anew(&self, topic_id: TopicId) -> bool {
+        let none = TopicId::default();
+        self.topic_id != none && topic_id != none && topic_id != self.topic_id
     }
 
     /// Follows a leader that is newer than what the refusal was about: no need to rest or to wait

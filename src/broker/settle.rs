@@ -96,7 +96,7 @@ impl Settle {
             .clone()
             .context(format!("record for {}", token.partition));
         for batch in waited.chain(given_up.unsent) {
-            fail(batch, error.clone());
+            batch.fail(error.clone());
         }
     }
 
@@ -142,12 +142,10 @@ impl Settle {
                 let verdict = Verdict::Again {
                     at,
                     awaits_view,
-                    error,
+                    error: error.clone(),
                 };
-                if let Some(mut batch) = partition.ended(batch, verdict) {
-                    // Its time is over, and whoever said so may be about to tell: that is its
-                    // result.
-                    batch.free();
+                if let Some(batch) = partition.ended(batch, verdict) {
+                    batch.fail(error);
                 }
                 // Not before: a view that comes between the wish and the batch's return would not
                 // free the partition that waits for one, and no other view would be asked for.
@@ -166,7 +164,7 @@ impl Settle {
                     error: error.clone(),
                 };
                 if let Some(batch) = partition.ended(batch, verdict) {
-                    fail(batch, error);
+                    batch.fail(error);
                 }
             }
         }
@@ -177,14 +175,6 @@ impl Settle {
             self.core.wishes.refresh();
         }
     }
-}
-
-/// Fails a batch that its partition has done with, unless its time has done so before.
-fn fail(mut batch: Batch, error: Error) {
-    let error = error.with_outcome(batch.outcome());
-    batch.free();
-    let partition = batch.partition.clone();
-    partition.resolve(batch.place, batch.records, Err(Failure::from(error)));
 }
 
 /// The records that the broker blamed (KIP-467), each once; all others failed with the batch.

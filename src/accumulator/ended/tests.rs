@@ -1,3 +1,5 @@
+mod lost_logs;
+
 use super::*;
 use crate::accumulator::tests::bench::{
     Bench, LINGER, again, out_of_sequence, stage_name, trouble,
@@ -314,30 +316,6 @@ fn a_batch_that_is_refused_under_every_epoch_rests_in_between() {
     }
     bench.end(batch, Verdict::Acked);
     assert!(bench.take().is_some(), "what is behind it has no reason to");
-}
-
-/// Rules 17 and 18: what was acknowledged is not in the log any more, unless it is the broker that
-/// has forgotten, or something else is missing in between.
-#[test]
-fn a_loss_of_acknowledged_records_is_told_from_other_refusals() {
-    for (place, acked) in [
-        (Next, Some(0)),
-        (BelowAcked, Some(4)),
-        (AboveOnWire, None),
-        (AboveWaiting, None),
-        (AboveTombstone, None),
-    ] {
-        let (bench, batch) = bench_with(place, true);
-        let loss = |verdict| bench.state.loss(&batch, &verdict).map(|loss| loss.acked);
-        assert_eq!(loss(out_of_sequence(false)), acked, "{place:?}");
-        assert_eq!(loss(out_of_sequence(true)), None, "{place:?}");
-        assert_eq!(loss(again()), None, "{place:?}");
-    }
-    let mut bench = Bench::new(true);
-    bench.put(1);
-    let first = bench.take().expect("a batch");
-    let loss = bench.state.loss(&first, &out_of_sequence(false));
-    assert!(loss.is_none(), "nothing was acknowledged");
 }
 
 /// Rule 17, KIP-360: an old broker that has forgotten the producer proves nothing of a doubtful
