@@ -249,7 +249,7 @@ impl Updater {
                 );
                 identities.set(identity);
             }
-            Err(error) if error.is_retriable() => {
+            Err(error) if identity::may_pass(&error) => {
                 log::debug!("no producer id yet: {error}");
                 identities.set_trouble(error);
                 self.connection = None;

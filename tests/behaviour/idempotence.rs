@@ -1,16 +1,19 @@
 //! Exactly once, in order: producer ids, epochs, sequences.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use milena::mock::{Api, FirstSequence, MockCluster};
 use milena::{ErrorKind, Outcome};
 
 use crate::support::{
-    NOT_ENOUGH_REPLICAS, NOT_LEADER, REQUEST_TIMED_OUT, SOON, all_delivered, assert_contiguous,
-    cluster, config, count_of, delivered, eventually, exactly_once, failed, numbers, produced,
-    producer, result, send, send_numbers, values, wait_for_produced,
+    NOT_ENOUGH_REPLICAS, NOT_LEADER, PROMISED, REQUEST_TIMED_OUT, SOON, all_delivered,
+    assert_contiguous, cluster, config, count_of, delivered, eventually, exactly_once, failed,
+    numbers, produced, producer, result, send, send_numbers, values, wait_for_produced,
 };
+
+/// Long enough for what is answered at once.
+const SHORT: Duration = Duration::from_millis(300);
 
 /// The identities that the logged records of a partition carry.
 fn identities(cluster: &MockCluster, partition: i32) -> BTreeSet<(i64, i16)> {
@@ -157,10 +160,39 @@ fn a_producer_id_is_asked_for_until_a_broker_has_one() {
     let cluster = cluster(2, 1);
     let loading = cluster.on(Api::InitProducerId).error(14);
     let absent = cluster.on(Api::InitProducerId).times(2).error(15);
+    let moved = cluster.on(Api::InitProducerId).error(16);
+    let unknown = cluster.on(Api::InitProducerId).times(2).error(-1);
     let hang_up = cluster.on(Api::InitProducerId).disconnect();
+    let slow = cluster.on(Api::InitProducerId).delay(SHORT).answer();
     let producer = exactly_once(&cluster);
     delivered(&send(&producer, 0, "v"));
-    assert_eq!((loading.hits(), absent.hits(), hang_up.hits()), (1, 2, 1));
+    let hits = [loading, absent, moved, unknown, hang_up, slow].map(|fault| fault.hits());
+    assert_eq!(hits, [1, 2, 1, 2, 1, 1]);
+}
+
+#[test]
+fn records_that_wait_for_a_producer_id_have_their_time_too() {
+    for is_silent in [false, true] {
+        let cluster = cluster(1, 1);
+        let on = cluster.on(Api::InitProducerId).always();
+        let fault = match is_silent {
+            true => on.never_answer(),
+            false => on.error(-1),
+        };
+        let config = config(&cluster).idempotence(true);
+        let limits = config.request_timeout(SHORT).delivery_timeout(2 * SHORT);
+        let producer = producer(limits);
+        let start = Instant::now();
+        let error = failed(&send(&producer, 0, "v"));
+        assert!(start.elapsed() < 2 * SHORT + PROMISED);
+        assert_eq!(
+            (error.kind(), error.outcome()),
+            (ErrorKind::TimedOut, Outcome::NotWritten)
+        );
+        fault.cancel();
+        eventually("a producer id", || result(&send(&producer, 0, "w")).is_ok());
+        assert_eq!(values(&cluster, 0), ["w"]);
+    }
 }
 
 #[test]
