@@ -6,6 +6,8 @@ mod backpressure;
 mod batching;
 #[path = "behaviour/callbacks.rs"]
 mod callbacks;
+#[path = "behaviour/codes.rs"]
+mod codes;
 #[path = "behaviour/connection.rs"]
 mod connection;
 #[path = "behaviour/delivery.rs"]
@@ -19,10 +21,16 @@ mod idempotence;
 mod idle;
 #[path = "behaviour/metadata.rs"]
 mod metadata;
+#[path = "behaviour/oracle.rs"]
+mod oracle;
 #[path = "behaviour/ordering.rs"]
 mod ordering;
+#[path = "behaviour/recreated.rs"]
+mod recreated;
 #[path = "behaviour/retries.rs"]
 mod retries;
+#[path = "behaviour/sequences.rs"]
+mod sequences;
 #[path = "behaviour/shutdown.rs"]
 mod shutdown;
 #[path = "behaviour/support.rs"]

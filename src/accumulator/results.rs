@@ -8,6 +8,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+#[cfg(test)]
+use super::coverage;
 use crate::delivery::{Completion, Resolution};
 use crate::error::Outcome;
 use crate::metrics::Metrics;
@@ -58,6 +60,8 @@ impl Results {
             return false;
         };
         entry.result = Some((resolution, records));
+        #[cfg(test)]
+        coverage::told(place == self.first);
         true
     }
 

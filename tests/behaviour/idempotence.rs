@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use milena::mock::{Api, FirstSequence, MockCluster};
 use milena::{ErrorKind, Outcome};
 
+use crate::oracle::assert_exactly_once;
 use crate::support::{
-    NOT_ENOUGH_REPLICAS, NOT_LEADER, PROMISED, REQUEST_TIMED_OUT, SOON, all_delivered,
-    assert_contiguous, cluster, config, count_of, delivered, eventually, exactly_once, failed,
-    numbers, produced, producer, result, send, send_numbers, values, wait_for_produced,
+    NOT_ENOUGH_REPLICAS, NOT_LEADER, PROMISED, REQUEST_TIMED_OUT, SOON, all_delivered, cluster,
+    config, count_of, delivered, eventually, exactly_once, failed, numbers, produced, producer,
+    result, send, send_numbers, values, wait_for_produced,
 };
 
 /// Long enough for what is answered at once.
@@ -39,7 +40,7 @@ fn a_lost_answer_makes_no_duplicate() {
         assert_eq!(values(&cluster, partition), numbers(0..60));
         assert_eq!(identities(&cluster, partition).len(), 1);
     }
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..2);
     assert_eq!(count_of(&cluster, Api::InitProducerId).len(), 1);
 }
 
@@ -53,7 +54,7 @@ fn an_error_after_the_append_makes_no_duplicate() {
     }
     all_delivered(&send_numbers(&producer, 0, 0..40));
     assert_eq!(values(&cluster, 0), numbers(0..40));
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
 }
 
 #[test]
@@ -84,9 +85,14 @@ fn five_batches_of_a_partition_are_on_the_wire_once_it_is_proven() {
 
 #[test]
 fn a_refused_first_batch_is_not_overtaken() {
-    for code in [NOT_LEADER, NOT_ENOUGH_REPLICAS] {
+    let rules = [FirstSequence::Any, FirstSequence::ZeroInNewLog];
+    let codes = [NOT_LEADER, NOT_ENOUGH_REPLICAS];
+    for (code, rule) in codes
+        .into_iter()
+        .flat_map(|code| rules.map(|rule| (code, rule)))
+    {
         let cluster = cluster(2, 1);
-        cluster.set_first_sequence(FirstSequence::Any);
+        cluster.set_first_sequence(rule);
         let producer = exactly_once(&cluster);
         cluster.on(Api::Produce).partition("t", 0).error(code);
         all_delivered(&send_numbers(&producer, 0, 0..10));
@@ -100,7 +106,7 @@ fn a_refused_first_batch_is_not_overtaken() {
             .error(code);
         all_delivered(&send_numbers(&producer, 0, 10..20));
         assert_eq!(values(&cluster, 0), numbers(0..20));
-        assert_contiguous(&cluster);
+        assert_exactly_once(&cluster, 0..1);
     }
 }
 
@@ -118,7 +124,7 @@ fn what_is_out_of_order_behind_a_refusal_is_sent_again_behind_it() {
     gate.open();
     all_delivered(&deliveries);
     assert_eq!((refusal.hits(), values(&cluster, 0)), (1, numbers(0..10)));
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
     assert_eq!(identities(&cluster, 0).len(), 1);
 }
 
@@ -136,7 +142,7 @@ fn a_broker_that_has_forgotten_the_producer_costs_nothing() {
     on.times(5).error(UNKNOWN_PRODUCER_ID);
     all_delivered(&send_numbers(&producer, 0, 10..15));
     assert_eq!(values(&cluster, 0), numbers(0..15));
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
 }
 
 #[test]
@@ -152,7 +158,7 @@ fn a_log_that_has_lost_its_end_is_written_on() {
     all_delivered(&send_numbers(&producer, 0, 5..10));
     assert_eq!(values(&cluster, 0), numbers(0..10));
     assert_eq!(identities(&cluster, 0).len(), 2);
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
 }
 
 #[test]
@@ -287,7 +293,7 @@ fn a_batch_that_is_too_large_for_the_broker_fails_alone() {
     all_delivered(&before);
     all_delivered(&behind);
     assert_eq!(values(&cluster, 0), numbers(0..20));
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
 }
 
 /// Refusals, lost answers and hang-ups in turn, on several brokers and partitions.
@@ -324,5 +330,5 @@ fn each_record_is_once_in_the_log_whatever_happens_on_the_way() {
             "partition {partition}"
         );
     }
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..6);
 }
