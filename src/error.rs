@@ -51,6 +51,10 @@ pub enum ErrorKind {
     Closed,
     /// The producer was made before a `fork`, by the other process: it works there only.
     Forked,
+    /// The partition has stopped behind a record that it lost ([`Config::gapless`]).
+    ///
+    /// [`Config::gapless`]: crate::Config::gapless
+    Stopped,
     /// The buffer (`buffer.memory`) had no room within `max.block.ms`.
     BufferFull,
     /// The topic is not known yet, and the call may not wait for it.
@@ -327,6 +331,7 @@ mod tests {
             Misuse,
             Closed,
             Forked,
+            Stopped,
             BufferFull,
             TopicNotReady,
             UnknownTopic,

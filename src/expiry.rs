@@ -1,10 +1,10 @@
 //! The thread that fails records whose `delivery.timeout.ms` is over, whatever brokers and sockets
 //! do.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::broker::Core;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex};
 use crate::time;
 

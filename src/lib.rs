@@ -67,11 +67,16 @@ mod conn;
 mod delivery;
 mod error;
 mod expiry;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guide;
 mod latch;
 mod metrics;
 #[cfg(feature = "mock")]
 pub mod mock;
+#[cfg(all(test, model))]
+mod models;
 mod partitioner;
 mod process;
 mod producer;

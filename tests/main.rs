@@ -15,16 +15,28 @@ mod delivery;
 #[cfg(unix)]
 #[path = "behaviour/forking.rs"]
 mod forking;
+#[path = "behaviour/gaps.rs"]
+mod gaps;
+#[path = "behaviour/hostile/mod.rs"]
+mod hostile;
 #[path = "behaviour/idempotence.rs"]
 mod idempotence;
 #[path = "behaviour/idle.rs"]
 mod idle;
+#[path = "behaviour/leaders.rs"]
+mod leaders;
+#[path = "behaviour/links.rs"]
+mod links;
 #[path = "behaviour/metadata.rs"]
 mod metadata;
 #[path = "behaviour/oracle.rs"]
 mod oracle;
 #[path = "behaviour/ordering.rs"]
 mod ordering;
+#[path = "behaviour/process.rs"]
+mod process;
+#[path = "behaviour/proxy.rs"]
+mod proxy;
 #[path = "behaviour/recreated.rs"]
 mod recreated;
 #[path = "behaviour/retries.rs"]
@@ -35,3 +47,5 @@ mod sequences;
 mod shutdown;
 #[path = "behaviour/support.rs"]
 mod support;
+#[path = "behaviour/topics.rs"]
+mod topics;

@@ -247,6 +247,10 @@ impl Batch {
         self.is_paid = true;
     }
 
+    pub(crate) fn owes_result(&self) -> bool {
+        !self.is_paid
+    }
+
     /// Gives its memory back; its owner sees to its result.
     pub(crate) fn free(&mut self) {
         self.bytes = Vec::new();
@@ -257,7 +261,7 @@ impl Batch {
     /// Fails its records, unless somebody else sees to their result.
     pub(crate) fn fail(mut self, error: Error) {
         let error = error.with_outcome(self.outcome());
-        let is_owed = !self.is_paid;
+        let is_owed = self.owes_result();
         self.free();
         if is_owed {
             let failure = Failure::from(error);

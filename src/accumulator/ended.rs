@@ -377,6 +377,21 @@ pub(crate) struct GivenUp {
     pub(crate) unsent: Vec<Batch>,
 }
 
+impl GivenUp {
+    pub(crate) fn is_any(&self) -> bool {
+        !self.sent.is_empty() || !self.unsent.is_empty()
+    }
+
+    /// Those that waited here.
+    pub(crate) fn batches(self) -> impl Iterator<Item = Batch> {
+        let waited = self.sent.into_iter().filter_map(|sent| match sent {
+            Sent::Waiting(batch) => Some(batch),
+            Sent::OnWire(..) => None,
+        });
+        waited.chain(self.unsent)
+    }
+}
+
 /// A batch that was sent and is out of time.
 pub(crate) enum Sent {
     /// It waited to be sent again.

@@ -10,14 +10,12 @@ pub(crate) mod partition;
 pub(crate) mod ready;
 mod results;
 pub(crate) mod sequence;
-mod standstill;
 pub(crate) mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod topic;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::callbacks::CallbackQueue;
@@ -26,6 +24,7 @@ use crate::delivery::{Completion, Delivery, Failure};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::metrics::Metrics;
 use crate::record::Record;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Deadline, human};
 
@@ -33,9 +32,8 @@ use batch::lone_size;
 use budget::{Budget, Grant, Refused};
 use ended::{GivenUp, Sent};
 use identity::Identities;
-use partition::{Append, Load, Partition, Shared};
+use partition::{Append, Fate, Load, Partition, Shared};
 use ready::ReadyQueue;
-use standstill::Fate;
 use state::Rules;
 use topic::Topic;
 
@@ -79,6 +77,7 @@ impl Accumulator {
                 config.max_in_flight
             },
             is_idempotent: config.idempotence,
+            is_gapless: config.gapless,
         };
         let budget = Budget::new(config.buffer_memory);
         Self {
@@ -134,6 +133,24 @@ impl Accumulator {
         self.queues.lock().push(queue);
     }
 
+    /// The broker with this inbox has left the cluster.
+    ///
+    /// A hint may lead a partition to it at this moment: either that is undone here, or whoever
+    /// follows the hint finds the queue closed.
+    pub(crate) fn close_queue(&self, gone: &Arc<ReadyQueue>) {
+        self.queues.lock().retain(|queue| !Arc::ptr_eq(queue, gone));
+        gone.close();
+        self.partitions()
+            .iter()
+            .for_each(|partition| partition.lose_route(gone));
+    }
+
+    /// The brokers that lead a partition or have a batch of one.
+    pub(crate) fn brokers_in_use(&self) -> HashSet<i32> {
+        let partitions = self.partitions();
+        partitions.iter().flat_map(|one| one.needs()).collect()
+    }
+
     /// Refuses a record that could never be sent.
     pub(crate) fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
         let size = lone_size(record);
@@ -174,6 +191,7 @@ impl Accumulator {
                 }
                 Append::Needs(room) => room,
                 Append::Closed => return Err(Error::closed()),
+                Append::Stopped(error) => return Err(error),
             };
             let budget = self.budget();
             drop(grant.take());
@@ -384,8 +402,9 @@ fn fail(
     kind: ErrorKind,
     what: &str,
 ) -> Losses {
-    let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by);
     let what = format!("record for {partition} {what}");
+    let lost = || Error::new(kind, what.clone());
+    let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by, lost);
     let mut losses = Losses::default();
     let mut resolve = |place: u64, fate: Fate, records: u32| {
         let error = standstill.error(kind, &what, fate);

@@ -1,28 +1,32 @@
 //! One partition: its lock, and who is told once the lock is released.
 
+mod gap;
+mod routes;
+mod standstill;
+
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
 use super::budget::{Budget, Grant};
 use super::ended::{GivenUp, Loss};
 use super::identity::Identities;
-use super::ready::{ReadyQueue, Token};
+use super::ready::Token;
 use super::results::Told;
 use super::sequence::Current;
 #[cfg(test)]
 use super::sequence::Sequences;
-use super::standstill::Standstill;
-use super::state::{Announcement, Conditions, Route, Rules, State, Take, Verdict};
+use super::state::{Announcement, Conditions, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
 use crate::delivery::{Completion, Hurry, Resolution, Slot};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::record::Record;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
-use crate::wire::codes::Code;
+
+pub(crate) use standstill::{Fate, Standstill};
 
 /// The batches of one partition. It lives as long as the producer, whatever the metadata says
 /// meanwhile.
@@ -67,6 +71,8 @@ pub(crate) enum Append {
     Needs(Room),
     /// The producer is closed.
     Closed,
+    /// The partition has lost a record, and takes no more before it is resumed.
+    Stopped(Error),
 }
 
 /// What a partition holds, for the message of a full buffer.
@@ -107,6 +113,9 @@ impl Partition {
         let mut state = self.state.lock();
         if self.shared.is_closed.load(Ordering::SeqCst) {
             return Append::Closed;
+        }
+        if let Some(stopped) = self.stopped(&state) {
+            return Append::Stopped(stopped);
         }
         if let Some(open) = &state.open {
             let record_len = open.encoded_len(record, timestamp_ms);
@@ -190,6 +199,11 @@ impl Partition {
         let mut state = self.state.lock();
         let loss = state.loss(&batch, &verdict);
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
+        if settled.as_ref().is_some_and(Batch::owes_result)
+            && let Some(error) = state.last_error.clone()
+        {
+            state.results.lose(|| error);
+        }
         self.unlock_and_tell(state);
         if let Some(Loss {
             stamp,
@@ -238,66 +252,6 @@ impl Partition {
         is_first
     }
 
-    /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than
-    /// the known one is ignored, unless the topic was made anew.
-    pub(crate) fn reroute(self: &Arc<Self>, route: Option<Route>) {
-        let mut state = self.state.lock();
-        let known = state.route.clone();
-        let is_older = match (&route, &known) {
-            (Some(new), Some(old)) if new.topic_id == old.topic_id => {
-                new.leader_epoch >= 0 && new.leader_epoch < old.leader_epoch
-            }
-            _ => false,
-        };
-        let is_anew = route
-            .as_ref()
-            .is_some_and(|route| state.is_anew(route.topic_id));
-        let doubtful = match is_anew {
-            true => state.lose_log(&self.shared.rules),
-            false => Vec::new(),
-        };
-        state.reroute(if is_older { known } else { route });
-        self.unlock_and_tell(state);
-        for batch in doubtful {
-            let message = format!(
-                "record for {self}: the topic was deleted and made anew, and the old one may have \
-                 had the record; not sent again"
-            );
-            let error = Error::new(ErrorKind::UnknownTopic, message);
-            batch.fail(error.with_code(Code::UNKNOWN_TOPIC_ID.0));
-        }
-    }
-
-    /// New metadata says nothing better: what waited for it tries again.
-    pub(crate) fn confirm_route(self: &Arc<Self>) {
-        let mut state = self.state.lock();
-        let route = state.route.clone();
-        state.reroute(route);
-        self.unlock_and_tell(state);
-    }
-
-    /// Follows a leader that a broker named in its refusal, if that is news.
-    pub(crate) fn follow_hint(self: &Arc<Self>, queue: Arc<ReadyQueue>, leader_epoch: i32) -> bool {
-        let mut state = self.state.lock();
-        let Some(topic_id) = state.route.as_ref().map(|route| route.topic_id) else {
-            return false;
-        };
-        if state
-            .route
-            .as_ref()
-            .is_some_and(|route| route.leader_epoch >= leader_epoch)
-        {
-            return false;
-        }
-        state.follow_at_once(Route {
-            queue,
-            leader_epoch,
-            topic_id,
-        });
-        self.unlock_and_tell(state);
-        true
-    }
-
     pub(crate) fn has_leader(&self) -> bool {
         self.leader().is_some()
     }
@@ -312,6 +266,11 @@ impl Partition {
     pub(crate) fn leader(&self) -> Option<i32> {
         let state = self.state.lock();
         state.route.as_ref().map(|route| route.queue.broker_id())
+    }
+
+    /// The brokers that may not go: the one that leads it, and the one that has not answered yet.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = i32> + use<> {
+        self.state.lock().needs()
     }
 
     pub(crate) fn has_batches(&self) -> bool {
@@ -340,6 +299,11 @@ impl Partition {
         state.hurry();
         unsettled.extend(state.results.untold().cloned());
         self.unlock_and_tell(state);
+    }
+
+    /// The completions of all that is not settled.
+    pub(crate) fn unsettled(&self) -> Vec<Arc<Completion>> {
+        self.state.lock().results.untold().cloned().collect()
     }
 
     /// When the oldest batch without a result was made.
@@ -373,12 +337,20 @@ impl Partition {
     }
 
     /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
-    pub(crate) fn give_up(self: &Arc<Self>, created_by: Option<Instant>) -> (GivenUp, Standstill) {
+    /// `lost` tells in short what has become of it.
+    pub(crate) fn give_up(
+        self: &Arc<Self>,
+        created_by: Option<Instant>,
+        lost: impl FnOnce() -> Error,
+    ) -> (GivenUp, Standstill) {
         let identity_trouble = self.shared.identities.trouble();
         let mut state = self.state.lock();
         let given_up = state.give_up(created_by, &self.shared.rules, |open| {
             open.close(self.clone())
         });
+        if given_up.is_any() {
+            state.results.lose(lost);
+        }
         let standstill = Standstill {
             queue: state.route.as_ref().map(|route| route.queue.clone()),
             last_error: identity_trouble.or_else(|| state.last_error.clone()),
@@ -388,13 +360,21 @@ impl Partition {
     }
 
     /// Takes out what waits here for `broker_id`, if `ticket` is valid, because that broker will
-    /// not have it.
-    pub(crate) fn refuse(self: &Arc<Self>, ticket: u64, broker_id: i32) -> Option<GivenUp> {
+    /// not have it: `lost` tells why.
+    pub(crate) fn refuse(
+        self: &Arc<Self>,
+        ticket: u64,
+        broker_id: i32,
+        lost: &Error,
+    ) -> Option<GivenUp> {
         let mut state = self.state.lock();
         if !state.is_valid(ticket, broker_id) {
             return None;
         }
         let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
+        if given_up.is_any() {
+            state.results.lose(|| lost.clone());
+        }
         self.unlock_and_tell(state);
         Some(given_up)
     }
@@ -410,6 +390,8 @@ impl Partition {
     /// first.
     fn unlock_and_tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a, State>) {
         let rules = &self.shared.rules;
+        // Before the lock is released for a newer identity, under which it could leave.
+        let stopped = self.stop(&mut state);
         if let Some(outgrown) = state.end_drain() {
             drop(state);
             self.shared.identities.raise(outgrown);
@@ -419,6 +401,8 @@ impl Partition {
         let announcement = state.announce(rules, conditions);
         let result = state.results.next();
         drop(state);
+        // Its memory is free before anybody sees the result.
+        stopped.into_iter().for_each(|mut batch| batch.free());
         self.tell(announcement, conditions.is_pressed);
         self.tell_results(result);
     }

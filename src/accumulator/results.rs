@@ -11,7 +11,7 @@ use std::time::Instant;
 #[cfg(test)]
 use super::coverage;
 use crate::delivery::{Completion, Resolution};
-use crate::error::Outcome;
+use crate::error::{Error, Outcome};
 use crate::metrics::Metrics;
 use crate::sync::Arc;
 
@@ -23,6 +23,8 @@ pub(crate) struct Results {
     first: u64,
     /// Some thread tells the result of the first entry now, and sees to those behind it.
     is_telling: bool,
+    /// Why the first record failed that did since the last [`resume`](Self::resume).
+    lost: Option<Error>,
 }
 
 struct Entry {
@@ -59,6 +61,9 @@ impl Results {
         let Some(entry) = entry.filter(|entry| entry.result.is_none()) else {
             return false;
         };
+        if let Err(failure) = &resolution {
+            self.lost.get_or_insert_with(|| failure.error.clone());
+        }
         entry.result = Some((resolution, records));
         #[cfg(test)]
         coverage::told(place == self.first);
@@ -89,6 +94,20 @@ impl Results {
         self.is_telling = false;
         self.pop();
         self.next()
+    }
+
+    /// A record is lost whose result comes later.
+    pub(crate) fn lose(&mut self, why: impl FnOnce() -> Error) {
+        self.lost.get_or_insert_with(why);
+    }
+
+    pub(crate) fn lost(&self) -> Option<&Error> {
+        self.lost.as_ref()
+    }
+
+    /// Forgets what was lost; true if something was.
+    pub(crate) fn resume(&mut self) -> bool {
+        self.lost.take().is_some()
     }
 
     fn pop(&mut self) {
@@ -135,7 +154,7 @@ mod tests {
     use super::*;
     use crate::callbacks::CallbackQueue;
     use crate::delivery::{Acknowledged, NoHurry};
-    use crate::error::{Error, ErrorKind};
+    use crate::error::ErrorKind;
     use crate::time;
 
     fn completion() -> Arc<Completion> {

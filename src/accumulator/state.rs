@@ -30,6 +30,8 @@ pub(crate) struct Rules {
     /// Un-answered batches of one partition.
     pub(crate) on_wire_max: usize,
     pub(crate) is_idempotent: bool,
+    /// A partition stops at a record that it loses.
+    pub(crate) is_gapless: bool,
 }
 
 /// What else decides about them, and changes.
@@ -389,6 +391,13 @@ impl State {
 
     pub(crate) fn needs_view(&self) -> bool {
         self.route.is_none() || self.awaits_view
+    }
+
+    /// The broker that leads it, and the one that has what is on the wire.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = i32> + use<> {
+        let leader = self.route.as_ref().map(|route| route.queue.broker_id());
+        let home = self.home.filter(|_| self.on_wire > 0);
+        leader.into_iter().chain(home)
     }
 
     pub(crate) fn has_batches(&self) -> bool {

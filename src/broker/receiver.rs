@@ -187,6 +187,11 @@ impl Receiver {
         {
             Ok(broker) => {
                 partition.follow_hint(broker.queue.clone(), leader.leader_epoch);
+                if broker.queue.is_closed() {
+                    // It has left the cluster just now: the next view says who leads.
+                    partition.lose_route(&broker.queue);
+                    self.core.wishes.refresh();
+                }
             }
             Err(error) => log::debug!("the new leader of {partition} is not followed: {error}"),
         }
@@ -197,3 +202,6 @@ impl Receiver {
 pub(crate) fn port(port: i32) -> Option<u16> {
     u16::try_from(port).ok().filter(|port| *port != 0)
 }
+
+#[cfg(test)]
+mod tests;

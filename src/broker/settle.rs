@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::outcome::{Decision, End, Facts, Policy, acknowledged, decide};
 use super::{Broker, Core};
 use crate::accumulator::batch::Batch;
-use crate::accumulator::ended::Sent;
+use crate::accumulator::ended::GivenUp;
 use crate::accumulator::ready::Token;
 use crate::accumulator::state::Verdict;
 use crate::config::Acks;
@@ -85,17 +85,12 @@ impl Settle {
     /// The broker will not have us: what waits for it in the token's partition fails. What was
     /// never sent gets no sequence for that.
     pub(crate) fn refused(&self, token: &Token, error: &Error) {
-        let Some(given_up) = token.partition.refuse(token.ticket, self.broker.id()) else {
-            return;
-        };
-        let waited = given_up.sent.into_iter().filter_map(|sent| match sent {
-            Sent::Waiting(batch) => Some(batch),
-            Sent::OnWire(..) => None,
-        });
         let error = error
             .clone()
             .context(format!("record for {}", token.partition));
-        for batch in waited.chain(given_up.unsent) {
+        let id = self.broker.id();
+        let given_up = token.partition.refuse(token.ticket, id, &error);
+        for batch in given_up.into_iter().flat_map(GivenUp::batches) {
             batch.fail(error.clone());
         }
     }

@@ -100,7 +100,6 @@ static LIBRDKAFKA_ONLY: &[&str] = &[
     "builtin.features",
     "debug",
     "delivery.report.only.error",
-    "enable.gapless.guarantee",
     "enable.random.seed",
     "enable.sparse.connections",
     "internal.termination.signal",

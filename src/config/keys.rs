@@ -219,6 +219,8 @@ pub(super) static KEYS: &[Key] = &[
         fine: &[""],
         why: "providers are classes of Java; put the values themselves in place of ${...}",
     }),
+    // Java's producer has no such thing; this is librdkafka's name.
+    ("enable.gapless.guarantee", read!(gapless, s => s.boolean()?)),
     // Java's producer always allows it; this is librdkafka's name.
     ("allow.auto.create.topics", read!(allow_auto_create_topics, s => s.boolean()?)),
 ];

@@ -85,6 +85,7 @@ pub struct Config {
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<SaslConfig>,
     pub(crate) idempotence: bool,
+    pub(crate) gapless: bool,
     chosen: Chosen,
     warnings: Vec<String>,
 }
@@ -179,6 +180,7 @@ impl Config {
             tls: TlsConfig::default(),
             sasl: None,
             idempotence: false,
+            gapless: false,
             chosen: Chosen::default(),
             warnings: Vec::new(),
         }

@@ -60,6 +60,27 @@ impl Config {
         self
     }
 
+    /// Whether a partition stops at a record that it loses, instead of going on without it.
+    ///
+    /// Where it stops, what is behind that record in the buffer fails at once as
+    /// [`NotWritten`](crate::Outcome::NotWritten), and so does every later send to the partition,
+    /// with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped), until the program calls
+    /// [`Producer::resume`](crate::Producer::resume). So nothing gets into the log that was sent
+    /// after a record that is not in it. A record that `send` itself refuses, such as one that is
+    /// too large or finds the buffer full, was never accepted, and stops nothing.
+    ///
+    /// It needs [`idempotence`](Self::idempotence): only brokers that check sequence numbers refuse
+    /// what was already on its way behind the lost record.
+    ///
+    /// Defaults to `false`: the records behind a lost one are delivered, as with Java, and the
+    /// lost one is missing from the row.
+    ///
+    /// Librdkafka's name: `enable.gapless.guarantee`; there it stops the whole producer for good.
+    pub fn gapless(mut self, gapless: bool) -> Self {
+        self.gapless = gapless;
+        self
+    }
+
     /// How long `send` and `partitions_for` may block, on a full buffer and on a topic not yet
     /// known taken together.
     ///

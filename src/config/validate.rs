@@ -100,7 +100,13 @@ impl Config {
     /// otherwise, which is an error: each of the three is what keeps duplicates and gaps out.
     fn settle_idempotence(&mut self) -> Result<(), Error> {
         if !self.idempotence {
-            return Ok(());
+            return match self.gapless {
+                false => Ok(()),
+                true => Err(wrong(
+                    "enable.gapless.guarantee=true needs enable.idempotence=true: without it, what \
+                     is on its way behind a lost record gets into the log",
+                )),
+            };
         }
         let clash = |key: &str, value: String, why: &str| {
             let message = format!(

@@ -310,8 +310,11 @@ fn each_partition_of_an_answer_is_seen_to_alone() {
     assert_exactly_once(&cluster, 0..4);
 }
 
+/// What an answer says of a partition: its index, a code, an offset.
+type Word = (i32, i16, i64);
+
 /// A Produce answer of version 3.
-fn answer_3(topics: &[(&str, &[(i32, i16, i64)])]) -> Vec<u8> {
+fn answer_3(topics: &[(&str, &[Word])]) -> Vec<u8> {
     let mut bytes = (topics.len() as i32).to_be_bytes().to_vec();
     for (name, partitions) in topics {
         bytes.extend((name.len() as i16).to_be_bytes());

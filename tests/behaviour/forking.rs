@@ -1,43 +1,22 @@
 //! A fork has neither the threads nor the connections of a producer that was made before it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::{Command, exit};
+use std::process::exit;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fork::Fork;
 use milena::mock::{Api, MockCluster};
 use milena::{Delivery, Error, ErrorKind, Outcome, Producer, Record, RecordMetadata};
 
-use super::support::{SOON, cluster, config, delivered, producer, result, send};
+use super::support::{SOON, cluster, config, delivered, is_own_process, producer, result, send};
 
-/// Goal: the child gets errors that say what to do, and ends; the parent does not notice. Method:
-/// the fork is made by a process of its own, which has no other tests in it.
+/// The child gets errors that say what to do, and ends; the parent does not notice.
 #[test]
 fn a_fork_gets_clear_errors_and_leaves_the_parent_alone() {
-    let binary = std::env::current_exe().expect("a path");
-    let mut child = Command::new(binary)
-        .args(["--exact", "forking::in_a_process_of_its_own"])
-        .args(["--ignored", "--test-threads=1"])
-        .spawn()
-        .expect("the test binary starts");
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("a child") {
-            break status;
-        }
-        if start.elapsed() > 3 * SOON {
-            child.kill().expect("a child");
-            panic!("the process with the fork hangs");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    assert!(status.success(), "{status}");
-}
-
-#[test]
-#[ignore = "the test above runs it, in a process of its own"]
-fn in_a_process_of_its_own() {
+    if !is_own_process("forking::a_fork_gets_clear_errors_and_leaves_the_parent_alone") {
+        return;
+    }
     let cluster = cluster(1, 1);
     let gate = cluster.gate();
     let ours = producer(config(&cluster));

@@ -5,7 +5,7 @@ use super::{Source, hold};
 
 /// A layer, its modules, and the layers that they may import. A file belongs to the longest module
 /// that begins its path, and may import from that one too.
-const LAYERS: [[&str; 3]; 12] = [
+const LAYERS: [[&str; 3]; 14] = [
     ["base", "sync time", "base"],
     ["codes", "wire/codes", ""],
     ["wire", "wire", "codes"],
@@ -33,9 +33,15 @@ const LAYERS: [[&str; 3]; 12] = [
         "base codes wire facts conn view accumulator txn broker top",
     ],
     ["mock", "mock", "base codes wire"],
+    ["fuzzing", "fuzzing", "base codes wire facts conn"],
     [
         "sim",
         "sim",
+        "base codes wire facts conn view accumulator broker top",
+    ],
+    [
+        "models",
+        "models",
         "base codes wire facts conn view accumulator broker top",
     ],
 ];

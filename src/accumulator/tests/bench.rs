@@ -64,6 +64,7 @@ impl Bench {
                 delivery_timeout: Duration::from_secs(100),
                 on_wire_max: 5,
                 is_idempotent,
+                is_gapless: false,
             },
             now: time::now(),
             newest: Current {

@@ -194,6 +194,11 @@ fn idempotence_implies_acks_all_and_retries_and_says_what_clashes() {
         let start = format!("{key}={value} clashes with enable.idempotence=true: ");
         assert!(text.starts_with(&start), "{text}");
     }
+    let gapless = with("enable.gapless.guarantee", "true");
+    assert!(gapless.clone().idempotence(true).validate().is_ok());
+    let text = complaint(gapless);
+    let start = "enable.gapless.guarantee=true needs enable.idempotence=true: ";
+    assert!(text.starts_with(start), "{text}");
     assert!(with("acks", "-1").idempotence(true).validate().is_ok());
     assert!(with("enable.idempotence", "FALSE").validate().is_ok());
 }

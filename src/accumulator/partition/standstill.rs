@@ -1,6 +1,6 @@
-//! Why batches did not leave, for the error of those that ran out of time.
+//! Why batches did not leave.
 
-use super::ready::ReadyQueue;
+use crate::accumulator::ready::ReadyQueue;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::sync::Arc;
 
