@@ -273,6 +273,10 @@ impl Batch {
         }
     }
 
+    pub(crate) fn max_timestamp_ms(&self) -> i64 {
+        self.max_timestamp_ms
+    }
+
     /// What is known of its records if they fail now.
     pub(crate) fn outcome(&self) -> Outcome {
         if self.may_be_written {

@@ -115,6 +115,10 @@ impl Settle {
                 let told = reply.filter(|reply| reply.error.is_ok());
                 let (offset, time) =
                     told.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
+                // Where the records keep their own times, a broker that recognises a batch answers
+                // with the greatest of them (UnifiedLog.append), as if it were the append time.
+                let is_own = batch.attempts > 1 && time == batch.max_timestamp_ms();
+                let time = if is_own { -1 } else { time };
                 partition.settled(batch, Ok(acknowledged(offset, time)));
             }
             Decision::Fail { refresh, error } => {
