@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::delivery::{Callback, Completion};
 use crate::process::Process;
 use crate::survive::survive;
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Arc, Condvar, Mutex, thread, thread_local};
 use crate::time;
 
 thread_local! {
@@ -63,7 +63,7 @@ impl CallbackQueue {
 
     /// True on the thread that runs this queue's callbacks.
     pub(crate) fn is_this_thread(&self) -> bool {
-        RUNS_FOR.get() == self.address()
+        RUNS_FOR.with(Cell::get) == self.address()
     }
 
     /// How many results were put in so far, for [`wait_through`](Self::wait_through).
@@ -110,7 +110,7 @@ impl CallbackQueue {
 
     fn start(self: &Arc<Self>) {
         let queue = self.clone();
-        let thread = std::thread::Builder::new().name("milena-callbacks".into());
+        let thread = thread::Builder::new().name("milena-callbacks".into());
         if let Err(error) = thread.spawn(move || queue.run()) {
             log::error!(
                 "cannot start the callback thread: {error}; callbacks wait for the next result"
@@ -120,7 +120,7 @@ impl CallbackQueue {
     }
 
     fn run(&self) {
-        RUNS_FOR.set(self.address());
+        RUNS_FOR.with(|queue| queue.set(self.address()));
         while let Some((completion, callbacks)) = self.next() {
             run_all(&completion, callbacks);
             completion.callbacks_have_run();

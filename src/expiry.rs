@@ -1,13 +1,13 @@
 //! The thread that fails records whose `delivery.timeout.ms` is over, whatever brokers and sockets
 //! do.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::broker::Core;
 use crate::survive::survive;
 #[cfg(test)]
 use crate::survive::trap;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex};
 use crate::time;
 

@@ -72,6 +72,8 @@ mod latch;
 mod metrics;
 #[cfg(feature = "mock")]
 pub mod mock;
+#[cfg(all(test, model))]
+mod models;
 mod partitioner;
 mod process;
 mod producer;

@@ -6,7 +6,6 @@ mod try_send;
 
 use std::fmt;
 use std::mem::size_of;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::accumulator::topic::{Topic, View};
@@ -25,6 +24,7 @@ use crate::partitioner::TopicView;
 use crate::record::Record;
 use crate::shutdown::{CloseReport, Shutdown};
 use crate::sync::Arc;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::time::{self, Deadline};
 
 use handle::Handle;

@@ -1,6 +1,5 @@
 //! The threads of a producer, and how they end.
 
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::broker::Core;
@@ -9,6 +8,7 @@ use crate::conn::Interrupt;
 use crate::delivery::Completion;
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
+use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time::{self, Deadline, human};
 
@@ -82,12 +82,10 @@ impl Shutdown {
         run: impl FnOnce() + Send + 'static,
     ) -> Result<(), Error> {
         let running = self.core.running.enter();
-        let thread = std::thread::Builder::new()
-            .name(name.into())
-            .spawn(move || {
-                run();
-                drop(running);
-            });
+        let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            run();
+            drop(running);
+        });
         let thread = thread.map_err(|error| {
             Error::new(
                 ErrorKind::Config,

@@ -1,25 +1,34 @@
-//! Locks, condition variables and threads from `std`; the one place that a model checker has to
-//! switch.
+//! Locks, condition variables, atomics and threads from `std`, or from the model checker shuttle
+//! under `cfg(model)`; no other file knows (see `src/models/mod.rs`).
+//!
+//! A wait with a deadline never reaches it under shuttle, so what the models show does not lean on
+//! time-outs.
 //!
 //! No thread ever holds two locks: state is changed under one lock, decisions leave it as values,
 //! and others are told after it is released. Debug builds assert it, so there is no lock order to
 //! learn.
 
-pub(crate) use std::sync::Arc;
-
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+#[cfg(model)]
+use shuttle as source;
+#[cfg(not(model))]
+use std as source;
+
+use atomic::{AtomicUsize, Ordering};
+pub(crate) use source::sync::{Arc, atomic};
+pub(crate) use source::{thread, thread_local};
 
 /// A mutex without poisoning: the state under it is made consistent before anything that may panic
 /// runs.
 #[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+pub(crate) struct Mutex<T>(source::sync::Mutex<T>);
 
 impl<T> Mutex<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Self(std::sync::Mutex::new(value))
+        Self(source::sync::Mutex::new(value))
     }
 
     pub(crate) fn lock(&self) -> Guard<'_, T> {
@@ -34,7 +43,7 @@ impl<T> Mutex<T> {
 /// Holds the lock until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Guard<'a, T> {
-    guard: std::sync::MutexGuard<'a, T>,
+    guard: source::sync::MutexGuard<'a, T>,
     only: OnlyLock,
 }
 
@@ -58,14 +67,14 @@ impl<T> DerefMut for Guard<'_, T> {
 /// the notification.
 #[derive(Debug, Default)]
 pub(crate) struct Condvar {
-    inner: std::sync::Condvar,
+    inner: source::sync::Condvar,
     waiting: AtomicUsize,
 }
 
 impl Condvar {
     pub(crate) const fn new() -> Self {
         Self {
-            inner: std::sync::Condvar::new(),
+            inner: source::sync::Condvar::new(),
             waiting: AtomicUsize::new(0),
         }
     }

@@ -1,9 +1,8 @@
 //! The producer's identity: asked for once, and raised when a partition has outgrown it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::sequence::{Current, Identity};
 use crate::error::Error;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex};
 
 /// Holds the newest identity. Partitions follow it one by one, each when nothing of its older one
@@ -40,7 +39,8 @@ impl Identities {
         })
     }
 
-    /// Waits for an identity; `ask` is called first if there is none.
+    /// Waits for an identity; `ask` is called first if there is none. One that came and is used up
+    /// already ends the wait too: whoever used it up does not ask for the next.
     ///
     /// # Errors
     /// Why a broker refused one. `None` once the producer is closed.
@@ -50,6 +50,7 @@ impl Identities {
             return Some(Ok(()));
         }
         state.denied = None;
+        let known = self.generation();
         drop(state);
         ask();
         let mut state = self.state.lock();
@@ -57,7 +58,7 @@ impl Identities {
             if state.is_closed {
                 return None;
             }
-            if state.newest.is_some() {
+            if state.newest.is_some() || self.generation() != known {
                 return Some(Ok(()));
             }
             if let Some(error) = &state.denied {

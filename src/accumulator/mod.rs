@@ -16,7 +16,6 @@ pub(crate) mod tests;
 pub(crate) mod topic;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::callbacks::CallbackQueue;
@@ -25,6 +24,7 @@ use crate::delivery::{Completion, Delivery, Failure};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::metrics::Metrics;
 use crate::record::Record;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Deadline, human};
 

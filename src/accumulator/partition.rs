@@ -4,7 +4,6 @@ mod gap;
 mod standstill;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
@@ -22,6 +21,7 @@ use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::record::Record;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
 

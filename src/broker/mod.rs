@@ -9,7 +9,6 @@ pub(crate) mod tests;
 pub(crate) mod window;
 
 use std::collections::HashMap;
-use std::thread::JoinHandle;
 
 use crate::accumulator::Accumulator;
 use crate::accumulator::ready::ReadyQueue;
@@ -19,6 +18,7 @@ use crate::conn::{Address, Connector, Interrupt};
 use crate::error::{Error, ErrorKind};
 use crate::latch::Latch;
 use crate::metrics::Metrics;
+use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex};
 
 pub(crate) use receiver::port;
@@ -123,7 +123,7 @@ impl Brokers {
     fn start(&self, core: &Arc<Core>, broker: &Arc<Broker>) -> Result<(), Error> {
         let running = core.running.enter();
         let sender = sender::Sender::new(core.clone(), broker.clone());
-        let thread = std::thread::Builder::new().name(format!("milena-send-{}", broker.id()));
+        let thread = thread::Builder::new().name(format!("milena-send-{}", broker.id()));
         let started = thread.spawn(move || {
             sender.run();
             drop(running);

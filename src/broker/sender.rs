@@ -1,7 +1,6 @@
 //! The sender thread of a broker: connects, takes the batches that are due, and writes them.
 
 use std::collections::VecDeque;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::receiver::{Line, Receiver};
@@ -17,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::survive::survive;
 #[cfg(test)]
 use crate::survive::trap;
+use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Backoff, Deadline};
 use crate::wire::produce::{self, FramedTopic, ProduceRequest};
@@ -261,7 +261,7 @@ impl Sender {
         });
         let receiver = Receiver::new(self.core.clone(), self.broker.clone(), line.clone());
         let name = format!("milena-recv-{}", self.broker.id());
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(name)
             .spawn(move || receiver.run(read));
         let receiver = thread.map_err(|error| {

@@ -1,6 +1,5 @@
 //! The one producer behind all its clones.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::broker::Core;
@@ -8,6 +7,7 @@ use crate::callbacks::CallbackQueue;
 use crate::expiry::Expiry;
 use crate::shutdown::{CloseReport, Shutdown};
 use crate::sync::Arc;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// What the clones of a producer share. The last of them closes it.
 pub(super) struct Handle {

@@ -5,7 +5,7 @@ use super::{Source, hold};
 
 /// A layer, its modules, and the layers that they may import. A file belongs to the longest module
 /// that begins its path, and may import from that one too.
-const LAYERS: [[&str; 3]; 12] = [
+const LAYERS: [[&str; 3]; 13] = [
     ["base", "survive sync time", "base"],
     ["codes", "wire/codes", ""],
     ["wire", "wire", "codes"],
@@ -36,6 +36,11 @@ const LAYERS: [[&str; 3]; 12] = [
     [
         "sim",
         "sim",
+        "base codes wire facts conn view accumulator broker top",
+    ],
+    [
+        "models",
+        "models",
         "base codes wire facts conn view accumulator broker top",
     ],
 ];

@@ -1,0 +1,60 @@
+//! Callers that wait for memory, those that give it back, and the close.
+
+use super::{check, choose};
+use crate::accumulator::budget::{Budget, Refused};
+use crate::sync::Arc;
+use crate::sync::thread;
+
+const LIMIT: usize = 100;
+
+fn assert_unused(budget: &Budget) {
+    assert_eq!(budget.used(), 0);
+    assert!(!budget.is_pressed());
+}
+
+/// Takes memory as a batch does: some, more, and back to what it needs.
+fn hold(budget: &Arc<Budget>, bytes: usize) -> Result<(), Refused> {
+    let mut grant = budget.acquire(bytes, None, || ())?;
+    assert!(budget.used() <= LIMIT);
+    if let Some(more) = budget.try_acquire(bytes / 2) {
+        grant.merge(more);
+        assert!(budget.used() <= LIMIT);
+        grant.shrink_to(bytes / 3);
+    }
+    Ok(())
+}
+
+#[test]
+fn everybody_who_waits_for_memory_gets_it_and_all_of_it_comes_back() {
+    check(|| {
+        let budget = Budget::new(LIMIT);
+        let holders = [100, 60, 50, 1].map(|bytes| {
+            let budget = budget.clone();
+            thread::spawn(move || (0..2).all(|_| hold(&budget, bytes).is_ok()))
+        });
+        for holder in holders {
+            assert!(holder.join().expect("the model does not panic"));
+        }
+        assert_unused(&budget);
+    });
+}
+
+#[test]
+fn the_close_refuses_all_who_wait_for_memory() {
+    check(|| {
+        let budget = Budget::new(LIMIT);
+        let all = budget.acquire(LIMIT, None, || ()).expect("all of it");
+        let waiting = [70, 1].map(|bytes| {
+            let budget = budget.clone();
+            thread::spawn(move || hold(&budget, bytes))
+        });
+        budget.close();
+        let all = (choose(2) == 0).then_some(all);
+        for waiter in waiting {
+            let outcome = waiter.join().expect("the model does not panic");
+            assert_eq!(outcome, Err(Refused::Closed));
+        }
+        drop(all);
+        assert_unused(&budget);
+    });
+}
