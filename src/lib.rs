@@ -67,6 +67,9 @@ mod conn;
 mod delivery;
 mod error;
 mod expiry;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guide;
 mod latch;
 mod metrics;

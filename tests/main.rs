@@ -19,12 +19,18 @@ mod endings;
 mod forking;
 #[path = "behaviour/gaps.rs"]
 mod gaps;
+#[path = "behaviour/hostile/mod.rs"]
+mod hostile;
 #[path = "behaviour/idempotence.rs"]
 mod idempotence;
 #[path = "behaviour/idle.rs"]
 mod idle;
+#[path = "behaviour/leaders.rs"]
+mod leaders;
 #[path = "behaviour/limits.rs"]
 mod limits;
+#[path = "behaviour/links.rs"]
+mod links;
 #[path = "behaviour/memory.rs"]
 mod memory;
 #[path = "behaviour/metadata.rs"]
@@ -33,6 +39,10 @@ mod metadata;
 mod ordering;
 #[path = "behaviour/panics.rs"]
 mod panics;
+#[path = "behaviour/process.rs"]
+mod process;
+#[path = "behaviour/proxy.rs"]
+mod proxy;
 #[path = "behaviour/retries.rs"]
 mod retries;
 #[path = "behaviour/scale.rs"]
@@ -43,3 +53,5 @@ mod shutdown;
 mod support;
 #[path = "behaviour/throttling.rs"]
 mod throttling;
+#[path = "behaviour/topics.rs"]
+mod topics;

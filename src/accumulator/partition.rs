@@ -262,6 +262,15 @@ impl Partition {
         self.unlock_and_tell(state);
     }
 
+    /// The broker with this queue has left the cluster: it leads nothing.
+    pub(crate) fn lose_route(self: &Arc<Self>, gone: &Arc<ReadyQueue>) {
+        let mut state = self.state.lock();
+        let route = state.route.as_ref();
+        if route.is_some_and(|route| Arc::ptr_eq(&route.queue, gone)) {
+            state.reroute(None);
+        }
+    }
+
     /// New metadata says nothing better: what waited for it tries again.
     pub(crate) fn confirm_route(self: &Arc<Self>) {
         let mut state = self.state.lock();
@@ -306,6 +315,11 @@ impl Partition {
     pub(crate) fn leader(&self) -> Option<i32> {
         let state = self.state.lock();
         state.route.as_ref().map(|route| route.queue.broker_id())
+    }
+
+    /// The brokers that may not go: the one that leads it, and the one that has not answered yet.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = i32> + use<> {
+        self.state.lock().needs()
     }
 
     pub(crate) fn has_batches(&self) -> bool {

@@ -35,7 +35,7 @@ pub(crate) struct Sender {
     settle: Settle,
     pending: VecDeque<Token>,
     link: Option<Link>,
-    /// Connections in a row that failed, or that died before they answered anything.
+    /// Connections in a row that failed, or that died before they were of use.
     failures: u32,
 }
 
@@ -46,6 +46,7 @@ struct Link {
     version: i16,
     line: Arc<Line>,
     receiver: JoinHandle<()>,
+    opened: Instant,
     used: Instant,
     expires: Option<Instant>,
 }
@@ -165,14 +166,26 @@ impl Sender {
         let answers = self.core.config.acks != Acks::None;
         let is_rested = now.saturating_duration_since(link.used) > LOOK_AFTER;
         if (is_rested || !answers) && link.line.window.is_idle() && link.write.has_hung_up() {
-            log::debug!("{} has hung up an idle connection", self.broker);
-            self.retire();
+            let text = "the broker hung up an idle connection";
+            match answers {
+                true => {
+                    log::debug!("{}: {text}", self.broker);
+                    self.retire();
+                }
+                // With acks=0 a hang-up is how a broker refuses records: it may not lead any more.
+                false => self.broken(Error::new(ErrorKind::Connection, text)),
+            }
         }
     }
 
     /// Closes the connection once everything on it is answered.
     fn retire(&mut self) {
         if let Some(link) = self.link.take() {
+            self.failures = if self.is_proven(&link) {
+                0
+            } else {
+                self.failures
+            };
             link.line.window.close();
             join(link.receiver);
             link.write.shutdown();
@@ -190,10 +203,7 @@ impl Sender {
 
     /// The connection died of `error`.
     fn broken(&mut self, error: Error) {
-        let is_proven = self
-            .link
-            .as_ref()
-            .is_some_and(|link| link.line.state.lock().is_proven);
+        let is_proven = self.link.as_ref().is_some_and(|link| self.is_proven(link));
         self.unlink();
         self.core.wishes.refresh();
         self.failures = if is_proven { 0 } else { self.failures + 1 };
@@ -202,6 +212,15 @@ impl Sender {
             self.rest();
         }
         log::debug!("{}: connection lost: {error}", self.broker);
+    }
+
+    /// True if the connection was of use, so that the next attempt need not rest: a request was
+    /// answered on it, or, where nothing is answered, it lasted longer than any rest.
+    fn is_proven(&self, link: &Link) -> bool {
+        let config = &self.core.config;
+        let age = time::now().saturating_duration_since(link.opened);
+        let has_lasted = config.acks == Acks::None && age >= config.reconnect_backoff_max;
+        has_lasted || link.line.state.lock().is_proven
     }
 
     /// The pause between attempts to connect; it ends early when the producer closes.
@@ -268,14 +287,15 @@ impl Sender {
             let message = format!("cannot start a receiver thread: {error}");
             Error::new(ErrorKind::Connection, message)
         })?;
-        let used = time::now();
+        let now = time::now();
         Ok(Link {
             address: address.clone(),
             write,
             version,
             line,
             receiver,
-            used,
+            opened: now,
+            used: now,
             expires,
         })
     }
@@ -399,7 +419,11 @@ impl Sender {
                         .for_each(|batch| self.settle.written(batch));
                 }
             }
-            Err(failed) => {
+            Err(mut failed) => {
+                // The receiver may have given the connection up before: then its reason is the
+                // cause of this one.
+                let death = link.line.window.death();
+                failed.error = death.unwrap_or(failed.error);
                 link.line.window.die(failed.error.clone());
                 self.give_back(batches, &failed);
                 self.broken(failed.error);
@@ -435,3 +459,6 @@ fn join(receiver: JoinHandle<()>) {
         log::error!("a receiver thread panicked; the batches that it held have failed");
     }
 }
+
+#[cfg(test)]
+mod tests;

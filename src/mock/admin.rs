@@ -331,6 +331,23 @@ impl MockCluster {
         });
     }
 
+    /// Clients are told this address of a broker instead of its own: that of a proxy, of another
+    /// broker, or nonsense.
+    ///
+    /// ```
+    /// # use milena::mock::MockCluster;
+    /// let cluster = MockCluster::start(1);
+    /// cluster.advertise(1, "no-such-host.invalid", 70_000);
+    /// ```
+    #[track_caller]
+    pub fn advertise(&self, node: i32, host: &str, port: i32) {
+        let told = self.shared.update(|state| {
+            state.node_mut(node)?.advertised = Some((host.to_owned(), port));
+            Some(())
+        });
+        told.unwrap_or_else(|| no_broker(node));
+    }
+
     /// Metadata answers of all brokers stay as they are now, whatever happens, until
     /// [`release_metadata`](Self::release_metadata).
     ///

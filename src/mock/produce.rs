@@ -5,7 +5,7 @@ use super::facts::MockRequest;
 use super::faults::{Effect, Script};
 use super::handlers::{Reply, answer};
 use super::log::Appended;
-use super::state::{HOST, State};
+use super::state::State;
 use crate::wire::TopicId;
 use crate::wire::codes::Code;
 use crate::wire::produce::{
@@ -230,10 +230,11 @@ impl Appends<'_> {
         };
         let node = self.state.node(leader.leader_id)?;
         if !self.endpoints.iter().any(|known| known.node_id == node.id) {
+            let (host, port) = node.told_address();
             self.endpoints.push(NodeEndpoint {
                 node_id: node.id,
-                host: HOST.to_owned(),
-                port: node.port.into(),
+                host,
+                port,
                 rack: None,
             });
         }

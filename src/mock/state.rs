@@ -60,6 +60,8 @@ pub(super) struct Settings {
 pub(super) struct Node {
     pub(super) id: i32,
     pub(super) port: u16,
+    /// What clients are told instead of the true address.
+    pub(super) advertised: Option<(String, i32)>,
     pub(super) is_running: bool,
     pub(super) mood: Mood,
     /// What ApiVersions answers; an API that is not here is refused.
@@ -365,6 +367,7 @@ impl Node {
         Self {
             id,
             port,
+            advertised: None,
             is_running: true,
             mood: Mood::Well,
             versions: apis.map(|api| (api, api.advertised_versions())).collect(),
@@ -379,12 +382,19 @@ impl Node {
     }
 
     pub(super) fn as_broker(&self) -> MetadataBroker {
+        let (host, port) = self.told_address();
         MetadataBroker {
             node_id: self.id,
-            host: HOST.to_owned(),
-            port: self.port.into(),
+            host,
+            port,
             rack: None,
         }
+    }
+
+    /// The address that clients are told.
+    pub(super) fn told_address(&self) -> (String, i32) {
+        let own = || (HOST.to_owned(), self.port.into());
+        self.advertised.clone().unwrap_or_else(own)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use super::*;
 use crate::Outcome;
 use crate::accumulator::state::Route;
+use crate::accumulator::topic::Topic;
 use crate::config::Address;
 
 /// An address of this machine at which nobody listens.

@@ -29,7 +29,12 @@ pub(crate) fn cluster(brokers: i32, partitions: i32) -> MockCluster {
 
 /// The defaults with short pauses.
 pub(crate) fn config(cluster: &MockCluster) -> Config {
-    Config::new(cluster.bootstrap())
+    config_for(cluster.bootstrap())
+}
+
+/// The same for these bootstrap servers.
+pub(crate) fn config_for(servers: String) -> Config {
+    Config::new(servers)
         .retry_backoff(Duration::from_millis(5))
         .retry_backoff_max(Duration::from_millis(20))
         .reconnect_backoff(Duration::from_millis(5))
@@ -122,6 +127,14 @@ pub(crate) fn wait_for_produced(cluster: &MockCluster, count: usize) -> Vec<Mock
         all.iter().filter(|one| one.is(Api::Produce)).count() >= count
     });
     produced(cluster)
+}
+
+/// Waits for so many more metadata requests.
+#[track_caller]
+pub(crate) fn wait_for_refreshes(cluster: &MockCluster, count: usize) {
+    let before = count_of(cluster, Api::Metadata).len();
+    let asked = |cluster: &MockCluster| count_of(cluster, Api::Metadata).len() >= before + count;
+    assert!(cluster.wait_for(SOON, asked));
 }
 
 /// Waits for what nobody announces.
