@@ -226,13 +226,11 @@ impl Partition {
         settled
     }
 
-    /// The batch of an attempt is gone, with whoever had it: its records have failed, and the
-    /// others go on.
+    /// The batch of an attempt is gone, with whoever had it: its records have failed.
     pub(super) fn lost(self: &Arc<Self>, batch: &Batch, error: Error) {
-        let now = time::now();
+        let (now, result) = (time::now(), Err(Failure::from(error)));
         let mut state = self.state.lock();
         state.lost(batch.ordinal, (&self.shared.rules, now));
-        let result = Err(Failure::from(error));
         state.results.put(batch.place, batch.records, result);
         self.unlock_and_tell(state);
     }
@@ -254,8 +252,7 @@ impl Partition {
         drop(batch);
     }
 
-    /// The result of the batch at `place`, to be told when those of all older ones are; false if it
-    /// had one already.
+    /// The result of the batch at `place`, told behind all older ones; false if it had one already.
     pub(crate) fn resolve(
         self: &Arc<Self>,
         place: u64,

@@ -13,8 +13,6 @@ use crate::broker::{Core, port};
 use crate::conn::{Address, Connection, Interrupt};
 use crate::error::{Error, ErrorKind};
 use crate::survive::survive;
-#[cfg(test)]
-use crate::survive::trap;
 use crate::sync::Arc;
 use crate::time::{self, Backoff, Deadline};
 use crate::wire::codes::Code;
@@ -145,7 +143,7 @@ impl Updater {
         }
         self.last_attempt = Some(time::now());
         #[cfg(test)]
-        trap::here(&self.core.config.client_id, "refreshed");
+        crate::survive::trap::here(&self.core.config.client_id, "refreshed");
         match self.fetch(topics.clone()) {
             Ok(response) => {
                 self.core.metrics.metadata_requests.add(1);
