@@ -157,7 +157,7 @@ mod tests {
     fn a_panic_under_a_lock_does_not_poison_it() {
         let mutex = Arc::new(Mutex::new(1));
         let held = mutex.clone();
-        let thread = std::thread::spawn(move || {
+        let thread = thread::spawn(move || {
             let _guard = held.lock();
             std::panic::resume_unwind(Box::new(()));
         });
@@ -172,7 +172,7 @@ mod tests {
         let guard = condvar.wait(mutex.lock(), Some(crate::time::now()));
         assert!(!*guard);
         drop(guard);
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let waiter = scope.spawn(|| {
                 let mut guard = mutex.lock();
                 while !*guard {
@@ -180,7 +180,7 @@ mod tests {
                 }
             });
             while condvar.waiting() == 0 {
-                std::thread::yield_now();
+                thread::yield_now();
             }
             *mutex.lock() = true;
             condvar.notify_all();
