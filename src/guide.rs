@@ -266,24 +266,76 @@
 //!
 //! To see what goes on between the errors, let the logger show the level `debug` of `milena`.
 //!
-//! # Tests without Kafka
+//! # Testing your program with the mock
 //!
-//! The feature `mock` has a cluster that runs inside a test, on sockets of the loopback interface
-//! and without Java, and can be told to fail:
+//! The feature `mock` has a Kafka cluster that runs inside a test, on sockets of the loopback
+//! interface and without Java, and that can be told to fail. Turn it on for tests only:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! milena = { version = "0.1", features = ["mock"] }
+//! ```
+//!
+//! A program that takes its [`Config`] or its [`Producer`] from outside needs nothing else: the
+//! test gives it the cluster's addresses, plays the trouble, and looks at what arrived. Here the
+//! leader of a partition refuses a record once, then writes it and hangs up before it says so, and
+//! an idempotent producer writes it once all the same:
 //!
 //! ```
 //! use milena::mock::{Api, MockCluster};
-//! use milena::{Config, Producer, Record};
+//! use milena::{Config, Error, Producer, Record};
 //!
+//! // The program under test.
+//! fn order(producer: &Producer, customer: &str, what: &str) -> Result<i64, Error> {
+//!     let record = Record::to("orders").key(customer).value(what);
+//!     let metadata = producer.send(record).wait()?;
+//!     Ok(metadata.offset().expect("acks=all tells the offset"))
+//! }
+//!
+//! // The test.
 //! let cluster = MockCluster::start(3);
 //! cluster.create_topic("orders", 1);
-//! cluster.on(Api::Produce).times(1).error(6); // NOT_LEADER_OR_FOLLOWER
+//! cluster.on(Api::Produce).error(6); // NOT_LEADER_OR_FOLLOWER
+//! let lost_answer = cluster.on(Api::Produce).after_handling().disconnect();
 //!
 //! let producer = Producer::new(Config::new(cluster.bootstrap()).idempotence(true))?;
-//! producer.send(Record::to("orders").value("3 apples")).wait()?;
-//! assert_eq!(cluster.records("orders", 0).len(), 1);
+//! assert_eq!(order(&producer, "customer-7", "3 apples")?, 0);
+//!
+//! assert_eq!(lost_answer.hits(), 1);
+//! let records = cluster.records("orders", 0);
+//! assert_eq!(records.len(), 1);
+//! assert_eq!(records[0].value.as_deref(), Some(&b"3 apples"[..]));
 //! # Ok::<(), milena::Error>(())
 //! ```
+//!
+//! And here the record cannot be written, so that the program's way out of trouble is tested too,
+//! with a limit that a test can wait for:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use milena::mock::{Api, MockCluster};
+//! use milena::{Config, Outcome, Producer, Record};
+//!
+//! let cluster = MockCluster::start(1);
+//! cluster.create_topic("orders", 1);
+//! cluster.on(Api::Produce).always().error(19); // NOT_ENOUGH_REPLICAS
+//!
+//! let config = Config::new(cluster.bootstrap())
+//!     .idempotence(true)
+//!     .request_timeout(Duration::from_millis(300))
+//!     .delivery_timeout(Duration::from_millis(300));
+//! let producer = Producer::new(config)?;
+//! let error = producer.send(Record::to("orders").value("3 apples")).wait().unwrap_err();
+//! assert!(error.is_timeout());
+//! assert_eq!(error.outcome(), Outcome::NotWritten);
+//! assert!(cluster.records("orders", 0).is_empty());
+//! # Ok::<(), milena::Error>(())
+//! ```
+//!
+//! Leaders that move, brokers that stop, slow and silent ones, answers that are cut or make no
+//! sense: the module `mock` of the documentation, built with that feature, has all of it, and says
+//! what the mock does not do as a real broker does.
 
 #![allow(unused_imports, reason = "the links of the documentation need them")]
 

@@ -67,6 +67,9 @@ mod conn;
 mod delivery;
 mod error;
 mod expiry;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guide;
 mod latch;
 mod metrics;
@@ -82,6 +85,7 @@ mod serializer;
 mod shutdown;
 #[cfg(test)]
 mod sim;
+mod survive;
 mod sync;
 mod time;
 mod typed;

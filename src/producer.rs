@@ -2,13 +2,13 @@
 
 mod handle;
 mod resume;
+mod topics;
 mod try_send;
 
 use std::fmt;
 use std::mem::size_of;
 use std::time::Duration;
 
-use crate::accumulator::topic::{Topic, View};
 use crate::accumulator::{Accumulator, Wait};
 use crate::broker::{Brokers, Core};
 use crate::callbacks::CallbackQueue;
@@ -28,6 +28,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::time::{self, Deadline};
 
 use handle::Handle;
+use topics::has_partition;
 pub use try_send::TrySendError;
 
 /// What a callback costs beyond its own size: its place in the batch's list and its allocation.
@@ -388,93 +389,6 @@ impl Producer {
         }
         Ok(delivery)
     }
-
-    fn topic_for(
-        &self,
-        record: &Record<'_>,
-        wait: &mut Wait,
-    ) -> Result<(Arc<Topic>, Arc<View>), Error> {
-        if record.partition.is_some() || record.timestamp_ms.is_some() {
-            record.check()?;
-        }
-        if let Some(topic) = self.0.core.accumulator.topic(record.topic) {
-            if topic.mark_used() {
-                self.0.core.wishes.refresh();
-            }
-            let view = topic.view();
-            return match &view.denied {
-                // The cluster thread has only just made it.
-                None if view.partitions.is_empty() => self.topic(record.topic, wait),
-                None => Ok((topic, view)),
-                Some(error) => {
-                    self.0.core.wishes.refresh();
-                    Err(error.clone())
-                }
-            };
-        }
-        record.check()?;
-        self.topic(record.topic, wait)
-    }
-
-    /// The topic, waiting for its first metadata where that is allowed.
-    fn topic(&self, name: &str, wait: &mut Wait) -> Result<(Arc<Topic>, Arc<View>), Error> {
-        let core = &self.0.core;
-        loop {
-            if let Some(topic) = core.accumulator.topic(name) {
-                topic.mark_used();
-                let view = topic.view();
-                if !view.partitions.is_empty() {
-                    return Ok((topic, view));
-                }
-            }
-            match wait.deadline() {
-                Ok(deadline) => core.wishes.wait_for(name, deadline)?,
-                Err(why) => {
-                    core.wishes.want(name);
-                    let message = format!(
-                        "topic {name} is not known yet, and {why}; its metadata was asked for"
-                    );
-                    return Err(Error::new(ErrorKind::TopicNotReady, message));
-                }
-            }
-        }
-    }
-
-    /// A topic that lacks the partition asked for may have grown: the newest metadata decides.
-    fn grown_topic(&self, name: &str, partition: i32, wait: &mut Wait) -> Result<Arc<View>, Error> {
-        let core = &self.0.core;
-        let asked = match wait.deadline() {
-            Ok(deadline) => core.wishes.wait_for(name, deadline),
-            Err(_) => {
-                core.wishes.refresh();
-                Ok(())
-            }
-        };
-        let view = core
-            .accumulator
-            .topic(name)
-            .map(|topic| topic.view())
-            .unwrap_or_default();
-        if has_partition(&view, partition) {
-            return Ok(view);
-        }
-        let message = format!(
-            "partition {partition} of topic {name} does not exist: the topic has {} partitions, \
-             0 to {}",
-            view.partitions.len(),
-            view.partitions.len().saturating_sub(1),
-        );
-        let error = Error::new(ErrorKind::PartitionOutOfRange, message);
-        match asked {
-            Ok(()) => Err(error),
-            Err(cause) if cause.kind() == ErrorKind::Closed => Err(cause),
-            Err(cause) => Err(error.with_cause(cause)),
-        }
-    }
-}
-
-fn has_partition(view: &View, partition: i32) -> bool {
-    usize::try_from(partition).is_ok_and(|index| index < view.partitions.len())
 }
 
 impl fmt::Debug for Producer {

@@ -6,26 +6,52 @@ mod backpressure;
 mod batching;
 #[path = "behaviour/callbacks.rs"]
 mod callbacks;
+#[path = "behaviour/clocks.rs"]
+mod clocks;
 #[path = "behaviour/connection.rs"]
 mod connection;
 #[path = "behaviour/delivery.rs"]
 mod delivery;
+#[path = "behaviour/endings.rs"]
+mod endings;
 #[cfg(unix)]
 #[path = "behaviour/forking.rs"]
 mod forking;
 #[path = "behaviour/gaps.rs"]
 mod gaps;
+#[path = "behaviour/hostile/mod.rs"]
+mod hostile;
 #[path = "behaviour/idempotence.rs"]
 mod idempotence;
 #[path = "behaviour/idle.rs"]
 mod idle;
+#[path = "behaviour/leaders.rs"]
+mod leaders;
+#[path = "behaviour/limits.rs"]
+mod limits;
+#[path = "behaviour/links.rs"]
+mod links;
+#[path = "behaviour/memory.rs"]
+mod memory;
 #[path = "behaviour/metadata.rs"]
 mod metadata;
 #[path = "behaviour/ordering.rs"]
 mod ordering;
+#[path = "behaviour/panics.rs"]
+mod panics;
+#[path = "behaviour/process.rs"]
+mod process;
+#[path = "behaviour/proxy.rs"]
+mod proxy;
 #[path = "behaviour/retries.rs"]
 mod retries;
+#[path = "behaviour/scale.rs"]
+mod scale;
 #[path = "behaviour/shutdown.rs"]
 mod shutdown;
 #[path = "behaviour/support.rs"]
 mod support;
+#[path = "behaviour/throttling.rs"]
+mod throttling;
+#[path = "behaviour/topics.rs"]
+mod topics;

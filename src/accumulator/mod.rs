@@ -15,7 +15,7 @@ pub(crate) mod state;
 pub(crate) mod tests;
 pub(crate) mod topic;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::callbacks::CallbackQueue;
@@ -131,6 +131,24 @@ impl Accumulator {
     /// A broker's inbox, to be told when the buffer is full.
     pub(crate) fn add_queue(&self, queue: Arc<ReadyQueue>) {
         self.queues.lock().push(queue);
+    }
+
+    /// The broker with this inbox has left the cluster.
+    ///
+    /// A hint may lead a partition to it at this moment: either that is undone here, or whoever
+    /// follows the hint finds the queue closed.
+    pub(crate) fn close_queue(&self, gone: &Arc<ReadyQueue>) {
+        self.queues.lock().retain(|queue| !Arc::ptr_eq(queue, gone));
+        gone.close();
+        self.partitions()
+            .iter()
+            .for_each(|partition| partition.lose_route(gone));
+    }
+
+    /// The brokers that lead a partition or have a batch of one.
+    pub(crate) fn brokers_in_use(&self) -> HashSet<i32> {
+        let partitions = self.partitions();
+        partitions.iter().flat_map(|one| one.needs()).collect()
     }
 
     /// Refuses a record that could never be sent.

@@ -17,7 +17,7 @@ use super::sequence::Current;
 use super::sequence::Sequences;
 use super::state::{Announcement, Conditions, Route, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
-use crate::delivery::{Completion, Hurry, Resolution, Slot};
+use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::record::Record;
@@ -181,9 +181,12 @@ impl Partition {
         let settings = (&self.shared.rules, conditions);
         let mut state = self.state.lock();
         let close = |open: OpenBatch| open.close(self.clone());
-        let take = state.take((ticket, broker_id, room), newest, now, settings, close);
+        let mut take = state.take((ticket, broker_id, room), newest, now, settings, close);
         if !matches!(take, Take::NoRoom) {
             self.unlock_and_tell(state);
+        }
+        if let Take::Batch(batch) = &mut take {
+            batch.is_out = true;
         }
         take
     }
@@ -193,7 +196,8 @@ impl Partition {
     }
 
     /// Takes back a batch whose attempt has ended; one that comes out is the caller's to resolve.
-    pub(crate) fn ended(self: &Arc<Self>, batch: Batch, verdict: Verdict) -> Option<Batch> {
+    pub(crate) fn ended(self: &Arc<Self>, mut batch: Batch, verdict: Verdict) -> Option<Batch> {
+        batch.is_out = false;
         let now = time::now();
         let mut state = self.state.lock();
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
@@ -201,9 +205,21 @@ impl Partition {
         settled
     }
 
+    /// The batch of an attempt is gone, with whoever had it: its records have failed, and the
+    /// others go on.
+    pub(super) fn lost(self: &Arc<Self>, batch: &Batch, error: Error) {
+        let now = time::now();
+        let mut state = self.state.lock();
+        state.lost(batch.ordinal, (&self.shared.rules, now));
+        let result = Err(Failure::from(error));
+        state.results.put(batch.place, batch.records, result);
+        self.unlock_and_tell(state);
+    }
+
     /// The same for a batch that is acknowledged or has failed. Its memory is free, and counted so,
     /// before anybody sees the result.
     pub(crate) fn settled(self: &Arc<Self>, mut batch: Batch, resolution: Resolution) {
+        batch.is_out = false;
         batch.free();
         let verdict = match resolution {
             Ok(_) => Verdict::Acked,
@@ -244,6 +260,15 @@ impl Partition {
         };
         state.reroute(if is_older { known } else { route });
         self.unlock_and_tell(state);
+    }
+
+    /// The broker with this queue has left the cluster: it leads nothing.
+    pub(crate) fn lose_route(self: &Arc<Self>, gone: &Arc<ReadyQueue>) {
+        let mut state = self.state.lock();
+        let route = state.route.as_ref();
+        if route.is_some_and(|route| Arc::ptr_eq(&route.queue, gone)) {
+            state.reroute(None);
+        }
     }
 
     /// New metadata says nothing better: what waited for it tries again.
@@ -290,6 +315,11 @@ impl Partition {
     pub(crate) fn leader(&self) -> Option<i32> {
         let state = self.state.lock();
         state.route.as_ref().map(|route| route.queue.broker_id())
+    }
+
+    /// The brokers that may not go: the one that leads it, and the one that has not answered yet.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = i32> + use<> {
+        self.state.lock().needs()
     }
 
     pub(crate) fn has_batches(&self) -> bool {

@@ -369,6 +369,13 @@ impl State {
         self.route.is_none() || self.awaits_view
     }
 
+    /// The broker that leads it, and the one that has what is on the wire.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = i32> + use<> {
+        let leader = self.route.as_ref().map(|route| route.queue.broker_id());
+        let home = self.home.filter(|_| self.on_wire > 0);
+        leader.into_iter().chain(home)
+    }
+
     pub(crate) fn has_batches(&self) -> bool {
         self.open.is_some() || !self.queue.is_empty() || !self.flights.is_empty()
     }

@@ -1,6 +1,7 @@
 //! A topic as senders see it: its partitions, and which of them have a leader.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::time::Instant;
 
 use super::partition::{Partition, Shared};
 use crate::cluster::PartitionInfo;
@@ -35,7 +36,14 @@ pub(crate) struct View {
     /// What the metadata says of each partition.
     pub(crate) infos: Vec<PartitionInfo>,
     /// Why nothing can be sent to the topic now, if the cluster says so.
-    pub(crate) denied: Option<Error>,
+    pub(crate) denied: Option<Denial>,
+}
+
+/// What the cluster said of a topic that it does not let us use.
+#[derive(Clone)]
+pub(crate) struct Denial {
+    pub(crate) error: Error,
+    pub(crate) at: Instant,
 }
 
 impl Topic {
@@ -119,9 +127,9 @@ impl Topic {
         self.set(view);
     }
 
-    pub(crate) fn deny(&self, error: Option<Error>) {
+    pub(crate) fn deny(&self, denied: Option<Denial>) {
         let view = View {
-            denied: error,
+            denied,
             ..(*self.view()).clone()
         };
         self.set(view);

@@ -23,6 +23,9 @@ use crate::sync::{Arc, Mutex};
 
 pub(crate) use receiver::port;
 
+/// Why a connection was given up whose thread panicked.
+const PANICKED: &str = "the thread of the connection panicked: the connection is closed";
+
 /// What the threads of one producer share.
 pub(crate) struct Core {
     pub(crate) config: Config,
@@ -127,7 +130,10 @@ impl Brokers {
         });
         let mut state = self.state.lock();
         match started {
-            Ok(thread) => state.threads.push(thread),
+            Ok(thread) => {
+                state.threads.retain(|thread| !thread.is_finished());
+                state.threads.push(thread);
+            }
             Err(error) => {
                 state.by_id.remove(&broker.id());
                 let message = format!("cannot start a sender thread: {error}");
@@ -140,6 +146,28 @@ impl Brokers {
             broker.stop();
         }
         Ok(())
+    }
+
+    /// Ends the threads of brokers that are not `present` in the cluster any more and that no
+    /// partition needs; one that comes back gets a new thread.
+    pub(crate) fn part_with_absent(&self, core: &Core, present: impl Fn(i32) -> bool) {
+        let mut absent = self.all();
+        absent.retain(|broker| !present(broker.id()));
+        if absent.is_empty() {
+            return;
+        }
+        let in_use = core.accumulator.brokers_in_use();
+        absent.retain(|broker| !in_use.contains(&broker.id()));
+        let mut state = self.state.lock();
+        for broker in &absent {
+            state.by_id.remove(&broker.id());
+        }
+        drop(state);
+        for broker in &absent {
+            log::debug!("{broker} has left the cluster");
+            core.accumulator.close_queue(&broker.queue);
+            broker.interrupt.fire();
+        }
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Broker>> {

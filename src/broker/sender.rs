@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use super::receiver::{Line, Receiver};
 use super::settle::Settle;
 use super::window::{InFlight, Window};
-use super::{Broker, Core};
+use super::{Broker, Core, PANICKED};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::ready::{Token, Woken};
 use crate::accumulator::state::Take;
 use crate::config::Acks;
 use crate::conn::{Address, Connection, WriteFailed, WriteHalf};
 use crate::error::{Error, ErrorKind};
+use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Backoff, Deadline};
@@ -32,7 +35,7 @@ pub(crate) struct Sender {
     settle: Settle,
     pending: VecDeque<Token>,
     link: Option<Link>,
-    /// Connections in a row that failed, or that died before they answered anything.
+    /// Connections in a row that failed, or that died before they were of use.
     failures: u32,
 }
 
@@ -43,6 +46,7 @@ struct Link {
     version: i16,
     line: Arc<Line>,
     receiver: JoinHandle<()>,
+    opened: Instant,
     used: Instant,
     expires: Option<Instant>,
 }
@@ -67,6 +71,15 @@ impl Sender {
 
     /// Runs until the queue is closed.
     pub(crate) fn run(mut self) {
+        while survive("a sender thread", || self.work()).is_none() {
+            // What it had of batches has failed, and the connection may miss half a request.
+            let error = Error::new(ErrorKind::Connection, PANICKED);
+            let _ = survive("a sender thread", || self.broken(error));
+        }
+        self.unlink();
+    }
+
+    fn work(&mut self) {
         while self.gather() {
             if self.pending.is_empty() || !self.ensure_link() {
                 continue;
@@ -76,7 +89,6 @@ impl Sender {
                 self.send(batches);
             }
         }
-        self.unlink();
     }
 
     /// Waits for something to send; false once the queue is closed.
@@ -154,14 +166,26 @@ impl Sender {
         let answers = self.core.config.acks != Acks::None;
         let is_rested = now.saturating_duration_since(link.used) > LOOK_AFTER;
         if (is_rested || !answers) && link.line.window.is_idle() && link.write.has_hung_up() {
-            log::debug!("{} has hung up an idle connection", self.broker);
-            self.retire();
+            let text = "the broker hung up an idle connection";
+            match answers {
+                true => {
+                    log::debug!("{}: {text}", self.broker);
+                    self.retire();
+                }
+                // With acks=0 a hang-up is how a broker refuses records: it may not lead any more.
+                false => self.broken(Error::new(ErrorKind::Connection, text)),
+            }
         }
     }
 
     /// Closes the connection once everything on it is answered.
     fn retire(&mut self) {
         if let Some(link) = self.link.take() {
+            self.failures = if self.is_proven(&link) {
+                0
+            } else {
+                self.failures
+            };
             link.line.window.close();
             join(link.receiver);
             link.write.shutdown();
@@ -179,18 +203,24 @@ impl Sender {
 
     /// The connection died of `error`.
     fn broken(&mut self, error: Error) {
-        let is_proven = self
-            .link
-            .as_ref()
-            .is_some_and(|link| link.line.state.lock().is_proven);
+        let is_proven = self.link.as_ref().is_some_and(|link| self.is_proven(link));
         self.unlink();
-        log::debug!("{}: connection lost: {error}", self.broker);
         self.core.wishes.refresh();
         self.failures = if is_proven { 0 } else { self.failures + 1 };
         self.broker.queue.set_trouble(Some(self.broker.own(&error)));
         if self.failures > 0 {
             self.rest();
         }
+        log::debug!("{}: connection lost: {error}", self.broker);
+    }
+
+    /// True if the connection was of use, so that the next attempt need not rest: a request was
+    /// answered on it, or, where nothing is answered, it lasted longer than any rest.
+    fn is_proven(&self, link: &Link) -> bool {
+        let config = &self.core.config;
+        let age = time::now().saturating_duration_since(link.opened);
+        let has_lasted = config.acks == Acks::None && age >= config.reconnect_backoff_max;
+        has_lasted || link.line.state.lock().is_proven
     }
 
     /// The pause between attempts to connect; it ends early when the producer closes.
@@ -257,14 +287,15 @@ impl Sender {
             let message = format!("cannot start a receiver thread: {error}");
             Error::new(ErrorKind::Connection, message)
         })?;
-        let used = time::now();
+        let now = time::now();
         Ok(Link {
             address: address.clone(),
             write,
             version,
             line,
             receiver,
-            used,
+            opened: now,
+            used: now,
             expires,
         })
     }
@@ -281,7 +312,7 @@ impl Sender {
 
     /// Fails what waits for a broker that refuses us for a reason that waiting does not mend.
     pub(crate) fn fail_pending(&mut self, error: &Error) {
-        for token in std::mem::take(&mut self.pending) {
+        while let Some(token) = self.pending.pop_front() {
             self.settle.refused(&token, error);
         }
     }
@@ -364,7 +395,11 @@ impl Sender {
         if answers {
             link.line.window.announce(deadline);
         }
+        #[cfg(test)]
+        trap::here(&config.client_id, "announced");
         let written = link.write.write(&parts, deadline);
+        #[cfg(test)]
+        trap::here(&config.client_id, "written");
         link.used = time::now();
         match written {
             Ok(()) => {
@@ -384,7 +419,11 @@ impl Sender {
                         .for_each(|batch| self.settle.written(batch));
                 }
             }
-            Err(failed) => {
+            Err(mut failed) => {
+                // The receiver may have given the connection up before: then its reason is the
+                // cause of this one.
+                let death = link.line.window.death();
+                failed.error = death.unwrap_or(failed.error);
                 link.line.window.die(failed.error.clone());
                 self.give_back(batches, &failed);
                 self.broken(failed.error);
@@ -420,3 +459,6 @@ fn join(receiver: JoinHandle<()>) {
         log::error!("a receiver thread panicked; the batches that it held have failed");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,10 +8,13 @@ use super::{Due, News, PartitionInfo};
 use super::{identity, view};
 use crate::accumulator::partition::Partition;
 use crate::accumulator::state::Route;
-use crate::accumulator::topic::Topic;
+use crate::accumulator::topic::{Denial, Topic};
 use crate::broker::{Core, port};
 use crate::conn::{Address, Connection, Interrupt};
 use crate::error::{Error, ErrorKind};
+use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::Arc;
 use crate::time::{self, Backoff, Deadline};
 use crate::wire::codes::Code;
@@ -51,6 +54,15 @@ impl Updater {
 
     /// Runs until the wishes are closed.
     pub(crate) fn run(mut self) {
+        while survive("the cluster thread", || self.work()).is_none() {
+            // Who waits is answered by another attempt, not at once.
+            self.connection = None;
+            self.in_vain = self.in_vain.saturating_add(1);
+            self.core.wishes.refresh();
+        }
+    }
+
+    fn work(&mut self) {
         loop {
             let idle = self.idle_until();
             let due = self
@@ -132,6 +144,8 @@ impl Updater {
             return;
         }
         self.last_attempt = Some(time::now());
+        #[cfg(test)]
+        trap::here(&self.core.config.client_id, "refreshed");
         match self.fetch(topics.clone()) {
             Ok(response) => {
                 self.core.metrics.metadata_requests.add(1);
@@ -215,6 +229,11 @@ impl Updater {
         }
         for address in self.candidates() {
             let config = &self.core.config;
+            // Who was known is of no use once a broker says so (KIP-1102).
+            let is_outdated = errors.iter().any(wants_rebootstrap);
+            if is_outdated && !config.bootstrap_servers.contains(&address) {
+                continue;
+            }
             let setup = Deadline::within(config.connection_setup_timeout);
             let opened = self.core.connector.open(&address, &self.interrupt, setup);
             let answered = opened.and_then(|mut connection| {
@@ -226,6 +245,9 @@ impl Updater {
                 Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
                 Err(error) => errors.push(error),
             }
+        }
+        if errors.iter().any(wants_rebootstrap) {
+            self.known.clear();
         }
         Err(unreachable_brokers(errors))
     }
@@ -249,7 +271,11 @@ impl Updater {
                 );
                 identities.set(identity);
             }
-            Err(error) if error.is_retriable() => {
+            // A broker that talks nonsense refuses nothing: another may give one.
+            Err(error)
+                if error.is_retriable()
+                    || matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Tls) =>
+            {
                 log::debug!("no producer id yet: {error}");
                 identities.set_trouble(error);
                 self.connection = None;
@@ -329,6 +355,10 @@ impl Updater {
             let told = self.apply_topic(name, topic, &brokers);
             news.insert(name, told);
         }
+        if !brokers.is_empty() {
+            let is_present = |id: i32| brokers.contains_key(&id);
+            self.core.brokers.part_with_absent(&self.core, is_present);
+        }
         let is_known = |topic: &String| matches!(news.get(&topic[..]), Some(News::Known));
         let is_complete = asked.iter().all(is_known);
         let known = self.core.accumulator.topics();
@@ -369,7 +399,11 @@ impl Updater {
                 ErrorKind::Authorization | ErrorKind::InvalidTopic
             );
             if let Some(topic) = known {
-                topic.deny(is_denied.then(|| error.clone()));
+                let denial = || Denial {
+                    error: error.clone(),
+                    at: time::now(),
+                };
+                topic.deny(is_denied.then(denial));
                 for partition in topic.view().all() {
                     partition.set_trouble(error.clone());
                     partition.confirm_route();
@@ -437,6 +471,11 @@ impl Updater {
         partition.reroute(route);
         found.map(|_| ())
     }
+}
+
+/// True if a broker says that what the client knows of the cluster is too old to go on with.
+fn wants_rebootstrap(error: &Error) -> bool {
+    error.code() == Some(Code::REBOOTSTRAP_REQUIRED.0)
 }
 
 /// The error of an attempt in which no address answered: each address with its cause.

@@ -66,7 +66,11 @@ pub(crate) fn leaderless(partition: &dyn Display, metadata: &MetadataPartition) 
         (_, id) if id < 0 => format!("{partition} has no leader"),
         (_, id) => format!("{partition}: the leader {id} is not among the brokers of the metadata"),
     };
-    Error::new(ErrorKind::Broker, message).with_code(metadata.error.0)
+    let error = Error::new(ErrorKind::Broker, message);
+    match metadata.error {
+        code if code.is_ok() => error,
+        code => error.with_code(code.0),
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +97,34 @@ mod tests {
             assert!(
                 topic_error("t", &topic).is_some_and(|error| error.kind() == ErrorKind::Protocol)
             );
+        }
+    }
+
+    #[test]
+    fn a_partition_without_a_leader_has_the_code_that_the_cluster_gave_and_no_other() {
+        for (error, leader_id, code, text) in [
+            (
+                Code::LEADER_NOT_AVAILABLE,
+                -1,
+                Some(5),
+                "t-0: LEADER_NOT_AVAILABLE (5): ",
+            ),
+            (Code::NONE, -1, None, "t-0 has no leader"),
+            (
+                Code::NONE,
+                7,
+                None,
+                "t-0: the leader 7 is not among the brokers",
+            ),
+        ] {
+            let partition = MetadataPartition {
+                error,
+                leader_id,
+                ..MetadataPartition::default()
+            };
+            let error = leaderless(&"t-0", &partition);
+            assert_eq!(error.code(), code, "{error}");
+            assert!(error.to_string().starts_with(text), "{error}");
         }
     }
 

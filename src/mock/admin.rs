@@ -1,11 +1,12 @@
 //! Topics, leaders and settings of a cluster.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::facts::Api;
 use super::log::FirstSequence;
 use super::metadata::is_legal;
-use super::state::{Partition, Topic};
+use super::state::{Partition, TimestampLimits, Topic};
 use super::{MockCluster, no_broker};
 
 impl MockCluster {
@@ -31,6 +32,13 @@ impl MockCluster {
     }
 
     /// Deletes a topic with its records. One that is created under its name later has another id.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.delete_topic("t");
+    /// cluster.create_topic("t", 1); // With another id.
+    /// ```
     #[track_caller]
     pub fn delete_topic(&self, topic: &str) {
         let deleted = self.shared.update(|state| state.topics.remove(topic));
@@ -38,6 +46,13 @@ impl MockCluster {
     }
 
     /// Adds partitions to a topic until it has `partitions`.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.add_partitions("t", 4);
+    /// assert_eq!(cluster.end_offset("t", 3), 0);
+    /// ```
     #[track_caller]
     pub fn add_partitions(&self, topic: &str, partitions: i32) {
         let is_known = self.shared.update(|state| {
@@ -73,19 +88,34 @@ impl MockCluster {
     }
 
     /// The broker that leads a partition.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// assert_eq!(cluster.leader("t", 0), 1);
+    /// ```
     #[track_caller]
     pub fn leader(&self, topic: &str, partition: i32) -> i32 {
         self.partition(topic, partition, |partition| partition.leader)
     }
 
     /// How often the leader of a partition was elected, from 0.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.move_leader("t", 0, 2);
+    /// assert_eq!(cluster.leader_epoch("t", 0), 1);
+    /// ```
     #[track_caller]
     pub fn leader_epoch(&self, topic: &str, partition: i32) -> i32 {
         self.partition(topic, partition, |partition| partition.leader_epoch)
     }
 
     /// Makes another broker the leader of a partition. The old one refuses it from now on, and
-    /// tells clients that ask with version 10 or later of Produce who leads.
+    /// tells clients that ask with version 10 or later of Produce who leads. They hear it by
+    /// metadata only if [`versions`](Self::versions) ends at 9, and by Produce only if
+    /// [metadata is frozen](Self::freeze_metadata).
     ///
     /// ```
     /// # use milena::mock::MockCluster;
@@ -125,7 +155,14 @@ impl MockCluster {
         self.change_partition(topic, partition, |partition| partition.isr = nodes.to_vec());
     }
 
-    /// `min.insync.replicas` of a topic. Defaults to 1.
+    /// `min.insync.replicas` of a topic; no more than it has replicas are asked for. Defaults to 1.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.set_min_isr("t", 2);
+    /// cluster.set_isr("t", 0, &[1]); // NOT_ENOUGH_REPLICAS from now on
+    /// ```
     #[track_caller]
     pub fn set_min_isr(&self, topic: &str, replicas: usize) {
         self.change_topic(topic, |topic| topic.min_isr = replicas);
@@ -133,6 +170,12 @@ impl MockCluster {
 
     /// `max.message.bytes` of a topic: larger batches are refused with MESSAGE_TOO_LARGE. Defaults
     /// to 1048588.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.set_max_message_bytes("t", 10_000);
+    /// ```
     #[track_caller]
     pub fn set_max_message_bytes(&self, topic: &str, bytes: usize) {
         self.change_topic(topic, |topic| topic.max_message_bytes = bytes);
@@ -140,13 +183,55 @@ impl MockCluster {
 
     /// Whether records of a topic get the broker's time. Defaults to `false`: they keep the
     /// producer's.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.set_log_append_time("t", true);
+    /// ```
     #[track_caller]
     pub fn set_log_append_time(&self, topic: &str, is_on: bool) {
         self.change_topic(topic, |topic| topic.has_log_append_time = is_on);
     }
 
+    /// `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms` of a topic: how far a
+    /// record's timestamp may be before and after the broker's time; beyond, its batch is refused
+    /// with INVALID_TIMESTAMP. Defaults to `Duration::MAX`, which is no limit, and an hour, as in
+    /// Kafka 4.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.set_timestamp_limits("t", Duration::from_secs(60), Duration::MAX);
+    /// ```
+    #[track_caller]
+    pub fn set_timestamp_limits(&self, topic: &str, before: Duration, after: Duration) {
+        let limits = TimestampLimits { before, after };
+        self.change_topic(topic, |topic| topic.timestamps = limits);
+    }
+
+    /// Whether a topic is compacted: batches that have a record without a key are refused with
+    /// INVALID_RECORD. Nothing is removed from the log. Defaults to `false`.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.set_compacted("t", true);
+    /// ```
+    #[track_caller]
+    pub fn set_compacted(&self, topic: &str, is_on: bool) {
+        self.change_topic(topic, |topic| topic.is_compacted = is_on);
+    }
+
     /// A partition forgets the sequence numbers of all producers, as when their records have
     /// expired.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.forget_producers("t", 0);
+    /// ```
     #[track_caller]
     pub fn forget_producers(&self, topic: &str, partition: i32) {
         self.change_partition(topic, partition, |partition| {
@@ -156,6 +241,12 @@ impl MockCluster {
 
     /// What a partition does with the first batch of a producer that it does not know. Defaults to
     /// [`FirstSequence::Any`].
+    ///
+    /// ```
+    /// # use milena::mock::{FirstSequence, MockCluster};
+    /// let cluster = MockCluster::start(1);
+    /// cluster.set_first_sequence(FirstSequence::ZeroInNewLog);
+    /// ```
     pub fn set_first_sequence(&self, rule: FirstSequence) {
         self.shared
             .update(|state| state.settings.first_sequence = rule);
@@ -163,6 +254,13 @@ impl MockCluster {
 
     /// Whether records are kept for [`records`](Self::records). Defaults to `true`; without, long
     /// measurements do not fill the memory.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.keep_records(false);
+    /// assert!(cluster.records("t", 0).is_empty()); // whatever is sent
+    /// ```
     pub fn keep_records(&self, is_on: bool) {
         self.shared
             .update(|state| state.settings.forgets_records = !is_on);
@@ -188,6 +286,12 @@ impl MockCluster {
 
     /// The versions of an API that one broker advertises and takes, see
     /// [`versions`](Self::versions).
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// let cluster = MockCluster::start(2);
+    /// cluster.versions_of(2, Api::Produce, 3..=8); // This broker is still at Kafka 2.3.
+    /// ```
     #[track_caller]
     pub fn versions_of(&self, node: i32, api: Api, versions: RangeInclusive<i16>) {
         let previous = self.shared.update(|state| {
@@ -227,6 +331,23 @@ impl MockCluster {
         });
     }
 
+    /// Clients are told this address of a broker instead of its own: that of a proxy, of another
+    /// broker, or nonsense.
+    ///
+    /// ```
+    /// # use milena::mock::MockCluster;
+    /// let cluster = MockCluster::start(1);
+    /// cluster.advertise(1, "no-such-host.invalid", 70_000);
+    /// ```
+    #[track_caller]
+    pub fn advertise(&self, node: i32, host: &str, port: i32) {
+        let told = self.shared.update(|state| {
+            state.node_mut(node)?.advertised = Some((host.to_owned(), port));
+            Some(())
+        });
+        told.unwrap_or_else(|| no_broker(node));
+    }
+
     /// Metadata answers of all brokers stay as they are now, whatever happens, until
     /// [`release_metadata`](Self::release_metadata).
     ///
@@ -244,6 +365,13 @@ impl MockCluster {
     }
 
     /// Metadata answers show the present again.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(2);
+    /// # cluster.create_topic("t", 1);
+    /// cluster.freeze_metadata();
+    /// cluster.release_metadata();
+    /// ```
     pub fn release_metadata(&self) {
         self.shared.update(|state| state.frozen_view = None);
     }

@@ -127,7 +127,10 @@ impl Body {
                 Self::ApiVersions
             }
         };
-        input.finish()?;
+        if !input.is_empty() {
+            // Kafka does not look at what is behind a request; a client had better not send it.
+            log::warn!("{} bytes behind a {api:?} request", input.left());
+        }
         Ok(body)
     }
 

@@ -110,7 +110,7 @@ fn send(link: &Link, bytes: &[u8], plan: &Plan, then: Flow) -> Flow {
 }
 
 /// Lets time pass; `None` if the connection was closed meanwhile.
-fn wait(link: &Link, duration: Duration) -> Option<()> {
+pub(super) fn wait(link: &Link, duration: Duration) -> Option<()> {
     if duration.is_zero() {
         return Some(());
     }

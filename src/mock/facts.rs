@@ -151,6 +151,10 @@ impl Api {
     ];
 
     /// The number that requests of this kind have on the wire.
+    ///
+    /// ```
+    /// assert_eq!(milena::mock::Api::Metadata.key(), 3);
+    /// ```
     pub fn key(self) -> i16 {
         self.facts().key
     }
@@ -193,11 +197,25 @@ impl Api {
 
 impl MockRequest {
     /// Whether it is of this kind.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # let cluster = MockCluster::start(1);
+    /// let requests = cluster.requests();
+    /// assert!(!requests.iter().any(|request| request.is(Api::Produce)));
+    /// ```
     pub fn is(&self, api: Api) -> bool {
         self.api_key == api.key()
     }
 
     /// The batches that it carries; none if it is not a produce request.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// let requests = cluster.requests();
+    /// let batches = requests.iter().flat_map(|request| request.batches());
+    /// assert_eq!(batches.map(|batch| batch.records).sum::<i32>(), 0);
+    /// ```
     pub fn batches(&self) -> &[MockBatch] {
         self.produce
             .as_ref()

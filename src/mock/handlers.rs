@@ -5,14 +5,16 @@ use super::facts::{Api, MockRequest};
 use super::faults::Script;
 use super::metadata;
 use super::produce;
-use super::state::{HOST, Login, State};
+use super::sasl;
+use super::state::{HOST, Identity, State};
 use crate::wire::api_versions::{ApiRange, ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::codes::Code;
 use crate::wire::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::wire::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
-use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
-use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
-use crate::wire::{FRAME_LENGTH_LEN, Request, put_response_frame};
+use crate::wire::{Request, put_response_frame};
+
+/// The first version of InitProducerId that may answer PRODUCER_FENCED.
+const KNOWS_FENCED: i16 = 4;
 
 /// What a request leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,27 +28,24 @@ pub(super) enum Reply {
     Close,
 }
 
-/// The only SASL mechanism here.
-const PLAIN: &str = "PLAIN";
-
 pub(super) fn handle(state: &mut State, arrived: &Arrived, script: &Script) -> Reply {
     let request = &arrived.request;
-    if !may_ask(state, request) {
-        log::debug!(
-            "mock broker {} hangs up before authentication",
-            request.node
-        );
-        return Reply::Close;
+    if let Some(refusal) = sasl::refuse(state, arrived) {
+        log::debug!("mock broker {} wants a login first", request.node);
+        return refusal;
     }
     match &arrived.body {
         Body::Produce(produce) => produce::handle(state, request, produce, script),
         Body::Metadata(metadata) => metadata::handle(state, request, metadata, script),
         Body::FindCoordinator(find) => find_coordinator(state, request, find, script),
-        Body::SaslHandshake(handshake) => sasl_handshake(state, request, handshake, script),
-        Body::ApiVersions => api_versions(state, request, script),
+        Body::SaslHandshake(handshake) => sasl::handshake(state, request, handshake, script),
+        Body::ApiVersions => {
+            sasl::versions_told(state, request);
+            api_versions(state, request, script)
+        }
         Body::InitProducerId(init) => init_producer_id(state, request, init, script),
-        Body::SaslAuthenticate(bytes) => sasl_authenticate(state, request, bytes, script),
-        Body::BareToken(token) => bare_token(state, request, token, script),
+        Body::SaslAuthenticate(bytes) => sasl::authenticate(state, request, bytes, script),
+        Body::BareToken(token) => sasl::bare_token(state, request, token, script),
         Body::NewerApiVersions => newer_api_versions(state, request),
         Body::Refused => Reply::Close,
     }
@@ -57,31 +56,14 @@ pub(super) fn answer<R: Request>(request: &MockRequest, response: &R::Response) 
     Reply::Answer(answer_in::<R>(request, response, request.version))
 }
 
-fn answer_in<R: Request>(request: &MockRequest, response: &R::Response, version: i16) -> Vec<u8> {
+pub(super) fn answer_in<R: Request>(
+    request: &MockRequest,
+    response: &R::Response,
+    version: i16,
+) -> Vec<u8> {
     let mut frame = Vec::new();
     put_response_frame::<R>(&mut frame, response, version, request.correlation_id);
     frame
-}
-
-/// Whether the client has authenticated, or need not for this request.
-fn may_ask(state: &State, request: &MockRequest) -> bool {
-    let is_sasl = request.is(Api::SaslHandshake) || request.is(Api::SaslAuthenticate);
-    match login(state, request) {
-        Login::NotNeeded | Login::Done => true,
-        Login::Needed => is_sasl || request.is(Api::ApiVersions),
-        Login::MechanismChosen | Login::BareTokenNext => is_sasl,
-    }
-}
-
-fn login(state: &State, request: &MockRequest) -> Login {
-    let connection = state.connections.get(request.connection);
-    connection.map_or(Login::Needed, |connection| connection.login)
-}
-
-fn set_login(state: &mut State, request: &MockRequest, login: Login) {
-    if let Some(connection) = state.connections.get_mut(request.connection) {
-        connection.login = login;
-    }
 }
 
 /// The versions of this broker.
@@ -120,95 +102,8 @@ fn api_ranges(state: &State, request: &MockRequest, shown: impl Fn(Api) -> bool)
         .collect()
 }
 
-/// Takes PLAIN if there are users.
-fn sasl_handshake(
-    state: &mut State,
-    request: &MockRequest,
-    handshake: &SaslHandshakeRequest,
-    script: &Script,
-) -> Reply {
-    let error = match (script.error(), login(state, request)) {
-        (Some(code), _) => Code(code),
-        (None, Login::NotNeeded) => Code::ILLEGAL_SASL_STATE,
-        (None, Login::MechanismChosen | Login::BareTokenNext) => return Reply::Close,
-        (None, _) if handshake.mechanism != PLAIN => Code::UNSUPPORTED_SASL_MECHANISM,
-        (None, _) => Code::NONE,
-    };
-    let response = SaslHandshakeResponse {
-        error,
-        mechanisms: vec![PLAIN.to_owned()],
-    };
-    let frame = answer_in::<SaslHandshakeRequest>(request, &response, request.version);
-    if error.is_ok() {
-        let is_bare = request.version == 0;
-        let next = if is_bare {
-            Login::BareTokenNext
-        } else {
-            Login::MechanismChosen
-        };
-        set_login(state, request, next);
-        Reply::Answer(frame)
-    } else {
-        Reply::LastAnswer(frame)
-    }
-}
-
-/// Checks user and password.
-fn sasl_authenticate(
-    state: &mut State,
-    request: &MockRequest,
-    token: &SaslAuthenticateRequest,
-    script: &Script,
-) -> Reply {
-    let (error, text) = match (script.error(), login(state, request)) {
-        (Some(code), _) => (Code(code), Some("scripted by the test")),
-        (None, Login::MechanismChosen) if is_known(state, &token.auth_bytes) => (Code::NONE, None),
-        (None, Login::MechanismChosen) => (
-            Code::SASL_AUTHENTICATION_FAILED,
-            Some("user name or password is wrong"),
-        ),
-        (None, _) => (
-            Code::ILLEGAL_SASL_STATE,
-            Some("no mechanism was chosen by a handshake"),
-        ),
-    };
-    let response = SaslAuthenticateResponse {
-        error,
-        error_message: text.map(str::to_owned),
-        ..SaslAuthenticateResponse::default()
-    };
-    let frame = answer_in::<SaslAuthenticateRequest>(request, &response, request.version);
-    if error.is_ok() {
-        set_login(state, request, Login::Done);
-        Reply::Answer(frame)
-    } else {
-        Reply::LastAnswer(frame)
-    }
-}
-
-/// Checks user and password that come without a header: the answer to the right ones is an empty
-/// frame, to others there is none.
-fn bare_token(state: &mut State, request: &MockRequest, token: &[u8], script: &Script) -> Reply {
-    if script.error().is_some() || !is_known(state, token) {
-        return Reply::Close;
-    }
-    set_login(state, request, Login::Done);
-    Reply::Answer(vec![0; FRAME_LENGTH_LEN])
-}
-
-/// RFC 4616: authorization id, user and password, with a zero byte before the second and the third.
-fn is_known(state: &State, token: &[u8]) -> bool {
-    let mut parts = token.split(|byte| *byte == 0);
-    let (_, user, password) = (parts.next(), parts.next(), parts.next());
-    let text = |part: Option<&[u8]>| String::from_utf8(part.unwrap_or_default().to_vec()).ok();
-    let (Some(user), Some(password), None) = (text(user), text(password), parts.next()) else {
-        return false;
-    };
-    state.settings.sasl_plain.get(&user) == Some(&password)
-}
-
 /// Every call without a transactional id gets a fresh producer id, whatever it brings; a
-/// transactional id keeps its own, with the next epoch.
+/// transactional id keeps its own, with the next epoch (KIP-360).
 fn init_producer_id(
     state: &mut State,
     request: &MockRequest,
@@ -225,9 +120,17 @@ fn init_producer_id(
         }
     };
     let (producer_id, producer_epoch) = granted.unwrap_or((-1, -1));
+    let error = match granted {
+        Ok(_) => Code::NONE,
+        // The code is newer than the version.
+        Err(Code::PRODUCER_FENCED) if request.version < KNOWS_FENCED => {
+            Code::INVALID_PRODUCER_EPOCH
+        }
+        Err(code) => code,
+    };
     let response = InitProducerIdResponse {
         throttle_time_ms: script.plan.throttle_ms,
-        error: granted.err().unwrap_or(Code::NONE),
+        error,
         producer_id,
         producer_epoch,
     };
@@ -235,27 +138,36 @@ fn init_producer_id(
 }
 
 fn grant_producer_id(state: &mut State, init: &InitProducerIdRequest) -> Result<(i64, i16), Code> {
-    let known = match init.transactional_id.as_deref() {
-        Some("") => return Err(Code::INVALID_REQUEST),
-        Some(id) => state.transactional.get(id).copied(),
-        None => None,
+    if (init.producer_id < 0) != (init.producer_epoch < 0) {
+        return Err(Code::INVALID_REQUEST);
+    }
+    let Some(name) = init.transactional_id.as_deref() else {
+        return Ok((state.fresh_producer_id(), 0));
     };
-    let brought = (init.producer_id, init.producer_epoch);
-    let granted = match known {
-        Some(current) if init.producer_id >= 0 && brought != current => {
+    if name.is_empty() {
+        return Err(Code::INVALID_REQUEST);
+    }
+    let brought = (init.producer_id >= 0).then_some(init.producer_epoch);
+    let granted = match (state.transactional.get(name).copied(), brought) {
+        (Some(known), Some(_)) if known.producer_id != init.producer_id => {
             return Err(Code::PRODUCER_FENCED);
         }
+        (Some(known), Some(epoch)) if known.previous_epoch == Some(epoch) => known,
+        (Some(known), Some(epoch)) if known.epoch != epoch => return Err(Code::PRODUCER_FENCED),
         // The epoch i16::MAX is never handed out: it fences.
-        Some((id, epoch)) if epoch < i16::MAX - 1 => (id, epoch + 1),
-        _ => {
-            state.next_producer_id += 1;
-            (state.next_producer_id - 1, 0)
-        }
+        (Some(known), _) if known.epoch < i16::MAX - 1 => Identity {
+            epoch: known.epoch + 1,
+            previous_epoch: brought,
+            ..known
+        },
+        _ => Identity {
+            producer_id: state.fresh_producer_id(),
+            epoch: 0,
+            previous_epoch: None,
+        },
     };
-    if let Some(id) = &init.transactional_id {
-        state.transactional.insert(id.clone(), granted);
-    }
-    Ok(granted)
+    state.transactional.insert(name.to_owned(), granted);
+    Ok((granted.producer_id, granted.epoch))
 }
 
 /// The running broker with the lowest id coordinates everything.
@@ -266,8 +178,13 @@ fn find_coordinator(
     script: &Script,
 ) -> Reply {
     let node = state.nodes.iter().find(|node| node.is_running);
+    let known = [
+        FindCoordinatorRequest::KEY_TYPE_GROUP,
+        FindCoordinatorRequest::KEY_TYPE_TRANSACTION,
+    ];
     let error = match (script.error(), node) {
         (Some(code), _) => Code(code),
+        _ if !known.contains(&find.key_type) => Code::INVALID_REQUEST,
         (None, None) => Code::COORDINATOR_NOT_AVAILABLE,
         (None, Some(_)) => Code::NONE,
     };

@@ -2,20 +2,23 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::check::{AppendRules, Refusal, check};
 use super::facts::MockRecord;
 use crate::wire::codes::Code;
-use crate::wire::record_batch::{
-    Batch, BatchHeader, CODEC_MASK, CONTROL, HEADER_LEN, RecordView, records,
-};
+use crate::wire::record_batch::{Batch, BatchHeader, CODEC_MASK, HEADER_LEN, RecordView, records};
 
 /// Which first sequence number a broker takes from a producer of which a partition knows nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum FirstSequence {
     /// Any, as Kafka before 4.5: the state may just have expired.
     #[default]
     Any,
-    /// Only 0 as long as the partition was never written to, as Kafka 4.5.
+    /// Only 0 as long as the partition was never written to, else OUT_OF_ORDER_SEQUENCE_NUMBER, as
+    /// Kafka 4.5.
     ZeroInNewLog,
+    /// Only 0, else UNKNOWN_PRODUCER_ID, as Kafka 1.0 to 2.4.
+    OnlyZero,
 }
 
 /// The batches of a partition, and what it remembers of its producers.
@@ -30,18 +33,9 @@ pub(super) struct PartitionLog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Appended {
     pub(super) base_offset: i64,
-    /// Set if the topic has log append time.
+    /// Set if the topic has log append time, and for a duplicate: then it is the greatest timestamp
+    /// of the first copy, whatever time the topic has.
     pub(super) append_time_ms: Option<i64>,
-}
-
-/// How a broker appends.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AppendRules {
-    pub(super) first_sequence: FirstSequence,
-    /// The time, if the topic has log append time.
-    pub(super) append_time_ms: Option<i64>,
-    /// Whether the bytes are dropped once they were checked.
-    pub(super) forgets_records: bool,
 }
 
 #[derive(Debug)]
@@ -63,6 +57,7 @@ struct Producer {
 struct RecentBatch {
     first_sequence: i32,
     last_sequence: i32,
+    max_timestamp_ms: i64,
     appended: Appended,
 }
 
@@ -81,25 +76,24 @@ enum Sequence {
 const RECENT_BATCHES_MAX: usize = 5;
 /// Sequence numbers run from 0 to 2^31 - 1, and from 0 again.
 const SEQUENCES: i64 = 1 << 31;
-
 impl PartitionLog {
-    /// Appends a batch whose CRC was checked. The records in it are checked if they are readable.
+    /// Appends a batch if all is well: size, CRC, header, records, and last its sequence numbers.
     pub(super) fn append(
         &mut self,
         batch: &Batch<'_>,
-        rules: AppendRules,
-    ) -> Result<Appended, Code> {
+        rules: &AppendRules,
+    ) -> Result<Appended, Refusal> {
         let header = &batch.header;
-        check_records(batch)?;
+        check(batch, rules)?;
         let place = Appended {
             base_offset: self.end_offset,
-            append_time_ms: rules.append_time_ms,
+            append_time_ms: rules.has_log_append_time.then_some(rules.now_ms),
         };
         if header.producer_id >= 0 {
             match self.sequence(header, rules.first_sequence) {
                 Sequence::Next => self.remember(header, place),
                 Sequence::Duplicate(appended) => return Ok(appended),
-                Sequence::Refused(code) => return Err(code),
+                Sequence::Refused(code) => return Err(Refusal::by_log(code)),
             }
         }
         self.end_offset += i64::from(header.record_count);
@@ -133,14 +127,14 @@ impl PartitionLog {
     fn sequence(&self, header: &BatchHeader, first_sequence: FirstSequence) -> Sequence {
         let (first, last) = (header.base_sequence, last_sequence(header));
         let Some(producer) = self.producers.get(&header.producer_id) else {
-            let is_taken = match first_sequence {
-                FirstSequence::Any => true,
-                FirstSequence::ZeroInNewLog => first == 0 || self.end_offset > 0,
-            };
-            return if is_taken {
-                Sequence::Next
-            } else {
-                Sequence::Refused(Code::OUT_OF_ORDER_SEQUENCE_NUMBER)
+            return match first_sequence {
+                FirstSequence::ZeroInNewLog if first != 0 && self.end_offset == 0 => {
+                    Sequence::Refused(Code::OUT_OF_ORDER_SEQUENCE_NUMBER)
+                }
+                FirstSequence::OnlyZero if first != 0 => {
+                    Sequence::Refused(Code::UNKNOWN_PRODUCER_ID)
+                }
+                _ => Sequence::Next,
             };
         };
         if header.producer_epoch < producer.epoch {
@@ -153,7 +147,7 @@ impl PartitionLog {
                 recent.first_sequence == first && recent.last_sequence == last
             };
             if let Some(recent) = producer.recent.iter().find(same) {
-                return Sequence::Duplicate(recent.appended);
+                return Sequence::Duplicate(recent.as_duplicate());
             }
             let newest = producer.recent.back();
             newest.map_or(0, |newest| sequence_after(newest.last_sequence, 1))
@@ -184,6 +178,7 @@ impl PartitionLog {
         producer.recent.push_back(RecentBatch {
             first_sequence: header.base_sequence,
             last_sequence: last_sequence(header),
+            max_timestamp_ms: appended.append_time_ms.unwrap_or(header.max_timestamp),
             appended,
         });
     }
@@ -221,27 +216,13 @@ impl StoredBatch {
     }
 }
 
-/// Refuses what a client must not write: counts and offsets that do not fit together, control
-/// records, an idempotent batch without a sequence number. Compressed records are taken as they
-/// are.
-fn check_records(batch: &Batch<'_>) -> Result<(), Code> {
-    let header = &batch.header;
-    let counts_fit = header.record_count > 0 && header.last_offset_delta == header.record_count - 1;
-    let is_control = header.attributes & CONTROL != 0;
-    let lacks_sequence = header.producer_id >= 0 && header.base_sequence < 0;
-    if !counts_fit || is_control || lacks_sequence {
-        return Err(Code::INVALID_RECORD);
-    }
-    if header.attributes & CODEC_MASK != 0 {
-        return Ok(());
-    }
-    for (expected, record) in (0..).zip(records(batch.body(), header.record_count)) {
-        let record = record.map_err(|_| Code::INVALID_RECORD)?;
-        if record.offset_delta != expected {
-            return Err(Code::INVALID_RECORD);
+impl RecentBatch {
+    fn as_duplicate(&self) -> Appended {
+        Appended {
+            append_time_ms: Some(self.max_timestamp_ms),
+            ..self.appended
         }
     }
-    Ok(())
 }
 
 fn last_sequence(header: &BatchHeader) -> i32 {

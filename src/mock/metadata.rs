@@ -19,17 +19,11 @@ pub(super) fn handle(
     metadata: &MetadataRequest,
     script: &Script,
 ) -> Reply {
-    create_missing(state, metadata, script);
     let present = state.view();
+    create_missing(state, metadata, script);
     let view = state.frozen_view.as_ref().unwrap_or(&present);
-    let topics: Vec<MetadataTopic> = match &metadata.topics {
-        None => view
-            .topics
-            .keys()
-            .map(|name| topic(view, name, script))
-            .collect(),
-        Some(names) => names.iter().map(|name| topic(view, name, script)).collect(),
-    };
+    let names = asked_for(view, metadata);
+    let topics = names.iter().map(|name| topic(view, name, script)).collect();
     let whole = script.effect_on_whole().and_then(Effect::error);
     let response = MetadataResponse {
         throttle_time_ms: script.plan.throttle_ms,
@@ -42,8 +36,23 @@ pub(super) fn handle(
     answer::<MetadataRequest>(request, &response)
 }
 
+/// The topics to show: each once, those that are not there last.
+fn asked_for<'a>(view: &'a View, metadata: &'a MetadataRequest) -> Vec<&'a str> {
+    let Some(names) = &metadata.topics else {
+        return view.topics.keys().map(String::as_str).collect();
+    };
+    let mut shown: Vec<&str> = Vec::new();
+    for name in names {
+        if !shown.contains(&name.as_str()) {
+            shown.push(name);
+        }
+    }
+    shown.sort_by_key(|name| !view.topics.contains_key(*name));
+    shown
+}
+
 /// Creates topics that are asked for, if the client and the cluster allow it, and if no script says
-/// that they are not there.
+/// that they are not there. As at a real broker, only the next answer shows them.
 fn create_missing(state: &mut State, metadata: &MetadataRequest, script: &Script) {
     let (Some(names), Some(partitions), true, None) = (
         &metadata.topics,

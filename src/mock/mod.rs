@@ -18,23 +18,62 @@
 //! assert!(cluster.records("orders", 0).is_empty());
 //! ```
 //!
-//! It does not fetch, does not keep transactions apart and does not speak TLS. What it misses of a
-//! cluster's own life, tests do themselves: [`move_leader`](MockCluster::move_leader),
-//! [`stop_broker`](MockCluster::stop_broker), [`set_isr`](MockCluster::set_isr). All brokers share
-//! the logs of the partitions, so nothing is lost when a leader moves.
+//! # A test with a fault
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use milena::mock::{Api, MockCluster};
+//! use milena::{Config, Producer, Record};
+//!
+//! let cluster = MockCluster::start(2);
+//! cluster.create_topic("orders", 1);
+//! // The record is written, but the client does not hear of it.
+//! let lost = cluster.on(Api::Produce).after_handling().disconnect();
+//!
+//! let producer = Producer::new(Config::new(cluster.bootstrap()).idempotence(true))?;
+//! let delivery = producer.send(Record::to("orders").key("customer-7").value("3 apples"));
+//! assert_eq!(delivery.wait()?.offset(), Some(0));
+//!
+//! assert!(lost.wait_for_hits(1, Duration::from_secs(5)));
+//! // It was sent twice and is there once.
+//! let sent = cluster.requests().iter().filter(|request| request.is(Api::Produce)).count();
+//! assert_eq!((sent, cluster.records("orders", 0).len()), (2, 1));
+//! # Ok::<(), milena::Error>(())
+//! ```
+//!
+//! # How far it is like Kafka
+//!
+//! Its answers are compared with Kafka's (4.3, 3.9, 2.1) by this crate's own tests: error codes,
+//! offsets, the contents of logs, and when a connection is closed. What it does otherwise:
+//!
+//! - Compressed batches of every codec are taken as they are. They are counted, and their records
+//!   are neither checked nor [listed](MockCluster::records).
+//! - There are no transactions: a transactional id gets its producer id, and batches of a
+//!   transaction are refused with INVALID_TXN_STATE. There are no consumers, no ACLs and no TLS
+//!   either.
+//! - It has no life of its own. If a broker stops, no other leads its partitions and none leaves
+//!   the in-sync replicas, until the test says so: [`move_leader`](MockCluster::move_leader),
+//!   [`set_isr`](MockCluster::set_isr). Nothing expires.
+//! - All brokers share the logs of the partitions: nothing is lost when a leader moves, and
+//!   `acks=all` waits for nobody.
 //!
 //! Methods panic if a topic, a partition or a broker is named that is not there: that is a mistake
 //! of the test.
 
 mod admin;
 mod arrival;
+mod brokers;
+mod check;
 mod exchange;
 mod facts;
 mod faults;
+mod handle;
 mod handlers;
 mod log;
 mod metadata;
 mod produce;
+mod sasl;
 mod script;
 mod server;
 mod state;
@@ -46,13 +85,14 @@ use std::fmt;
 use std::time::Duration;
 
 pub use facts::{Api, MockBatch, MockConnection, MockProduce, MockRecord, MockRequest};
+pub use handle::{Fault, Gate};
 pub use log::FirstSequence;
-pub use script::{Fault, Gate, On};
+pub use script::On;
 
 use crate::sync::Arc;
 use crate::time::{Deadline, human};
 use server::{Port, Server};
-use state::{Connection, HOST, Mood, Node, Shared};
+use state::{Connection, HOST, Node, Shared};
 
 /// An embedded Kafka cluster. Dropping it closes all sockets and ends all threads.
 ///
@@ -93,81 +133,28 @@ impl MockCluster {
     }
 
     /// The addresses of all brokers, running or not, as `bootstrap.servers` takes them.
+    ///
+    /// ```
+    /// # use milena::{Config, Producer};
+    /// let cluster = milena::mock::MockCluster::start(3);
+    /// let producer = Producer::new(Config::new(cluster.bootstrap()))?;
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn bootstrap(&self) -> String {
         let addresses = |nodes: &[Node]| -> Vec<String> { nodes.iter().map(address).collect() };
         self.shared.read(|state| addresses(&state.nodes)).join(",")
     }
 
     /// The address of a broker.
+    ///
+    /// ```
+    /// let cluster = milena::mock::MockCluster::start(2);
+    /// assert_eq!(cluster.bootstrap(), [cluster.address(1), cluster.address(2)].join(","));
+    /// ```
     #[track_caller]
     pub fn address(&self, node: i32) -> String {
         let address = self.shared.read(|state| state.node(node).map(address));
         address.unwrap_or_else(|| no_broker(node))
-    }
-
-    /// Stops a broker: its port refuses connections, those that it has are closed. Metadata shows
-    /// its partitions without a leader, until it starts again or the test
-    /// [moves](Self::move_leader) them.
-    ///
-    /// ```
-    /// # use milena::mock::MockCluster;
-    /// # use std::net::TcpStream;
-    /// let cluster = MockCluster::start(1);
-    /// cluster.stop_broker(1);
-    /// assert!(TcpStream::connect(cluster.address(1)).is_err());
-    /// cluster.start_broker(1);
-    /// assert!(TcpStream::connect(cluster.address(1)).is_ok());
-    /// ```
-    #[track_caller]
-    pub fn stop_broker(&self, node: i32) {
-        self.server(node).stop();
-    }
-
-    /// Starts a broker that was stopped, on the same port and with all records.
-    ///
-    /// # Panics
-    ///
-    /// If its port is taken by somebody else.
-    #[track_caller]
-    pub fn start_broker(&self, node: i32) {
-        if let Err(error) = self.server(node).restart() {
-            panic!("mock broker {node} cannot have its port again: {error}");
-        }
-    }
-
-    /// A broker does nothing any more, as if its process was stopped by a signal: connections come
-    /// about and bytes fill the buffers of the system, but nothing is read. It goes on after
-    /// [`thaw_broker`](Self::thaw_broker).
-    ///
-    /// ```
-    /// let cluster = milena::mock::MockCluster::start(2);
-    /// cluster.freeze_broker(2);
-    /// cluster.thaw_broker(2);
-    /// ```
-    #[track_caller]
-    pub fn freeze_broker(&self, node: i32) {
-        self.set_mood(node, Mood::Frozen);
-    }
-
-    /// A broker reads all requests, but neither handles nor answers them. Connections that were
-    /// disappointed stay silent for good; after [`thaw_broker`](Self::thaw_broker) new ones are
-    /// well.
-    #[track_caller]
-    pub fn mute_broker(&self, node: i32) {
-        self.set_mood(node, Mood::Mute);
-    }
-
-    /// Ends [`freeze_broker`](Self::freeze_broker) and [`mute_broker`](Self::mute_broker).
-    #[track_caller]
-    pub fn thaw_broker(&self, node: i32) {
-        self.set_mood(node, Mood::Well);
-    }
-
-    /// Closes all connections of a broker, which goes on accepting new ones.
-    #[track_caller]
-    pub fn disconnect(&self, node: i32) {
-        self.server(node);
-        self.shared.update(|state| state.close_all(node));
     }
 
     /// Begins to script a fault, see [`On`].
@@ -182,17 +169,46 @@ impl MockCluster {
     }
 
     /// Ends all faults that were scripted.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// let cluster = MockCluster::start(1);
+    /// let refusals = cluster.on(Api::Produce).always().error(6); // NOT_LEADER_OR_FOLLOWER
+    /// cluster.cancel_faults();
+    /// assert_eq!(refusals.hits(), 0);
+    /// ```
     pub fn cancel_faults(&self) {
         self.shared.update(|state| state.faults.cancel_all());
     }
 
     /// A closed gate for [`On::hold`].
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// let cluster = MockCluster::start(1);
+    /// let gate = cluster.gate();
+    /// cluster.on(Api::Produce).hold(&gate).answer();
+    /// gate.open();
+    /// ```
     pub fn gate(&self) -> Gate {
         Gate::new(&self.shared)
     }
 
     /// The records of a partition, by offset. Those of compressed batches are not listed; the
     /// [end offset](Self::end_offset) counts them.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # use milena::{Config, Producer, Record};
+    /// let cluster = MockCluster::start(1);
+    /// cluster.create_topic("t", 1);
+    /// let producer = Producer::new(Config::new(cluster.bootstrap()))?;
+    /// producer.send(Record::to("t").key("k").value("v")).wait()?;
+    /// let records = cluster.records("t", 0);
+    /// assert_eq!(records[0].key.as_deref(), Some(&b"k"[..]));
+    /// assert_eq!(records[0].offset, 0);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     #[track_caller]
     pub fn records(&self, topic: &str, partition: i32) -> Vec<MockRecord> {
         self.partition(topic, partition, |partition| partition.log.records())
@@ -200,22 +216,69 @@ impl MockCluster {
 
     /// The offset that the next record of a partition gets: the number of its records, compressed
     /// or not.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # use milena::{Config, Producer, Record};
+    /// let cluster = MockCluster::start(1);
+    /// cluster.create_topic("t", 1);
+    /// let producer = Producer::new(Config::new(cluster.bootstrap()))?;
+    /// producer.send(Record::to("t").key("k").value("v")).wait()?;
+    /// assert_eq!(cluster.end_offset("t", 0), 1);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     #[track_caller]
     pub fn end_offset(&self, topic: &str, partition: i32) -> i64 {
         self.partition(topic, partition, |partition| partition.log.end_offset())
     }
 
     /// All requests that were read, in the order in which they came.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # use milena::{Config, Producer, Record};
+    /// let cluster = MockCluster::start(1);
+    /// cluster.create_topic("t", 1);
+    /// let producer = Producer::new(Config::new(cluster.bootstrap()))?;
+    /// producer.send(Record::to("t").key("k").value("v")).wait()?;
+    /// let requests = cluster.requests();
+    /// let produce = requests.iter().find(|request| request.is(Api::Produce));
+    /// assert_eq!(produce.unwrap().batches()[0].records, 1);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn requests(&self) -> Vec<MockRequest> {
         self.shared.read(|state| state.requests.clone())
     }
 
     /// Forgets the [requests](Self::requests) that were made so far.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # use milena::{Config, Producer, Record};
+    /// let cluster = MockCluster::start(1);
+    /// cluster.create_topic("t", 1);
+    /// let producer = Producer::new(Config::new(cluster.bootstrap()))?;
+    /// producer.send(Record::to("t").key("k").value("v")).wait()?;
+    /// cluster.forget_requests();
+    /// assert!(!cluster.requests().iter().any(|request| request.is(Api::Produce)));
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn forget_requests(&self) {
         self.shared.update(|state| state.requests.clear());
     }
 
     /// All connections that were accepted, by id.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # use milena::{Config, Producer, Record};
+    /// let cluster = MockCluster::start(1);
+    /// cluster.create_topic("t", 1);
+    /// let producer = Producer::new(Config::new(cluster.bootstrap()))?;
+    /// producer.send(Record::to("t").key("k").value("v")).wait()?;
+    /// assert!(cluster.connections().iter().any(|connection| connection.is_open));
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     pub fn connections(&self) -> Vec<MockConnection> {
         let show = |(id, connection): (usize, &Connection)| MockConnection {
             id,
@@ -282,6 +345,18 @@ impl MockCluster {
     /// # Panics
     ///
     /// If `limit` passes first.
+    ///
+    /// ```
+    /// # use milena::{Config, Producer, Record};
+    /// # use std::time::Duration;
+    /// let cluster = milena::mock::MockCluster::start(1);
+    /// cluster.create_topic("t", 1);
+    /// let producer = Producer::new(Config::new(cluster.bootstrap()))?;
+    /// producer.send_with(Record::to("t").value("v"), |_result| {});
+    /// let records = cluster.wait_for_records("t", 0, 1, Duration::from_secs(5));
+    /// assert_eq!(records[0].value.as_deref(), Some(&b"v"[..]));
+    /// # Ok::<(), milena::Error>(())
+    /// ```
     #[track_caller]
     pub fn wait_for_records(
         &self,
@@ -299,23 +374,6 @@ impl MockCluster {
             "{found} of {count} records in {topic}-{partition} after {limit}"
         );
         records
-    }
-
-    #[track_caller]
-    fn server(&self, node: i32) -> &Server {
-        let mut servers = self.servers.iter();
-        let server = servers.find(|server| server.node() == node);
-        server.unwrap_or_else(|| no_broker(node))
-    }
-
-    #[track_caller]
-    fn set_mood(&self, node: i32, mood: Mood) {
-        self.server(node);
-        self.shared.update(|state| {
-            if let Some(node) = state.node_mut(node) {
-                node.mood = mood;
-            }
-        });
     }
 }
 

@@ -1,13 +1,12 @@
 //! The words of a script: `cluster.on(Api::Produce).node(1).times(2).error(6)`.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::facts::{Api, MockRequest};
 use super::faults::{Delivery, Effect, Plan, Rule, Target};
-use super::state::{GateState, Shared};
+use super::handle::{Fault, Gate};
+use super::state::Shared;
 use crate::sync::Arc;
-use crate::time::Deadline;
 
 /// A sentence about requests that are still to come; [`MockCluster::on`](super::MockCluster::on)
 /// begins it.
@@ -45,30 +44,6 @@ use crate::time::Deadline;
 pub struct On<'a> {
     shared: &'a Arc<Shared>,
     rule: Rule,
-}
-
-/// A fault that was scripted. Dropping it changes nothing.
-#[derive(Clone)]
-pub struct Fault {
-    shared: Arc<Shared>,
-    number: usize,
-}
-
-/// Holds requests back until the test opens it, see [`On::hold`].
-///
-/// ```
-/// use milena::mock::{Api, MockCluster};
-///
-/// let cluster = MockCluster::start(1);
-/// let gate = cluster.gate();
-/// cluster.on(Api::Produce).hold(&gate).answer();
-/// // Here a producer sends, and `gate.wait_for_held(1, limit)` sees its request come.
-/// gate.open();
-/// ```
-#[derive(Clone)]
-pub struct Gate {
-    shared: Arc<Shared>,
-    number: usize,
 }
 
 impl<'a> On<'a> {
@@ -138,6 +113,12 @@ impl<'a> On<'a> {
     }
 
     /// So many requests. Defaults to one.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # let cluster = MockCluster::start(1);
+    /// cluster.on(Api::Produce).times(2).error(7); // REQUEST_TIMED_OUT
+    /// ```
     pub fn times(mut self, requests: usize) -> Self {
         self.rule.left = Some(requests);
         self
@@ -224,6 +205,12 @@ impl<'a> On<'a> {
     }
 
     /// Ends the sentence: the true answer.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # let cluster = MockCluster::start(1);
+    /// cluster.on(Api::Produce).throttle(300).answer();
+    /// ```
     pub fn answer(self) -> Fault {
         self.delivered(Delivery::Whole)
     }
@@ -233,6 +220,12 @@ impl<'a> On<'a> {
     ///
     /// Metadata without a topic shows the error for every topic that it names. Produce with
     /// `acks=0` has no answer to show it in: the broker hangs up.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # let cluster = MockCluster::start(1);
+    /// cluster.on(Api::Produce).error(29); // TOPIC_AUTHORIZATION_FAILED
+    /// ```
     pub fn error(self, code: i16) -> Fault {
         self.effect(Effect::Error(code))
     }
@@ -249,6 +242,13 @@ impl<'a> On<'a> {
     }
 
     /// Ends the sentence: the broker closes the connection.
+    ///
+    /// ```
+    /// # use milena::mock::{Api, MockCluster};
+    /// # let cluster = MockCluster::start(1);
+    /// cluster.on(Api::Metadata).disconnect();
+    /// cluster.on(Api::Produce).after_handling().disconnect(); // A success that nobody hears of.
+    /// ```
     pub fn disconnect(self) -> Fault {
         self.delivered(Delivery::Disconnect)
     }
@@ -329,80 +329,5 @@ impl<'a> On<'a> {
             shared: Arc::clone(shared),
             number,
         }
-    }
-}
-
-impl Fault {
-    /// Ends it; requests that it has already met go their way.
-    pub fn cancel(&self) {
-        self.shared.update(|state| state.faults.cancel(self.number));
-    }
-
-    /// How many requests it has met.
-    pub fn hits(&self) -> usize {
-        self.shared.read(|state| state.faults.hits(self.number))
-    }
-
-    /// Waits until it has met so many requests; `false` if `limit` passes first.
-    #[must_use]
-    pub fn wait_for_hits(&self, hits: usize, limit: Duration) -> bool {
-        let until = Deadline::within(limit).at();
-        self.shared.poll(until, || self.hits() >= hits)
-    }
-}
-
-impl fmt::Debug for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fault").field("hits", &self.hits()).finish()
-    }
-}
-
-impl Gate {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        let number = shared.update(|state| {
-            state.gates.push(GateState::default());
-            state.gates.len() - 1
-        });
-        Self {
-            shared: Arc::clone(shared),
-            number,
-        }
-    }
-
-    /// Lets everything pass that waits, and that comes later.
-    pub fn open(&self) {
-        self.set_open(true);
-    }
-
-    /// Holds what comes from now on.
-    pub fn close(&self) {
-        self.set_open(false);
-    }
-
-    /// How many requests wait.
-    pub fn held(&self) -> usize {
-        let gate = |gates: &[GateState]| gates.get(self.number).map_or(0, |gate| gate.held);
-        self.shared.read(|state| gate(&state.gates))
-    }
-
-    /// Waits until so many requests wait; `false` if `limit` passes first.
-    #[must_use]
-    pub fn wait_for_held(&self, requests: usize, limit: Duration) -> bool {
-        let until = Deadline::within(limit).at();
-        self.shared.poll(until, || self.held() >= requests)
-    }
-
-    fn set_open(&self, is_open: bool) {
-        self.shared.update(|state| {
-            if let Some(gate) = state.gates.get_mut(self.number) {
-                gate.is_open = is_open;
-            }
-        });
-    }
-}
-
-impl fmt::Debug for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("held", &self.held()).finish()
     }
 }

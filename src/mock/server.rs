@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::arrival::Arrived;
-use super::exchange::{Flow, exchange};
+use super::exchange::{Flow, exchange, wait};
 use super::state::{Connection, HOST, Login, Mood, Shared};
 use crate::sync::{Arc, Mutex};
 use crate::time::{Deadline, now};
@@ -263,8 +263,18 @@ fn read_frame(link: &Link) -> Option<Vec<u8>> {
 }
 
 fn read_exact(link: &Link, buffer: &mut [u8]) -> Option<()> {
-    link.until_thawed()?;
-    (&*link.socket).read_exact(buffer).ok()
+    let mut rest = buffer;
+    while !rest.is_empty() {
+        let (bytes, pause) = match link.until_thawed()? {
+            Mood::Slow { bytes, pause } => (bytes.min(rest.len()), pause),
+            _ => (rest.len(), Duration::ZERO),
+        };
+        let (piece, later) = rest.split_at_mut(bytes);
+        (&*link.socket).read_exact(piece).ok()?;
+        wait(link, pause)?;
+        rest = later;
+    }
+    Some(())
 }
 
 fn answer_all(link: &Link, arrivals: &Receiver<Arrived>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Shutdown, TcpStream};
 use std::ops::RangeInclusive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::facts::{Api, MockRequest};
 use super::faults::Faults;
@@ -31,11 +31,19 @@ pub(super) struct State {
     pub(super) requests: Vec<MockRequest>,
     /// By id.
     pub(super) connections: Vec<Connection>,
-    pub(super) next_producer_id: i64,
-    /// Producer id and epoch of each transactional id.
-    pub(super) transactional: BTreeMap<String, (i64, i16)>,
+    next_producer_id: i64,
+    pub(super) transactional: BTreeMap<String, Identity>,
     topics_created: u32,
     changes: u64,
+}
+
+/// What a transactional id has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) producer_id: i64,
+    pub(super) epoch: i16,
+    /// The epoch that a client gave for this one; it may ask again, if it has lost the answer.
+    pub(super) previous_epoch: Option<i16>,
 }
 
 pub(super) struct Settings {
@@ -52,6 +60,8 @@ pub(super) struct Settings {
 pub(super) struct Node {
     pub(super) id: i32,
     pub(super) port: u16,
+    /// What clients are told instead of the true address.
+    pub(super) advertised: Option<(String, i32)>,
     pub(super) is_running: bool,
     pub(super) mood: Mood,
     /// What ApiVersions answers; an API that is not here is refused.
@@ -66,6 +76,11 @@ pub(super) enum Mood {
     Frozen,
     /// Reads, but neither handles nor answers.
     Mute,
+    /// Reads so many bytes at a time, with a pause after them.
+    Slow {
+        bytes: usize,
+        pause: Duration,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +89,16 @@ pub(super) struct Topic<Log = PartitionLog> {
     pub(super) partitions: Vec<Partition<Log>>,
     pub(super) max_message_bytes: usize,
     pub(super) has_log_append_time: bool,
+    pub(super) is_compacted: bool,
+    pub(super) timestamps: TimestampLimits,
     pub(super) min_isr: usize,
+}
+
+/// How far a timestamp of a producer may be from the broker's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TimestampLimits {
+    pub(super) before: Duration,
+    pub(super) after: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +139,8 @@ pub(super) struct Connection {
 pub(super) enum Login {
     NotNeeded,
     Needed,
+    /// Needed, and the broker's versions were told.
+    VersionsTold,
     MechanismChosen,
     /// The next frame is a token without a header, since the handshake had version 0.
     BareTokenNext,
@@ -123,6 +149,8 @@ pub(super) enum Login {
 
 /// Kafka's default for `max.message.bytes` of a topic.
 const MAX_MESSAGE_BYTES: usize = 1_048_588;
+/// Kafka's default for `message.timestamp.after.max.ms` of a topic, since 4.0.
+const TIMESTAMP_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Kafka's usual replication factor.
 const REPLICAS_MAX: usize = 3;
 pub(super) const HOST: &str = "127.0.0.1";
@@ -248,6 +276,11 @@ impl State {
             partitions,
             max_message_bytes: MAX_MESSAGE_BYTES,
             has_log_append_time: false,
+            is_compacted: false,
+            timestamps: TimestampLimits {
+                before: Duration::MAX,
+                after: TIMESTAMP_AFTER_MAX,
+            },
             min_isr: 1,
         };
         self.topics.insert(name.to_owned(), topic);
@@ -271,6 +304,11 @@ impl State {
     pub(super) fn partition_mut(&mut self, topic: &str, index: i32) -> Option<&mut Partition> {
         let topic = self.topics.get_mut(topic)?;
         topic.partitions.get_mut(usize::try_from(index).ok()?)
+    }
+
+    pub(super) fn fresh_producer_id(&mut self) -> i64 {
+        self.next_producer_id += 1;
+        self.next_producer_id - 1
     }
 
     pub(super) fn topic_name(&self, id: &TopicId) -> Option<&str> {
@@ -329,6 +367,7 @@ impl Node {
         Self {
             id,
             port,
+            advertised: None,
             is_running: true,
             mood: Mood::Well,
             versions: apis.map(|api| (api, api.advertised_versions())).collect(),
@@ -343,12 +382,19 @@ impl Node {
     }
 
     pub(super) fn as_broker(&self) -> MetadataBroker {
+        let (host, port) = self.told_address();
         MetadataBroker {
             node_id: self.id,
-            host: HOST.to_owned(),
-            port: self.port.into(),
+            host,
+            port,
             rack: None,
         }
+    }
+
+    /// The address that clients are told.
+    pub(super) fn told_address(&self) -> (String, i32) {
+        let own = || (HOST.to_owned(), self.port.into());
+        self.advertised.clone().unwrap_or_else(own)
     }
 }
 
@@ -366,6 +412,8 @@ impl Topic {
             partitions: partitions.collect(),
             max_message_bytes: self.max_message_bytes,
             has_log_append_time: self.has_log_append_time,
+            is_compacted: self.is_compacted,
+            timestamps: self.timestamps,
             min_isr: self.min_isr,
         }
     }

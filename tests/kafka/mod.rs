@@ -60,7 +60,7 @@ pub(crate) fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() 
 }
 
 /// Where the rig keeps what outlives a test run.
-fn home() -> PathBuf {
+pub(crate) fn home() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kafka")
 }
 

@@ -5,8 +5,8 @@ use super::{Source, hold};
 
 /// A layer, its modules, and the layers that they may import. A file belongs to the longest module
 /// that begins its path, and may import from that one too.
-const LAYERS: [[&str; 3]; 13] = [
-    ["base", "sync time", "base"],
+const LAYERS: [[&str; 3]; 14] = [
+    ["base", "survive sync time", "base"],
     ["codes", "wire/codes", ""],
     ["wire", "wire", "codes"],
     [
@@ -33,6 +33,7 @@ const LAYERS: [[&str; 3]; 13] = [
         "base codes wire facts conn view accumulator txn broker top",
     ],
     ["mock", "mock", "base codes wire"],
+    ["fuzzing", "fuzzing", "base codes wire facts conn"],
     [
         "sim",
         "sim",

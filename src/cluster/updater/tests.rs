@@ -4,10 +4,10 @@ use super::*;
 use crate::accumulator::Wait;
 use crate::accumulator::ready::ReadyQueue;
 use crate::accumulator::state::{Take, Verdict};
-use crate::broker::tests::core;
+use crate::broker::tests::{core, known_broker};
 use crate::config::Config;
 use crate::record::Record;
-use crate::wire::metadata::MetadataPartition;
+use crate::wire::metadata::{MetadataBroker, MetadataPartition};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -105,7 +105,7 @@ fn a_topic_that_is_denied_says_so_until_it_is_not() {
     updater.apply(&answer(&[denied]), &["a".into()]);
     let view = || core.accumulator.topic("a").expect("the topic").view();
     let error = view().denied.clone().expect("denied");
-    assert_eq!(error.kind(), ErrorKind::Authorization);
+    assert_eq!(error.error.kind(), ErrorKind::Authorization);
     assert_eq!(
         view().partitions.len(),
         1,
@@ -159,6 +159,103 @@ fn a_partition_that_its_topic_lost_tries_again_with_every_view() {
         trouble,
         "a-1: the metadata lists 1 partitions of the topic only"
     );
+}
+
+/// Whatever the answer says of brokers, the next good one is followed.
+#[test]
+fn a_leader_that_cannot_be_is_none_and_is_asked_for_again() {
+    let broker = |node_id, host: &str, port| MetadataBroker {
+        node_id,
+        host: host.into(),
+        port,
+        rack: None,
+    };
+    let led_by = |leader_id, leader_epoch, brokers: &[MetadataBroker]| {
+        let mut topic = topic("a", 1);
+        topic.partitions[0].leader_id = leader_id;
+        topic.partitions[0].leader_epoch = leader_epoch;
+        MetadataResponse {
+            brokers: brokers.to_vec(),
+            ..answer(&[topic])
+        }
+    };
+    let long = "x".repeat(30_000);
+    let good = broker(7, "kafka-7", 9092);
+    for (leader, brokers) in [
+        (8, vec![good.clone()]),
+        (7, vec![]),
+        (-1, vec![good.clone()]),
+        (i32::MIN, vec![good.clone()]),
+        (7, vec![broker(7, "kafka-7", 0)]),
+        (7, vec![broker(7, "kafka-7", -1)]),
+        (7, vec![broker(7, "kafka-7", 70_000)]),
+        (7, vec![broker(7, "", 9092)]),
+        (7, vec![broker(7, &long, 9092)]),
+    ] {
+        let (mut updater, core) = updater(config());
+        updater.apply(&led_by(leader, 3, &brokers), &["a".into()]);
+        let view = core.accumulator.topic("a").expect("the topic").view();
+        let partition = &view.partitions[0];
+        assert_eq!((partition.leader(), view.available.len()), (None, 0));
+        assert!(core.brokers.all().is_empty(), "nobody is connected to");
+        let _wish = core.wishes.begin();
+        let record = Record::to("a");
+        let appended = core
+            .accumulator
+            .append(partition, &record, 0, Wait::No("full"));
+        let _delivery = appended.expect("room");
+        updater.apply(&led_by(leader, 3, &brokers), &["a".into()]);
+        let wish = core.wishes.next(Some(time::now()));
+        assert_eq!((wish, updater.in_vain), (Due::Refresh, 2));
+        known_broker(&core, 7);
+        updater.apply(&led_by(7, 3, std::slice::from_ref(&good)), &["a".into()]);
+        assert_eq!(partition.leader(), Some(7));
+    }
+}
+
+#[test]
+fn a_broker_that_is_gone_is_kept_for_as_long_as_a_partition_needs_it() {
+    let (mut updater, core) = updater(config());
+    let left = known_broker(&core, 9);
+    let other = MetadataBroker {
+        node_id: 7,
+        host: "kafka-7".into(),
+        port: 9092,
+        rack: None,
+    };
+    let without = |topics: &[MetadataTopic]| MetadataResponse {
+        brokers: vec![other.clone()],
+        ..answer(topics)
+    };
+    updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+    let view = core.accumulator.topic("a").expect("the topic").view();
+    let partition = &view.partitions[0];
+    partition.reroute(Some(Route {
+        queue: left.queue.clone(),
+        leader_epoch: 1,
+        topic_id: [0; 16],
+    }));
+    let is_kept = || core.brokers.all().iter().any(|one| one.id() == 9);
+    updater.apply(&without(&[]), &["a".into()]);
+    assert!(is_kept(), "it leads a partition");
+    let record = Record::to("a");
+    let appended = core
+        .accumulator
+        .append(partition, &record, 0, Wait::No("full"));
+    let _delivery = appended.expect("room");
+    let mut tokens = std::collections::VecDeque::new();
+    left.queue.drain(time::now(), &mut tokens);
+    let ticket = tokens.pop_front().expect("a token").ticket;
+    let Take::Batch(batch) = partition.take((ticket, 9, usize::MAX), None, time::now()) else {
+        panic!("a batch is due");
+    };
+    updater.apply(&without(&[topic("a", 1)]), &["a".into()]);
+    assert!(is_kept() && partition.leader().is_none(), "it has a batch");
+    drop(partition.ended(batch, Verdict::Acked));
+    updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+    assert!(is_kept(), "an answer without brokers says nothing of them");
+    updater.apply(&without(&[topic("a", 1)]), &["a".into()]);
+    assert!(!is_kept() && left.queue.is_closed() && left.interrupt.has_fired());
 }
 
 #[test]

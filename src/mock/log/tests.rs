@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use super::*;
-use crate::wire::record_batch::{RecordFields, read_batches};
+use crate::mock::state::TimestampLimits;
+use crate::wire::record_batch::{CONTROL, RecordFields, read_batches};
 
 /// The bytes of a batch of `count` records by producer 7.
 fn batch(epoch: i16, base_sequence: i32, count: i32) -> Vec<u8> {
@@ -35,12 +38,29 @@ fn encode(header: BatchHeader, count: i32) -> Vec<u8> {
 
 fn append_with(log: &mut PartitionLog, bytes: &[u8], rules: AppendRules) -> Result<i64, Code> {
     let batch = read_batches(bytes).next().unwrap().unwrap();
-    log.append(&batch, rules)
+    log.append(&batch, &rules)
         .map(|appended| appended.base_offset)
+        .map_err(|refusal| refusal.code)
+}
+
+/// Those of a topic that has no limits.
+fn rules() -> AppendRules {
+    AppendRules {
+        first_sequence: FirstSequence::Any,
+        forgets_records: false,
+        now_ms: 0,
+        has_log_append_time: false,
+        bytes_max: usize::MAX,
+        is_compacted: false,
+        timestamps: TimestampLimits {
+            before: Duration::MAX,
+            after: Duration::MAX,
+        },
+    }
 }
 
 fn append(log: &mut PartitionLog, bytes: &[u8]) -> Result<i64, Code> {
-    append_with(log, bytes, AppendRules::default())
+    append_with(log, bytes, rules())
 }
 
 const OUT_OF_ORDER: Result<i64, Code> = Err(Code::OUT_OF_ORDER_SEQUENCE_NUMBER);
@@ -129,7 +149,7 @@ fn sequences_wrap_at_two_to_the_31() {
 fn an_unknown_producer_begins_anywhere_or_at_zero_by_the_rule() {
     let rules = AppendRules {
         first_sequence: FirstSequence::ZeroInNewLog,
-        ..AppendRules::default()
+        ..rules()
     };
     let mut log = PartitionLog::default();
     assert_eq!(
@@ -175,18 +195,11 @@ fn batches_that_contradict_themselves_are_refused() {
         attributes: CONTROL,
         ..plain()
     };
-    let mut wrong_offsets = encode(plain(), 1);
-    let again = wrong_offsets[HEADER_LEN..].to_vec();
-    wrong_offsets.extend(again);
-    let mut doubled = BatchHeader::read(&wrong_offsets).unwrap();
-    (doubled.record_count, doubled.last_offset_delta) = (2, 1);
-    doubled.write(&mut wrong_offsets);
     let cases = [
         ("no records", encode(plain(), 0)),
         ("count and last offset differ", wrong_count),
         ("control batch", encode(control, 1)),
         ("no sequence", batch(0, -1, 1)),
-        ("offset twice", wrong_offsets),
     ];
     for (what, bytes) in cases {
         assert_eq!(
@@ -223,8 +236,9 @@ fn records_carry_the_producers_time_or_the_brokers() {
         ..BatchHeader::default()
     };
     let rules = AppendRules {
-        append_time_ms: Some(5555),
-        ..AppendRules::default()
+        now_ms: 5555,
+        has_log_append_time: true,
+        ..rules()
     };
     append(&mut log, &encode(created.clone(), 2)).unwrap();
     append_with(&mut log, &encode(created, 2), rules).unwrap();
@@ -234,4 +248,16 @@ fn records_carry_the_producers_time_or_the_brokers() {
         .map(|record| record.timestamp_ms)
         .collect();
     assert_eq!(times, [1000, 1001, 5555, 5555]);
+}
+
+#[test]
+fn the_duplicate_of_a_batch_tells_its_greatest_timestamp() {
+    let mut log = PartitionLog::default();
+    let bytes = batch(0, 0, 2);
+    let batch = read_batches(&bytes).next().unwrap().unwrap();
+    let first = log.append(&batch, &rules()).unwrap();
+    assert_eq!(first.append_time_ms, None);
+    let again = log.append(&batch, &rules()).unwrap();
+    assert_eq!(again.append_time_ms, Some(batch.header.max_timestamp));
+    assert_eq!(again.base_offset, first.base_offset);
 }

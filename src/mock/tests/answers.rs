@@ -150,6 +150,8 @@ fn topics_are_created_when_they_are_asked_for_if_both_sides_allow_it() {
     };
     let unknown = client.call(&unwilling, 12).topics.pop().unwrap();
     assert_eq!(unknown.error, Code::UNKNOWN_TOPIC_OR_PARTITION);
+    let created = ask_topic(&mut client, "new");
+    assert_eq!(created.error, Code::UNKNOWN_TOPIC_OR_PARTITION);
     assert_eq!(ask_topic(&mut client, "new").partitions.len(), 4);
     assert_eq!(
         ask_topic(&mut client, "b/ad").error,
@@ -206,6 +208,11 @@ fn producer_ids_are_fresh_unless_they_are_transactional() {
         (bumped.producer_id, bumped.producer_epoch),
         (first.producer_id, 1)
     );
+    // The answer may have been lost: the same again.
+    assert_eq!(client.call(&transactional, 4), bumped);
+    transactional.producer_epoch = 1;
+    assert_eq!(client.call(&transactional, 4).producer_epoch, 2);
+    transactional.producer_epoch = 0;
     assert_eq!(client.call(&transactional, 4).error, Code::PRODUCER_FENCED);
 }
 

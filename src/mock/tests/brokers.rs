@@ -199,3 +199,28 @@ fn dropping_the_cluster_ends_whatever_waits() {
 fn a_partition_that_is_not_there_is_a_mistake_of_the_test() {
     cluster_of(1).move_leader("t", 9, 1);
 }
+
+#[test]
+fn a_slow_broker_reads_a_request_bit_by_bit_until_it_is_thawed() {
+    let cluster = cluster_of(1);
+    let mut client = Client::connect(&cluster, 1);
+    let bytes = 10;
+    let pause = Duration::from_millis(2);
+    cluster.slow_broker(1, bytes, pause);
+    let value = "v".repeat(1000);
+    let start = crate::time::now();
+    assert!(
+        client
+            .produce("t", 0, &plain_batch(&[&value]))
+            .error
+            .is_ok()
+    );
+    let pauses = u32::try_from(value.len() / bytes).unwrap();
+    assert!(start.elapsed() >= pause * pauses);
+    // This one would take minutes.
+    cluster.slow_broker(1, 1, Duration::from_secs(1));
+    let request = produce_request(1, "t", 0, &plain_batch(&[&value]));
+    client.send(&request, 9);
+    cluster.thaw_broker(1);
+    assert!(client.frame().is_some());
+}

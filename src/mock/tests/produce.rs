@@ -93,7 +93,7 @@ fn a_batch_is_refused_for_the_first_thing_that_is_wrong_with_it() {
             "t",
             0,
             good[..good.len() - 1].to_vec(),
-            Code::CORRUPT_MESSAGE,
+            Code::INVALID_RECORD,
         ),
         ("t", 0, changed(good.len() - 1, 9), Code::CORRUPT_MESSAGE),
         ("t", 0, plain_batch(&[&long]), Code::MESSAGE_TOO_LARGE),

@@ -82,6 +82,45 @@ fn a_certificate_that_is_itself_trusted_is_good_while_its_dates_and_names_are() 
     thread.join().unwrap();
 }
 
+/// The names of the certificate are kafka-7.example.com and *.example.org; its CN is localhost.
+#[test]
+fn names_are_compared_as_rfc_6125_says() {
+    for (host, is_good) in [
+        ("kafka-7.example.com", true),
+        ("KAFKA-7.Example.COM", true),
+        ("kafka-7.example.com.", true),
+        ("a.example.org", true),
+        ("A.EXAMPLE.ORG", true),
+        ("a.b.example.org", false),
+        ("example.org", false),
+        (".example.org", false),
+        ("kafka-7.example.com.example.net", false),
+        ("xkafka-7.example.com", false),
+        ("localhost", false),
+        ("127.0.0.1", false),
+    ] {
+        let config = server_config(certificate!("other-name"), BOTH, false);
+        let (address, thread) = tls_peer(
+            config,
+            |socket| socket,
+            |stream| {
+                // The client may refuse, which its side shows.
+                let _ = stream.conn.complete_io(&mut stream.sock);
+            },
+        );
+        let tls = TlsConfig {
+            truststore: Some(PemSource::Inline(CA.into())),
+            versions: BOTH,
+            verify_host_name: true,
+        };
+        let socket = TcpStream::connect(("127.0.0.1", address.port)).unwrap();
+        let shaken = Tls::new(&tls).unwrap().handshake(&socket, host, patience());
+        assert_eq!(shaken.is_ok(), is_good, "{host}: {shaken:?}");
+        drop(socket);
+        thread.join().unwrap();
+    }
+}
+
 #[test]
 fn leaving_the_name_out_leaves_the_rest_of_the_verification_in() {
     let nameless = client(CA, false, BOTH);

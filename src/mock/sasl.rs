@@ -1,0 +1,217 @@
+//! SASL PLAIN: what a connection may do, and how it logs in.
+
+use super::arrival::{Arrived, Body};
+use super::facts::{Api, MockRequest};
+use super::faults::Script;
+use super::handlers::{Reply, answer, answer_in};
+use super::produce;
+use super::state::{Login, State};
+use crate::wire::FRAME_LENGTH_LEN;
+use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::wire::codes::Code;
+use crate::wire::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
+use crate::wire::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::wire::metadata::{MetadataRequest, MetadataResponse, MetadataTopic};
+use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
+use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
+
+/// The only mechanism here.
+const PLAIN: &str = "PLAIN";
+
+/// What a client gets that asks for something before it is logged in; `None` if it may ask. Before
+/// the handshake the broker hangs up, between handshake and token it says first that it will.
+pub(super) fn refuse(state: &State, arrived: &Arrived) -> Option<Reply> {
+    let request = &arrived.request;
+    let is_expected = match login(state, request) {
+        Login::NotNeeded | Login::Done => true,
+        Login::Needed => request.is(Api::ApiVersions) || request.is(Api::SaslHandshake),
+        Login::VersionsTold => request.is(Api::SaslHandshake),
+        Login::MechanismChosen if request.is(Api::SaslAuthenticate) => true,
+        Login::MechanismChosen => return Some(illegal_state(arrived)),
+        Login::BareTokenNext => request.is(Api::SaslAuthenticate),
+    };
+    (!is_expected).then_some(Reply::Close)
+}
+
+/// ApiVersions may be asked for once before the handshake.
+pub(super) fn versions_told(state: &mut State, request: &MockRequest) {
+    if login(state, request) == Login::Needed {
+        set_login(state, request, Login::VersionsTold);
+    }
+}
+
+/// The answer to a request between handshake and token.
+fn illegal_state(arrived: &Arrived) -> Reply {
+    let request = &arrived.request;
+    let error = Code::ILLEGAL_SASL_STATE;
+    let reply = match &arrived.body {
+        Body::Produce(produce) => produce::refuse(request, produce, error),
+        Body::Metadata(metadata) => {
+            let names = metadata.topics.iter().flatten();
+            let topics = names.map(|name| MetadataTopic {
+                error,
+                name: Some(name.clone()),
+                ..MetadataTopic::default()
+            });
+            let response = MetadataResponse {
+                topics: topics.collect(),
+                error,
+                controller_id: -1,
+                ..MetadataResponse::default()
+            };
+            answer::<MetadataRequest>(request, &response)
+        }
+        Body::FindCoordinator(find) => {
+            let coordinators = find.keys.iter().map(|key| Coordinator {
+                key: key.clone(),
+                node_id: -1,
+                port: -1,
+                error,
+                ..Coordinator::default()
+            });
+            let response = FindCoordinatorResponse {
+                coordinators: coordinators.collect(),
+                ..FindCoordinatorResponse::default()
+            };
+            answer::<FindCoordinatorRequest>(request, &response)
+        }
+        Body::InitProducerId(_) => {
+            let response = InitProducerIdResponse {
+                error,
+                producer_epoch: -1,
+                ..InitProducerIdResponse::default()
+            };
+            answer::<InitProducerIdRequest>(request, &response)
+        }
+        Body::ApiVersions => {
+            let response = ApiVersionsResponse {
+                error,
+                ..ApiVersionsResponse::default()
+            };
+            answer::<ApiVersionsRequest>(request, &response)
+        }
+        Body::SaslHandshake(_) => {
+            let response = SaslHandshakeResponse {
+                error,
+                mechanisms: Vec::new(),
+            };
+            answer::<SaslHandshakeRequest>(request, &response)
+        }
+        _ => Reply::Close,
+    };
+    match reply {
+        Reply::Answer(frame) => Reply::LastAnswer(frame),
+        other => other,
+    }
+}
+
+fn login(state: &State, request: &MockRequest) -> Login {
+    let connection = state.connections.get(request.connection);
+    connection.map_or(Login::Needed, |connection| connection.login)
+}
+
+fn set_login(state: &mut State, request: &MockRequest, login: Login) {
+    if let Some(connection) = state.connections.get_mut(request.connection) {
+        connection.login = login;
+    }
+}
+
+/// Takes PLAIN if there are users.
+pub(super) fn handshake(
+    state: &mut State,
+    request: &MockRequest,
+    handshake: &SaslHandshakeRequest,
+    script: &Script,
+) -> Reply {
+    let error = match (script.error(), login(state, request)) {
+        (Some(code), _) => Code(code),
+        (None, Login::NotNeeded) => Code::ILLEGAL_SASL_STATE,
+        (None, _) if handshake.mechanism != PLAIN => Code::UNSUPPORTED_SASL_MECHANISM,
+        (None, _) => Code::NONE,
+    };
+    let is_offered = error != Code::ILLEGAL_SASL_STATE;
+    let response = SaslHandshakeResponse {
+        error,
+        mechanisms: is_offered.then(|| PLAIN.to_owned()).into_iter().collect(),
+    };
+    let frame = answer_in::<SaslHandshakeRequest>(request, &response, request.version);
+    if error.is_ok() {
+        let is_bare = request.version == 0;
+        let next = if is_bare {
+            Login::BareTokenNext
+        } else {
+            Login::MechanismChosen
+        };
+        set_login(state, request, next);
+        Reply::Answer(frame)
+    } else if login(state, request) == Login::NotNeeded && script.error().is_none() {
+        Reply::Answer(frame)
+    } else {
+        Reply::LastAnswer(frame)
+    }
+}
+
+/// Checks user and password.
+pub(super) fn authenticate(
+    state: &mut State,
+    request: &MockRequest,
+    token: &SaslAuthenticateRequest,
+    script: &Script,
+) -> Reply {
+    let (error, text) = match (script.error(), login(state, request)) {
+        (Some(code), _) => (Code(code), Some("scripted by the test")),
+        (None, Login::MechanismChosen) if is_known(state, &token.auth_bytes) => {
+            (Code::NONE, Some(""))
+        }
+        (None, Login::MechanismChosen) => (
+            Code::SASL_AUTHENTICATION_FAILED,
+            Some("user name or password is wrong"),
+        ),
+        (None, _) => (
+            Code::ILLEGAL_SASL_STATE,
+            Some("no mechanism was chosen by a handshake"),
+        ),
+    };
+    let response = SaslAuthenticateResponse {
+        error,
+        error_message: text.map(str::to_owned),
+        ..SaslAuthenticateResponse::default()
+    };
+    let frame = answer_in::<SaslAuthenticateRequest>(request, &response, request.version);
+    if error.is_ok() {
+        set_login(state, request, Login::Done);
+        Reply::Answer(frame)
+    } else if error == Code::ILLEGAL_SASL_STATE && script.error().is_none() {
+        Reply::Answer(frame)
+    } else {
+        Reply::LastAnswer(frame)
+    }
+}
+
+/// Checks user and password that come without a header: the answer to the right ones is an empty
+/// frame, to others there is none.
+pub(super) fn bare_token(
+    state: &mut State,
+    request: &MockRequest,
+    token: &[u8],
+    script: &Script,
+) -> Reply {
+    if script.error().is_some() || !is_known(state, token) {
+        return Reply::Close;
+    }
+    set_login(state, request, Login::Done);
+    Reply::Answer(vec![0; FRAME_LENGTH_LEN])
+}
+
+/// RFC 4616: authorization id, user and password, with a zero byte before the second and the third.
+/// Nobody may act as somebody else.
+fn is_known(state: &State, token: &[u8]) -> bool {
+    let mut parts = token.split(|byte| *byte == 0);
+    let (acts_as, user, password) = (parts.next(), parts.next(), parts.next());
+    let text = |part: Option<&[u8]>| String::from_utf8(part.unwrap_or_default().to_vec()).ok();
+    let (Some(user), Some(password), None) = (text(user), text(password), parts.next()) else {
+        return false;
+    };
+    let is_oneself = matches!(acts_as, Some(name) if name.is_empty() || name == user.as_bytes());
+    is_oneself && state.settings.sasl_plain.get(&user) == Some(&password)
+}

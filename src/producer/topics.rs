@@ -1,0 +1,127 @@
+//! The topics that records are sent to: known, not known yet, denied, or grown.
+
+use crate::accumulator::Wait;
+use crate::accumulator::topic::{Denial, Topic, View};
+use crate::error::{Error, ErrorKind};
+use crate::producer::Producer;
+use crate::record::Record;
+use crate::sync::Arc;
+use crate::time;
+
+impl Producer {
+    pub(super) fn topic_for(
+        &self,
+        record: &Record<'_>,
+        wait: &mut Wait,
+    ) -> Result<(Arc<Topic>, Arc<View>), Error> {
+        if record.partition.is_some() || record.timestamp_ms.is_some() {
+            record.check()?;
+        }
+        if let Some(topic) = self.0.core.accumulator.topic(record.topic) {
+            if topic.mark_used() {
+                self.0.core.wishes.refresh();
+            }
+            let view = topic.view();
+            return match &view.denied {
+                // The cluster thread has only just made it.
+                None if view.partitions.is_empty() => self.topic(record.topic, wait),
+                None => Ok((topic, view)),
+                Some(denial) => self.denied_topic(&topic, denial, wait),
+            };
+        }
+        record.check()?;
+        self.topic(record.topic, wait)
+    }
+
+    /// A topic that was denied may be allowed by now: what the cluster said counts for as long as
+    /// it need not be asked again, then the next answer decides.
+    fn denied_topic(
+        &self,
+        topic: &Arc<Topic>,
+        denial: &Denial,
+        wait: &mut Wait,
+    ) -> Result<(Arc<Topic>, Arc<View>), Error> {
+        let core = &self.0.core;
+        let age = time::now().saturating_duration_since(denial.at);
+        match wait.deadline() {
+            Ok(deadline) if age >= core.config.retry_backoff => {
+                core.wishes.wait_for(topic.name(), deadline)?;
+            }
+            _ => core.wishes.refresh(),
+        }
+        let view = topic.view();
+        match &view.denied {
+            None => Ok((topic.clone(), view)),
+            Some(denial) => Err(denial.error.clone()),
+        }
+    }
+
+    /// The topic, waiting for its first metadata where that is allowed.
+    pub(super) fn topic(
+        &self,
+        name: &str,
+        wait: &mut Wait,
+    ) -> Result<(Arc<Topic>, Arc<View>), Error> {
+        let core = &self.0.core;
+        loop {
+            if let Some(topic) = core.accumulator.topic(name) {
+                topic.mark_used();
+                let view = topic.view();
+                if !view.partitions.is_empty() {
+                    return Ok((topic, view));
+                }
+            }
+            match wait.deadline() {
+                Ok(deadline) => core.wishes.wait_for(name, deadline)?,
+                Err(why) => {
+                    core.wishes.want(name);
+                    let message = format!(
+                        "topic {name} is not known yet, and {why}; its metadata was asked for"
+                    );
+                    return Err(Error::new(ErrorKind::TopicNotReady, message));
+                }
+            }
+        }
+    }
+
+    /// A topic that lacks the partition asked for may have grown: the newest metadata decides.
+    pub(super) fn grown_topic(
+        &self,
+        name: &str,
+        partition: i32,
+        wait: &mut Wait,
+    ) -> Result<Arc<View>, Error> {
+        let core = &self.0.core;
+        let asked = match wait.deadline() {
+            Ok(deadline) => core.wishes.wait_for(name, deadline),
+            Err(_) => {
+                core.wishes.refresh();
+                Ok(())
+            }
+        };
+        let view = core
+            .accumulator
+            .topic(name)
+            .map(|topic| topic.view())
+            .unwrap_or_default();
+        if has_partition(&view, partition) {
+            return Ok(view);
+        }
+        let message = format!(
+            "partition {partition} of topic {name} does not exist: the topic has {} partitions, \
+             0 to {}",
+            view.partitions.len(),
+            view.partitions.len().saturating_sub(1),
+        );
+        let error = Error::new(ErrorKind::PartitionOutOfRange, message);
+        match asked {
+            Ok(()) => Err(error),
+            Err(cause) if cause.kind() == ErrorKind::Closed => Err(cause),
+            Err(cause) => Err(error.with_cause(cause)),
+        }
+    }
+}
+
+pub(super) fn has_partition(view: &View, partition: i32) -> bool {
+    usize::try_from(partition).is_ok_and(|index| index < view.partitions.len())
+}
