@@ -8,6 +8,8 @@ mod batching;
 mod callbacks;
 #[path = "behaviour/clocks.rs"]
 mod clocks;
+#[path = "behaviour/codes.rs"]
+mod codes;
 #[path = "behaviour/connection.rs"]
 mod connection;
 #[path = "behaviour/delivery.rs"]
@@ -35,6 +37,8 @@ mod links;
 mod memory;
 #[path = "behaviour/metadata.rs"]
 mod metadata;
+#[path = "behaviour/oracle.rs"]
+mod oracle;
 #[path = "behaviour/ordering.rs"]
 mod ordering;
 #[path = "behaviour/panics.rs"]
@@ -43,10 +47,14 @@ mod panics;
 mod process;
 #[path = "behaviour/proxy.rs"]
 mod proxy;
+#[path = "behaviour/recreated.rs"]
+mod recreated;
 #[path = "behaviour/retries.rs"]
 mod retries;
 #[path = "behaviour/scale.rs"]
 mod scale;
+#[path = "behaviour/sequences.rs"]
+mod sequences;
 #[path = "behaviour/shutdown.rs"]
 mod shutdown;
 #[path = "behaviour/support.rs"]

@@ -245,11 +245,32 @@ impl Batch {
         header.write(&mut self.bytes);
     }
 
+    /// Its result is somebody else's to see to.
+    pub(crate) fn leave_result(&mut self) {
+        self.is_paid = true;
+    }
+
+    pub(crate) fn owes_result(&self) -> bool {
+        !self.is_paid
+    }
+
     /// Gives its memory back; its owner sees to its result.
     pub(crate) fn free(&mut self) {
         self.bytes = Vec::new();
         self.grant.shrink_to(0);
         self.is_paid = true;
+    }
+
+    /// Fails its records, unless somebody else sees to their result.
+    pub(crate) fn fail(mut self, error: Error) {
+        let error = error.with_outcome(self.outcome());
+        let is_owed = self.owes_result();
+        self.free();
+        if is_owed {
+            let failure = Failure::from(error);
+            self.partition
+                .resolve(self.place, self.records, Err(failure));
+        }
     }
 
     /// What is known of its records if they fail now.

@@ -77,6 +77,15 @@ pub(super) fn taken(is_waiting: bool, is_first: bool) {
     reach("taken", cell);
 }
 
+/// A batch got its result.
+pub(super) fn told(is_first: bool) {
+    let cell = match is_first {
+        true => "in turn",
+        false => "behind an older one",
+    };
+    reach("told", cell);
+}
+
 fn stage(stage: &Stage) -> &'static str {
     match stage {
         Stage::OnWire => "on wire",

@@ -13,7 +13,9 @@ use std::time::Instant;
 use super::batch::{Batch, OpenBatch};
 #[cfg(test)]
 use super::coverage;
+use super::sequence::Stamp;
 use super::state::{Announced, Flight, Rules, Stage, State, Verdict};
+use crate::error::Error;
 
 impl State {
     /// Takes back a batch whose attempt has ended. The batch that comes out, if any, is the
@@ -33,6 +35,9 @@ impl State {
         let is_abandoned = matches!(self.flights[index].stage, Stage::Abandoned);
         #[cfg(test)]
         coverage::ended(is_abandoned, &verdict);
+        if is_abandoned {
+            batch.leave_result();
+        }
         match verdict {
             Verdict::Acked => self.acked(index),
             Verdict::Failed => self.bury(index, rules),
@@ -49,35 +54,23 @@ impl State {
                 awaits_view,
                 error,
             } => {
-                self.rests_until = self.rests_until.max(at);
-                self.awaits_view |= awaits_view;
                 self.last_error = Some(error);
-                self.wait(index, batch);
-                return None;
+                if !self.sequences.has_lost_log() || !batch.may_be_written {
+                    self.rests_until = self.rests_until.max(at);
+                    self.awaits_view |= awaits_view;
+                    self.wait(index, batch);
+                    return None;
+                }
+                self.bury(index, rules);
             }
             Verdict::OutOfSequence {
                 has_forgotten,
+                at,
                 error,
             } => {
                 self.last_error = Some(error);
                 batch.excused += 1;
-                let sequel = self.out_of_sequence(index, has_forgotten, batch.may_be_written);
-                #[cfg(test)]
-                coverage::sequel(&sequel, index > 0);
-                match sequel {
-                    Sequel::Failed => self.bury(index, rules),
-                    Sequel::Again => {
-                        self.wait(index, batch);
-                        return None;
-                    }
-                    Sequel::Disproved => {
-                        self.disprove_from(index);
-                        self.sequences.is_draining = true;
-                        batch.may_be_written = false;
-                        self.wait(index, batch);
-                        return None;
-                    }
-                }
+                return self.refused(index, batch, has_forgotten, (at, rules));
             }
         }
         Some(batch)
@@ -98,6 +91,81 @@ impl State {
             self.flights[index].is_adrift = true;
             self.bury(index, rules);
         }
+    }
+
+    /// The broker says that the batch is out of sequence, and its records are waited for.
+    fn refused(
+        &mut self,
+        index: usize,
+        mut batch: Batch,
+        has_forgotten: bool,
+        (at, rules): (Option<Instant>, &Rules),
+    ) -> Option<Batch> {
+        let sequel = self.out_of_sequence(index, has_forgotten, batch.may_be_written);
+        #[cfg(test)]
+        coverage::sequel(&sequel, index > 0);
+        match sequel {
+            Sequel::Failed => {
+                self.bury(index, rules);
+                return Some(batch);
+            }
+            Sequel::Again => {}
+            Sequel::Disproved => {
+                self.disprove_from(index);
+                self.sequences.is_draining = true;
+                if index == 0 {
+                    // A broker that refuses every identity is not to be asked for the next at the
+                    // speed of its answers.
+                    self.rests_until = self.rests_until.max(at);
+                }
+                batch.may_be_written = false;
+            }
+        }
+        self.wait(index, batch);
+        None
+    }
+
+    /// The topic was deleted and made anew. What was never in the old log is sent to the new one,
+    /// under a new identity from sequence 0 on, once nothing of the old is un-answered. What may
+    /// have been comes out here and from [`ended`](Self::ended), for the caller to fail: no answer
+    /// can tell of it any more. Without idempotence a retry may make a second copy anyway, and goes
+    /// to the new topic.
+    pub(crate) fn lose_log(&mut self, rules: &Rules) -> Vec<Batch> {
+        let mut doubtful = Vec::new();
+        if !rules.is_idempotent || !self.sequences.is_in_use() {
+            return doubtful;
+        }
+        self.sequences.lose_log();
+        for flight in &mut self.flights {
+            match std::mem::replace(&mut flight.stage, Stage::Tombstone) {
+                Stage::Waiting(batch) if batch.may_be_written => doubtful.push(batch),
+                stage => flight.stage = stage,
+            }
+        }
+        doubtful
+    }
+
+    /// What the end of this attempt says of acknowledged records: that the log has lost some.
+    pub(crate) fn loss(&self, batch: &Batch, verdict: &Verdict) -> Option<Loss> {
+        let Verdict::OutOfSequence {
+            has_forgotten: false,
+            error,
+            ..
+        } = verdict
+        else {
+            return None;
+        };
+        let is_oldest = self
+            .flights
+            .front()
+            .is_some_and(|flight| flight.ordinal == batch.ordinal);
+        let is_loss = is_oldest && !self.sequences.has_lost_log();
+        let acked = self.sequences.acked_up_to().filter(|_| is_loss)?;
+        Some(Loss {
+            stamp: batch.stamp,
+            acked,
+            error: error.clone(),
+        })
     }
 
     fn wait(&mut self, index: usize, mut batch: Batch) {
@@ -136,6 +204,13 @@ impl State {
     }
 
     fn out_of_sequence(&self, index: usize, has_forgotten: bool, may_be_written: bool) -> Sequel {
+        if self.sequences.has_lost_log() {
+            // The new log tells nothing of the old one.
+            return match may_be_written {
+                true => Sequel::Failed,
+                false => Sequel::Again,
+            };
+        }
         let mut below = self.flights.iter().take(index);
         if below.any(|flight| !matches!(flight.stage, Stage::Tombstone)) {
             // What is below it is not settled: the broker waits for that.
@@ -198,7 +273,6 @@ impl State {
             }
         }
         self.sequences.is_draining = false;
-        self.rests_until = None;
         #[cfg(test)]
         coverage::drained(waiting.len(), self.sequences.is_settled());
         if waiting.is_empty() && self.sequences.is_settled() {
@@ -289,6 +363,14 @@ impl State {
         }
         given_up
     }
+}
+
+/// A broker refuses `stamp` as out of order, although nothing is missing between that and `acked`,
+/// which was acknowledged: its log was cut (an unclean election, a lost disk).
+pub(crate) struct Loss {
+    pub(crate) stamp: Stamp,
+    pub(crate) acked: i32,
+    pub(crate) error: Error,
 }
 
 /// What follows an out-of-order answer.

@@ -1,6 +1,7 @@
 //! One partition: its lock, and who is told once the lock is released.
 
 mod gap;
+mod routes;
 mod standstill;
 
 use std::fmt;
@@ -8,14 +9,14 @@ use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
 use super::budget::{Budget, Grant};
-use super::ended::GivenUp;
+use super::ended::{GivenUp, Loss};
 use super::identity::Identities;
-use super::ready::{ReadyQueue, Token};
+use super::ready::Token;
 use super::results::Told;
 use super::sequence::Current;
 #[cfg(test)]
 use super::sequence::Sequences;
-use super::state::{Announcement, Conditions, Route, Rules, State, Take, Verdict};
+use super::state::{Announcement, Conditions, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
 use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
 use crate::error::Error;
@@ -200,8 +201,28 @@ impl Partition {
         batch.is_out = false;
         let now = time::now();
         let mut state = self.state.lock();
+        let loss = state.loss(&batch, &verdict);
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
+        if settled.as_ref().is_some_and(Batch::owes_result)
+            && let Some(error) = state.last_error.clone()
+        {
+            state.results.lose(|| error);
+        }
         self.unlock_and_tell(state);
+        if let Some(Loss {
+            stamp,
+            acked,
+            error,
+        }) = loss
+        {
+            log::error!(
+                "acknowledged records of {self} may be lost: producer {} at epoch {} has sequence \
+                 {acked} acknowledged, and now {} is out of order: {error}",
+                stamp.identity.producer_id,
+                stamp.identity.epoch,
+                stamp.base_sequence,
+            );
+        }
         settled
     }
 
@@ -245,60 +266,6 @@ impl Partition {
         let is_first = state.results.put(place, records, resolution);
         self.unlock_and_tell(state);
         is_first
-    }
-
-    /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than
-    /// the known one is ignored, unless the topic was made anew.
-    pub(crate) fn reroute(self: &Arc<Self>, route: Option<Route>) {
-        let mut state = self.state.lock();
-        let known = state.route.clone();
-        let is_older = match (&route, &known) {
-            (Some(new), Some(old)) if new.topic_id == old.topic_id => {
-                new.leader_epoch >= 0 && new.leader_epoch < old.leader_epoch
-            }
-            _ => false,
-        };
-        state.reroute(if is_older { known } else { route });
-        self.unlock_and_tell(state);
-    }
-
-    /// The broker with this queue has left the cluster: it leads nothing.
-    pub(crate) fn lose_route(self: &Arc<Self>, gone: &Arc<ReadyQueue>) {
-        let mut state = self.state.lock();
-        let route = state.route.as_ref();
-        if route.is_some_and(|route| Arc::ptr_eq(&route.queue, gone)) {
-            state.reroute(None);
-        }
-    }
-
-    /// New metadata says nothing better: what waited for it tries again.
-    pub(crate) fn confirm_route(self: &Arc<Self>) {
-        let mut state = self.state.lock();
-        let route = state.route.clone();
-        state.reroute(route);
-        self.unlock_and_tell(state);
-    }
-
-    /// Follows a leader that a broker named in its refusal, if that is news.
-    pub(crate) fn follow_hint(self: &Arc<Self>, queue: Arc<ReadyQueue>, leader_epoch: i32) -> bool {
-        let mut state = self.state.lock();
-        let Some(topic_id) = state.route.as_ref().map(|route| route.topic_id) else {
-            return false;
-        };
-        if state
-            .route
-            .as_ref()
-            .is_some_and(|route| route.leader_epoch >= leader_epoch)
-        {
-            return false;
-        }
-        state.follow_at_once(Route {
-            queue,
-            leader_epoch,
-            topic_id,
-        });
-        self.unlock_and_tell(state);
-        true
     }
 
     pub(crate) fn has_leader(&self) -> bool {

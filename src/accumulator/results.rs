@@ -8,6 +8,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+#[cfg(test)]
+use super::coverage;
 use crate::delivery::{Completion, Resolution};
 use crate::error::{Error, Outcome};
 use crate::metrics::Metrics;
@@ -63,6 +65,8 @@ impl Results {
             self.lost.get_or_insert_with(|| failure.error.clone());
         }
         entry.result = Some((resolution, records));
+        #[cfg(test)]
+        coverage::told(place == self.first);
         true
     }
 

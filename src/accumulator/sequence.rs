@@ -59,6 +59,8 @@ pub(crate) struct Sequences {
     is_proven: bool,
     /// A batch has failed whose sequences may be in the log: nothing new until that is settled.
     pub(crate) is_draining: bool,
+    /// The log that the sequences were for is gone with its topic.
+    has_lost_log: bool,
     /// The generation that must not be used again.
     outgrown: Option<u64>,
     rested_since: Option<Instant>,
@@ -142,6 +144,11 @@ impl Sequences {
         self.rested_since = Some(now);
     }
 
+    /// The highest sequence that the log of this identity is known to have had.
+    pub(crate) fn acked_up_to(&self) -> Option<i32> {
+        self.acked
+    }
+
     /// The sequence behind the last that was acknowledged.
     pub(crate) fn expected(&self) -> i32 {
         self.acked.map_or(0, |acked| advance(acked, 1))
@@ -149,7 +156,22 @@ impl Sequences {
 
     /// True if everything that got a sequence is known to be in the log.
     pub(crate) fn is_settled(&self) -> bool {
-        self.expected() == self.next
+        self.expected() == self.next && !self.has_lost_log
+    }
+
+    /// The topic was made anew: nothing more under this identity.
+    pub(crate) fn lose_log(&mut self) {
+        (self.has_lost_log, self.acked) = (true, None);
+        self.is_draining = true;
+    }
+
+    pub(crate) fn has_lost_log(&self) -> bool {
+        self.has_lost_log
+    }
+
+    /// True if some batch got a sequence of the identity in use.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.current.is_some()
     }
 
     /// Gives the identity up: the next batch needs a newer one. The generation that is no good any

@@ -64,6 +64,8 @@ pub(crate) struct State {
     /// The broker that has what is on the wire.
     home: Option<i32>,
     pub(crate) route: Option<Route>,
+    /// The id of the topic that batches were last routed to, if brokers tell ids.
+    topic_id: TopicId,
     /// A refusal said that the route is wrong: wait for the next view of the cluster.
     pub(super) awaits_view: bool,
     pub(super) rests_until: Option<Instant>,
@@ -146,7 +148,13 @@ pub(crate) enum Verdict {
     },
     /// The broker did not append it, because its sequence is not the next one, or (`has_forgotten`)
     /// because it does not know the producer any more.
-    OutOfSequence { has_forgotten: bool, error: Error },
+    ///
+    /// `at` is when it may be sent again, if it is the oldest and goes under a new identity.
+    OutOfSequence {
+        has_forgotten: bool,
+        at: Option<Instant>,
+        error: Error,
+    },
 }
 
 impl State {
@@ -193,13 +201,19 @@ impl State {
         if self.on_wire >= self.on_wire_max(rules) || !self.may_stamp(rules, conditions) {
             return Due::Never;
         }
-        match &self.open {
+        let due = match &self.open {
             _ if !self.queue.is_empty() => Due::Now,
             None => Due::Never,
             Some(open) if open.is_hurried || conditions.is_pressed || rules.linger.is_zero() => {
                 Due::Now
             }
             Some(open) => time::after(open.created, rules.linger).map_or(Due::Never, Due::At),
+        };
+        // It rests too if what rested here was numbered anew, and waits in the queue.
+        match (due, self.rests_until) {
+            (Due::Now, Some(rest)) => Due::At(rest),
+            (Due::At(at), Some(rest)) => Due::At(at.max(rest)),
+            (due, _) => due,
         }
     }
 
@@ -308,6 +322,7 @@ impl State {
         seal: impl FnOnce(OpenBatch) -> Batch,
     ) -> Option<Batch> {
         let topic_id = self.route.as_ref()?.topic_id;
+        self.rests_until = None;
         let queued = self.queue.pop_front();
         let mut batch = queued.or_else(|| self.open.take().map(seal))?;
         batch.ordinal = self.next_ordinal;
@@ -341,6 +356,9 @@ impl State {
             self.announced = Announced::No;
         }
         if let Some(route) = &route {
+            if route.topic_id != TopicId::default() {
+                self.topic_id = route.topic_id;
+            }
             for flight in &mut self.flights {
                 if let Stage::Waiting(batch) = &mut flight.stage {
                     batch.topic_id = route.topic_id;
@@ -356,6 +374,12 @@ impl State {
         if let Some(open) = &mut self.open {
             open.is_hurried = true;
         }
+    }
+
+    /// True if `topic_id` is that of a topic made anew under the old name.
+    pub(crate) fn is_anew(&self, topic_id: TopicId) -> bool {
+        let none = TopicId::default();
+        self.topic_id != none && topic_id != none && topic_id != self.topic_id
     }
 
     /// Follows a leader that is newer than what the refusal was about: no need to rest or to wait

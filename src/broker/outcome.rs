@@ -26,6 +26,8 @@ pub(crate) enum End {
 pub(crate) struct Facts {
     /// How often it was sent, less the attempts that failed only because a batch below had.
     pub(crate) attempts: u32,
+    /// The attempts that were refused for their sequence.
+    pub(crate) refusals: u32,
     pub(crate) created: Instant,
     pub(crate) may_be_written: bool,
     pub(crate) acks_all: bool,
@@ -53,8 +55,12 @@ pub(crate) enum Decision {
         error: Error,
     },
     /// The broker did not append it: its sequence is not the next, or the producer is unknown to
-    /// it.
-    OutOfSequence { has_forgotten: bool, error: Error },
+    /// it. If it is sent under a new identity, then not before `at`.
+    OutOfSequence {
+        has_forgotten: bool,
+        at: Option<Instant>,
+        error: Error,
+    },
     /// Its records have failed.
     Fail { refresh: bool, error: Error },
 }
@@ -75,8 +81,10 @@ pub(crate) fn decide(
             let has_forgotten = *code == Code::UNKNOWN_PRODUCER_ID;
             let is_sequence = has_forgotten || *code == Code::OUT_OF_ORDER_SEQUENCE_NUMBER;
             if is_sequence && facts.is_idempotent {
+                let pause = policy.backoff.delay(facts.refusals + 1, jitter);
                 return Decision::OutOfSequence {
                     has_forgotten,
+                    at: time::after(now, pause),
                     error,
                 };
             }

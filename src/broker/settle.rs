@@ -92,7 +92,7 @@ impl Settle {
         let id = self.broker.id();
         let given_up = token.partition.refuse(token.ticket, id, &error);
         for batch in given_up.into_iter().flat_map(GivenUp::batches) {
-            fail(batch, error.clone());
+            batch.fail(error.clone());
         }
     }
 
@@ -143,10 +143,8 @@ impl Settle {
                     awaits_view,
                     error: error.clone(),
                 };
-                if let Some(mut batch) = partition.ended(batch, verdict) {
-                    // Its time is over, and whoever said so may be about to tell: that is its
-                    // result.
-                    batch.free();
+                if let Some(batch) = partition.ended(batch, verdict) {
+                    batch.fail(error.clone());
                 }
                 // Not before: a view that comes between the wish and the batch's return would not
                 // free the partition that waits for one, and no other view would be asked for.
@@ -155,15 +153,17 @@ impl Settle {
             }
             Decision::OutOfSequence {
                 has_forgotten,
+                at,
                 error,
             } => {
                 self.core.metrics.retries.add(1);
                 let verdict = Verdict::OutOfSequence {
                     has_forgotten,
+                    at,
                     error: error.clone(),
                 };
                 if let Some(batch) = partition.ended(batch, verdict) {
-                    fail(batch, error.clone());
+                    batch.fail(error.clone());
                 }
                 log::debug!("out of sequence: {error}");
             }
@@ -173,6 +173,7 @@ impl Settle {
     fn facts(&self, batch: &Batch) -> Facts {
         Facts {
             attempts: batch.attempts.saturating_sub(batch.excused),
+            refusals: batch.excused,
             created: batch.created,
             may_be_written: batch.may_be_written,
             acks_all: self.core.config.acks == Acks::All,
@@ -185,14 +186,6 @@ impl Settle {
             self.core.wishes.refresh();
         }
     }
-}
-
-/// Fails a batch that its partition has done with, unless its time has done so before.
-fn fail(mut batch: Batch, error: Error) {
-    let error = error.with_outcome(batch.outcome());
-    batch.free();
-    let partition = batch.partition.clone();
-    partition.resolve(batch.place, batch.records, Err(Failure::from(error)));
 }
 
 /// The records that the broker blamed (KIP-467), each once; all others failed with the batch.

@@ -32,6 +32,13 @@ pub(crate) fn fetch(connection: &mut Connection, limit: Duration) -> Result<Iden
     }
 }
 
+/// True if another attempt may get what this one did not. A broker that is about to stop may answer
+/// UNKNOWN_SERVER_ERROR, which says nothing, and one that talks nonsense refuses nothing.
+pub(crate) fn may_pass(error: &Error) -> bool {
+    let is_nonsense = matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Tls);
+    is_nonsense || error.is_retriable() || error.code() == Some(Code::UNKNOWN_SERVER_ERROR.0)
+}
+
 fn refusal(code: Code, place: &str) -> Error {
     let (kind, what_to_do) = match code {
         Code::CLUSTER_AUTHORIZATION_FAILED => (

@@ -271,11 +271,7 @@ impl Updater {
                 );
                 identities.set(identity);
             }
-            // A broker that talks nonsense refuses nothing: another may give one.
-            Err(error)
-                if error.is_retriable()
-                    || matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Tls) =>
-            {
+            Err(error) if identity::may_pass(&error) => {
                 log::debug!("no producer id yet: {error}");
                 identities.set_trouble(error);
                 self.connection = None;

@@ -6,8 +6,9 @@
 //! of metadata. Imitated are threads, sockets and brokers. Every run checks the promises
 //! (`records`) and every batch on the wire the rules of sequences (`oracle`).
 //!
-//! `MILENA_SIM_SEEDS=10000 cargo test --lib sim` runs more seeds, `MILENA_SIM_FIRST=n` others,
-//! and `MILENA_SIM_SEED=n` runs one and prints what happens in it.
+//! `MILENA_SIM_SEEDS=10000 cargo test --lib sim -- --nocapture` runs more seeds and shows how often
+//! each cell of the transition tables was reached; `MILENA_SIM_FIRST=n` runs others, and
+//! `MILENA_SIM_SEED=n` one, and prints what happens in it.
 
 mod chaos;
 mod client;
@@ -23,6 +24,7 @@ mod rng;
 mod world;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Mutex;
@@ -65,6 +67,8 @@ const REACHABLE: &[(&str, &str)] = &[
     ("taken", "again"),
     ("taken", "alone"),
     ("taken", "behind others"),
+    ("told", "in turn"),
+    ("told", "behind an older one"),
 ];
 
 #[test]
@@ -87,9 +91,7 @@ fn every_promise_holds_under_every_schedule_of_faults() {
     });
     let outcome = outcome.into_inner().expect("no panic while it was held");
     println!("{count} seeds: {:?}", outcome.total);
-    for ((table, cell), times) in &outcome.reached {
-        println!("{times:>9}  {table}: {cell}");
-    }
+    outcome.show_cells();
     if !outcome.failed.is_empty() {
         let failure = replay(outcome.failed[0], TAIL).unwrap_or_else(|| "not again".into());
         panic!("{failure}\nfailing seeds: {:?}", outcome.failed);
@@ -117,6 +119,17 @@ struct Outcome {
     total: Report,
     reached: Reached,
     failed: Vec<u64>,
+}
+
+impl Outcome {
+    /// How often each cell of the transition tables was reached, those included that never were.
+    fn show_cells(&self) {
+        let mut cells: BTreeMap<_, u64> = REACHABLE.iter().map(|cell| (*cell, 0)).collect();
+        cells.extend(&self.reached);
+        for ((table, cell), times) in cells {
+            println!("{times:>9}  {table}: {cell}");
+        }
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -173,7 +186,8 @@ fn replay(seed: u64, tail: usize) -> Option<String> {
     lines[skipped..].iter().for_each(|line| println!("{line}"));
     let failure = report.err()?;
     Some(format!(
-        "seed {seed} (MILENA_SIM_SEED={seed} replays it): {failure}"
+        "seed {seed}: {failure}\nreplay it: MILENA_SIM_SEED={seed} cargo test --lib \
+         sim::every_promise_holds_under_every_schedule_of_faults -- --nocapture"
     ))
 }
 

@@ -1,16 +1,20 @@
 //! Exactly once, in order: producer ids, epochs, sequences.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use milena::mock::{Api, FirstSequence, MockCluster};
 use milena::{ErrorKind, Outcome};
 
+use crate::oracle::assert_exactly_once;
 use crate::support::{
-    NOT_ENOUGH_REPLICAS, NOT_LEADER, REQUEST_TIMED_OUT, SOON, all_delivered, assert_contiguous,
-    cluster, config, count_of, delivered, eventually, exactly_once, failed, numbers, produced,
-    producer, result, send, send_numbers, values, wait_for_produced,
+    NOT_ENOUGH_REPLICAS, NOT_LEADER, PROMISED, REQUEST_TIMED_OUT, SOON, all_delivered, cluster,
+    config, count_of, delivered, eventually, exactly_once, failed, numbers, produced, producer,
+    result, send, send_numbers, values, wait_for_produced,
 };
+
+/// Long enough for what is answered at once.
+const SHORT: Duration = Duration::from_millis(300);
 
 /// The identities that the logged records of a partition carry.
 fn identities(cluster: &MockCluster, partition: i32) -> BTreeSet<(i64, i16)> {
@@ -36,7 +40,7 @@ fn a_lost_answer_makes_no_duplicate() {
         assert_eq!(values(&cluster, partition), numbers(0..60));
         assert_eq!(identities(&cluster, partition).len(), 1);
     }
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..2);
     assert_eq!(count_of(&cluster, Api::InitProducerId).len(), 1);
 }
 
@@ -50,7 +54,7 @@ fn an_error_after_the_append_makes_no_duplicate() {
     }
     all_delivered(&send_numbers(&producer, 0, 0..40));
     assert_eq!(values(&cluster, 0), numbers(0..40));
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
 }
 
 #[test]
@@ -81,9 +85,14 @@ fn five_batches_of_a_partition_are_on_the_wire_once_it_is_proven() {
 
 #[test]
 fn a_refused_first_batch_is_not_overtaken() {
-    for code in [NOT_LEADER, NOT_ENOUGH_REPLICAS] {
+    let rules = [FirstSequence::Any, FirstSequence::ZeroInNewLog];
+    let codes = [NOT_LEADER, NOT_ENOUGH_REPLICAS];
+    for (code, rule) in codes
+        .into_iter()
+        .flat_map(|code| rules.map(|rule| (code, rule)))
+    {
         let cluster = cluster(2, 1);
-        cluster.set_first_sequence(FirstSequence::Any);
+        cluster.set_first_sequence(rule);
         let producer = exactly_once(&cluster);
         cluster.on(Api::Produce).partition("t", 0).error(code);
         all_delivered(&send_numbers(&producer, 0, 0..10));
@@ -97,7 +106,7 @@ fn a_refused_first_batch_is_not_overtaken() {
             .error(code);
         all_delivered(&send_numbers(&producer, 0, 10..20));
         assert_eq!(values(&cluster, 0), numbers(0..20));
-        assert_contiguous(&cluster);
+        assert_exactly_once(&cluster, 0..1);
     }
 }
 
@@ -115,7 +124,7 @@ fn what_is_out_of_order_behind_a_refusal_is_sent_again_behind_it() {
     gate.open();
     all_delivered(&deliveries);
     assert_eq!((refusal.hits(), values(&cluster, 0)), (1, numbers(0..10)));
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
     assert_eq!(identities(&cluster, 0).len(), 1);
 }
 
@@ -133,7 +142,7 @@ fn a_broker_that_has_forgotten_the_producer_costs_nothing() {
     on.times(5).error(UNKNOWN_PRODUCER_ID);
     all_delivered(&send_numbers(&producer, 0, 10..15));
     assert_eq!(values(&cluster, 0), numbers(0..15));
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
 }
 
 #[test]
@@ -149,7 +158,7 @@ fn a_log_that_has_lost_its_end_is_written_on() {
     all_delivered(&send_numbers(&producer, 0, 5..10));
     assert_eq!(values(&cluster, 0), numbers(0..10));
     assert_eq!(identities(&cluster, 0).len(), 2);
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
 }
 
 #[test]
@@ -157,10 +166,39 @@ fn a_producer_id_is_asked_for_until_a_broker_has_one() {
     let cluster = cluster(2, 1);
     let loading = cluster.on(Api::InitProducerId).error(14);
     let absent = cluster.on(Api::InitProducerId).times(2).error(15);
+    let moved = cluster.on(Api::InitProducerId).error(16);
+    let unknown = cluster.on(Api::InitProducerId).times(2).error(-1);
     let hang_up = cluster.on(Api::InitProducerId).disconnect();
+    let slow = cluster.on(Api::InitProducerId).delay(SHORT).answer();
     let producer = exactly_once(&cluster);
     delivered(&send(&producer, 0, "v"));
-    assert_eq!((loading.hits(), absent.hits(), hang_up.hits()), (1, 2, 1));
+    let hits = [loading, absent, moved, unknown, hang_up, slow].map(|fault| fault.hits());
+    assert_eq!(hits, [1, 2, 1, 2, 1, 1]);
+}
+
+#[test]
+fn records_that_wait_for_a_producer_id_have_their_time_too() {
+    for is_silent in [false, true] {
+        let cluster = cluster(1, 1);
+        let on = cluster.on(Api::InitProducerId).always();
+        let fault = match is_silent {
+            true => on.never_answer(),
+            false => on.error(-1),
+        };
+        let config = config(&cluster).idempotence(true);
+        let limits = config.request_timeout(SHORT).delivery_timeout(2 * SHORT);
+        let producer = producer(limits);
+        let start = Instant::now();
+        let error = failed(&send(&producer, 0, "v"));
+        assert!(start.elapsed() < 2 * SHORT + PROMISED);
+        assert_eq!(
+            (error.kind(), error.outcome()),
+            (ErrorKind::TimedOut, Outcome::NotWritten)
+        );
+        fault.cancel();
+        eventually("a producer id", || result(&send(&producer, 0, "w")).is_ok());
+        assert_eq!(values(&cluster, 0), ["w"]);
+    }
 }
 
 #[test]
@@ -202,6 +240,10 @@ fn a_partition_out_of_time_makes_no_duplicate_in_another() {
     assert!(gate.wait_for_held(1, SOON));
     // Its time passes while it waits or while it is on the wire.
     assert!(failed(&expiring).is_retriable());
+    // In that case the refusal still has to meet it.
+    eventually("every request was read", || {
+        produced(&cluster).len() as u64 == producer.metrics().requests
+    });
     refusal.cancel();
     delivered(&send(&producer, 0, "1"));
     gate.open();
@@ -255,7 +297,7 @@ fn a_batch_that_is_too_large_for_the_broker_fails_alone() {
     all_delivered(&before);
     all_delivered(&behind);
     assert_eq!(values(&cluster, 0), numbers(0..20));
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..1);
 }
 
 /// Refusals, lost answers and hang-ups in turn, on several brokers and partitions.
@@ -292,5 +334,5 @@ fn each_record_is_once_in_the_log_whatever_happens_on_the_way() {
             "partition {partition}"
         );
     }
-    assert_contiguous(&cluster);
+    assert_exactly_once(&cluster, 0..6);
 }

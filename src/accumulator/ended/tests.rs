@@ -1,5 +1,9 @@
+mod lost_logs;
+
 use super::*;
-use crate::accumulator::tests::bench::{Bench, LINGER, again, out_of_sequence, stage_name};
+use crate::accumulator::tests::bench::{
+    Bench, LINGER, again, out_of_sequence, stage_name, trouble,
+};
 
 /// Where a batch is among its partition's when its attempt ends.
 #[derive(Clone, Copy, Debug)]
@@ -291,6 +295,27 @@ fn a_log_that_lost_what_was_acknowledged_does_not_stop_the_partition() {
         (batch.stamp.identity.epoch, batch.stamp.base_sequence),
         (1, 0)
     );
+}
+
+/// Whatever epoch it is sent under, the broker says that it is out of order.
+#[test]
+fn a_batch_that_is_refused_under_every_epoch_rests_in_between() {
+    let (mut bench, mut batch) = bench_with(Next, true);
+    for epoch in 1..5 {
+        let refused = Verdict::OutOfSequence {
+            has_forgotten: false,
+            at: Some(bench.now + LINGER),
+            error: trouble(),
+        };
+        assert!(bench.end(batch, refused).is_none());
+        bench.put(1);
+        assert!(bench.take().is_none(), "epoch {epoch}: it does not rest");
+        bench.now += LINGER;
+        batch = bench.take().expect("it has rested");
+        assert_eq!((batch.stamp.identity.epoch, batch.records), (epoch, 2));
+    }
+    bench.end(batch, Verdict::Acked);
+    assert!(bench.take().is_some(), "what is behind it has no reason to");
 }
 
 /// Rule 17, KIP-360: an old broker that has forgotten the producer proves nothing of a doubtful

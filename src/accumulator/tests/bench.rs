@@ -249,6 +249,7 @@ pub(crate) fn again() -> Verdict {
 pub(crate) fn out_of_sequence(has_forgotten: bool) -> Verdict {
     Verdict::OutOfSequence {
         has_forgotten,
+        at: None,
         error: trouble(),
     }
 }

@@ -107,6 +107,7 @@ impl Case {
                 RETRIES + 1
             },
             created,
+            refusals: 0,
             may_be_written: self.was_doubtful,
             acks_all: self.acks_all,
             is_idempotent: self.is_idempotent,
@@ -145,12 +146,15 @@ impl Case {
             Row::Sequence { has_forgotten } if self.is_idempotent => {
                 let Decision::OutOfSequence {
                     has_forgotten: forgotten,
+                    at,
                     error,
                 } = decision
                 else {
                     panic!("{self:?}: {decision:?}");
                 };
                 assert_eq!(*forgotten, has_forgotten, "{self:?}");
+                let pause = at.map(|at| at - now);
+                assert_eq!(pause, Some(Duration::from_millis(100)), "{self:?}");
                 return self.check_text(error);
             }
             Row::Sequence { .. } | Row::Refused => return self.check_failure(decision, Not, false),
@@ -280,6 +284,7 @@ fn a_batch_that_gets_no_answer_is_doubtful_and_one_that_was_not_written_is_as_be
 fn giving_up_names_the_limit_that_made_it() {
     let facts = |attempts, age_s| Facts {
         attempts,
+        refusals: 0,
         created: time::now() - Duration::from_secs(age_s),
         may_be_written: false,
         acks_all: true,
@@ -317,6 +322,7 @@ fn a_batch_that_arrives_damaged_again_and_again_fails_before_its_time() {
     let decide_after = |attempts| {
         let facts = Facts {
             attempts,
+            refusals: 0,
             created: time::now(),
             may_be_written: false,
             acks_all: true,
