@@ -256,6 +256,8 @@ enum State {
     Done {
         result: Arc<Done>,
         callbacks_left: bool,
+        /// While the callbacks from before the result are being queued: those that come meanwhile.
+        late: Option<Vec<Callback>>,
     },
 }
 
@@ -334,6 +336,7 @@ impl Completion {
         *state = State::Done {
             result,
             callbacks_left: !callbacks.is_empty(),
+            late: (!callbacks.is_empty()).then(Vec::new),
         };
         drop(state);
         self.changed.notify_all();
@@ -344,11 +347,28 @@ impl Completion {
                 waker.wake()
             });
         }
-        if !callbacks.is_empty() {
-            self.callbacks.push(self.clone(), callbacks);
-        }
+        self.queue(callbacks);
         self.is_told.store(true, Ordering::Release);
         true
+    }
+
+    /// Queues callbacks, and behind them those that have come meanwhile.
+    fn queue(self: &Arc<Self>, mut callbacks: Vec<Callback>) {
+        if callbacks.is_empty() {
+            return;
+        }
+        while !callbacks.is_empty() {
+            self.callbacks.push(self.clone(), callbacks);
+            callbacks = match &mut *self.state.lock() {
+                State::Done { late, .. } => {
+                    let more = late.take().unwrap_or_default();
+                    *late = (!more.is_empty()).then(Vec::new);
+                    more
+                }
+                State::Pending { .. } => Vec::new(),
+            };
+        }
+        self.changed.notify_all();
     }
 
     /// False while its result is on the way to those who want it.
@@ -358,7 +378,12 @@ impl Completion {
 
     pub(crate) fn add_callback(self: &Arc<Self>, callback: Callback) {
         let mut state = self.state.lock();
-        if let State::Pending { callbacks, .. } = &mut *state {
+        if let State::Pending { callbacks, .. }
+        | State::Done {
+            late: Some(callbacks),
+            ..
+        } = &mut *state
+        {
             callbacks.push(callback);
             return;
         }
@@ -386,8 +411,12 @@ impl Completion {
     pub(crate) fn wait_end(&self, until: Option<Instant>, with_callbacks: bool) -> bool {
         let mut state = self.state.lock();
         loop {
-            if let State::Done { callbacks_left, .. } = &*state
-                && !(with_callbacks && *callbacks_left)
+            if let State::Done {
+                callbacks_left,
+                late,
+                ..
+            } = &*state
+                && !(with_callbacks && (*callbacks_left || late.is_some()))
             {
                 return true;
             }

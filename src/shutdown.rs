@@ -99,12 +99,13 @@ impl Shutdown {
     /// Sends all that is buffered now, and waits for its end.
     pub(crate) fn flush(&self, deadline: Deadline) -> Result<(), Error> {
         let unsettled = self.core.accumulator.flush();
-        let told = self.callbacks.pushed();
         let until = deadline.at();
         // A callback that drops the last producer must not wait for itself.
         let with_callbacks = !self.callbacks.is_this_thread();
         let is_left = |completion: &&Arc<Completion>| !completion.wait_end(until, with_callbacks);
         let left = unsettled.iter().filter(is_left).count();
+        // Of the callbacks of what is told now, all are in the queue.
+        let told = self.callbacks.pushed();
         let limit = human(deadline.limit());
         let late = match left {
             0 if !with_callbacks || self.callbacks.wait_through(told, until) => return Ok(()),

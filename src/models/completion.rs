@@ -108,7 +108,7 @@ fn two_results_race_and_everybody_is_told_the_one_that_was_first() {
 }
 
 #[test]
-fn each_callback_runs_once_whether_it_came_before_the_result_or_after() {
+fn each_callback_runs_once_and_in_its_turn_before_the_result_or_after() {
     check(|| {
         let bench = Arc::new(Bench::new());
         let registrars = [0, 10].map(|first| {
@@ -128,6 +128,8 @@ fn each_callback_runs_once_whether_it_came_before_the_result_or_after() {
         assert!(resolver.join().expect("the model does not panic"));
         assert!(bench.callbacks.close(None), "callbacks are left");
         let mut told = bench.told.lock().clone();
+        let place = |index| told.iter().position(|one| *one == (index, true));
+        assert!(place(0) < place(1) && place(10) < place(11), "{told:?}");
         told.sort_unstable();
         assert_eq!(told, [0, 1, 10, 11].map(|index| (index, true)));
     });
@@ -146,6 +148,7 @@ fn a_flush_waits_for_the_callbacks_that_came_before_it() {
         assert_eq!(*bench.told.lock(), [(0, true)]);
         // One that comes after the result is waited for by its place in the queue.
         bench.on_done(1);
+        assert!(bench.completion.wait_end(None, true));
         let pushed = bench.callbacks.pushed();
         assert!(bench.callbacks.wait_through(pushed, None));
         assert_eq!(bench.told.lock().len(), 2);
