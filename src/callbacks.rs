@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::delivery::{Callback, Completion};
 use crate::process::Process;
+use crate::survive::survive;
 use crate::sync::{Arc, Condvar, Mutex, thread, thread_local};
 use crate::time;
 
@@ -151,9 +151,8 @@ fn run_all(completion: &Completion, callbacks: Vec<Callback>) {
     };
     for callback in callbacks {
         let result = done.for_record(completion, &callback.slot);
-        if catch_unwind(AssertUnwindSafe(|| (callback.run)(result))).is_err() {
-            log::error!("a delivery callback panicked; its record's result stands");
-        }
+        // Its record's result stands.
+        let _ = survive("a delivery callback", || (callback.run)(result));
     }
 }
 

@@ -6,7 +6,6 @@ mod metadata;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Weak;
 use std::task::{Context, Poll, Waker};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::callbacks::CallbackQueue;
 use crate::error::Error;
+use crate::survive::survive;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
@@ -340,9 +340,9 @@ impl Completion {
         for waker in wakers.into_values() {
             // It runs on the thread that settles batches, which is to survive an executor's
             // mistake.
-            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
-                log::error!("the waker of a task that awaits a delivery panicked");
-            }
+            let _ = survive("the waker of a task that awaits a delivery", || {
+                waker.wake()
+            });
         }
         if !callbacks.is_empty() {
             self.callbacks.push(self.clone(), callbacks);

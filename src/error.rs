@@ -67,7 +67,7 @@ pub enum ErrorKind {
     PartitionOutOfRange,
     /// The record is larger than a limit of this client or of the broker.
     RecordTooLarge,
-    /// A serializer, partitioner or interceptor of the application failed.
+    /// A serializer, partitioner, interceptor or logger of the application failed or panicked.
     Application,
     /// A time limit passed; the message says the phase, the limit and the last cause.
     TimedOut,

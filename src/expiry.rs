@@ -1,12 +1,18 @@
 //! The thread that fails records whose `delivery.timeout.ms` is over, whatever brokers and sockets
 //! do.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::broker::Core;
+use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex};
 use crate::time;
+
+/// The pause after a panic.
+const REST: Duration = Duration::from_millis(100);
 
 /// Wakes the thread when there is something that can expire; with nothing buffered it sleeps for
 /// good.
@@ -44,7 +50,8 @@ impl Expiry {
     pub(crate) fn run(&self, core: &Core) {
         let mut until = None;
         while self.sleep(until) {
-            until = self.look(|| self.expire(core));
+            let looked = survive("the expiry thread", || self.look(|| self.expire(core)));
+            until = looked.unwrap_or_else(|| time::after(time::now(), REST));
         }
     }
 
@@ -64,6 +71,8 @@ impl Expiry {
     }
 
     fn expire(&self, core: &Core) -> Option<Instant> {
+        #[cfg(test)]
+        trap::here(&core.config.client_id, "expired");
         let (losses, next) = core.accumulator.expire(time::now());
         if losses.failed + losses.unknown > 0 {
             log::warn!(
@@ -94,8 +103,6 @@ impl Expiry {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::accumulator::Wait;
     use crate::accumulator::tests::bench::partition_of;

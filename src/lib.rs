@@ -85,6 +85,7 @@ mod serializer;
 mod shutdown;
 #[cfg(test)]
 mod sim;
+mod survive;
 mod sync;
 mod time;
 mod typed;

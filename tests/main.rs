@@ -6,12 +6,16 @@ mod backpressure;
 mod batching;
 #[path = "behaviour/callbacks.rs"]
 mod callbacks;
+#[path = "behaviour/clocks.rs"]
+mod clocks;
 #[path = "behaviour/codes.rs"]
 mod codes;
 #[path = "behaviour/connection.rs"]
 mod connection;
 #[path = "behaviour/delivery.rs"]
 mod delivery;
+#[path = "behaviour/endings.rs"]
+mod endings;
 #[cfg(unix)]
 #[path = "behaviour/forking.rs"]
 mod forking;
@@ -25,14 +29,20 @@ mod idempotence;
 mod idle;
 #[path = "behaviour/leaders.rs"]
 mod leaders;
+#[path = "behaviour/limits.rs"]
+mod limits;
 #[path = "behaviour/links.rs"]
 mod links;
+#[path = "behaviour/memory.rs"]
+mod memory;
 #[path = "behaviour/metadata.rs"]
 mod metadata;
 #[path = "behaviour/oracle.rs"]
 mod oracle;
 #[path = "behaviour/ordering.rs"]
 mod ordering;
+#[path = "behaviour/panics.rs"]
+mod panics;
 #[path = "behaviour/process.rs"]
 mod process;
 #[path = "behaviour/proxy.rs"]
@@ -41,11 +51,15 @@ mod proxy;
 mod recreated;
 #[path = "behaviour/retries.rs"]
 mod retries;
+#[path = "behaviour/scale.rs"]
+mod scale;
 #[path = "behaviour/sequences.rs"]
 mod sequences;
 #[path = "behaviour/shutdown.rs"]
 mod shutdown;
 #[path = "behaviour/support.rs"]
 mod support;
+#[path = "behaviour/throttling.rs"]
+mod throttling;
 #[path = "behaviour/topics.rs"]
 mod topics;

@@ -53,6 +53,8 @@ pub(crate) struct Batch {
     is_sealed: bool,
     /// Somebody else sees to its result.
     is_paid: bool,
+    /// A sender or a receiver has it, and its partition waits for the end of the attempt.
+    pub(crate) is_out: bool,
     /// How often its bytes began to be written.
     pub(crate) attempts: u32,
     /// Attempts that failed only because a batch below had: they do not count for `retries`.
@@ -194,6 +196,7 @@ impl OpenBatch {
             stamp: Stamp::NONE,
             is_sealed: false,
             is_paid: false,
+            is_out: false,
             attempts: 0,
             excused: 0,
             is_adrift: false,
@@ -270,6 +273,10 @@ impl Batch {
         }
     }
 
+    pub(crate) fn max_timestamp_ms(&self) -> i64 {
+        self.max_timestamp_ms
+    }
+
     /// What is known of its records if they fail now.
     pub(crate) fn outcome(&self) -> Outcome {
         if self.may_be_written {
@@ -286,21 +293,25 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        if !self.is_paid && self.completion.result().is_none() {
-            let outcome = if self.attempts > 0 {
-                Outcome::Unknown
-            } else {
-                Outcome::NotWritten
-            };
-            let error = Error::new(
-                ErrorKind::Closed,
-                format!(
-                    "the producer lost a batch of {} records for {}",
-                    self.records, self.partition
-                ),
-            );
-            self.completion
-                .resolve(Err(Failure::from(error.with_outcome(outcome))));
+        if !self.is_out && (self.is_paid || self.completion.result().is_some()) {
+            return;
+        }
+        let outcome = if self.attempts > 0 {
+            Outcome::Unknown
+        } else {
+            Outcome::NotWritten
+        };
+        let message = format!(
+            "a thread of the producer panicked over a batch of {} records for {}",
+            self.records, self.partition
+        );
+        let error = Error::new(ErrorKind::Application, message).with_outcome(outcome);
+        match std::mem::take(&mut self.is_out) {
+            true => {
+                self.free();
+                self.partition.lost(self, error);
+            }
+            false => drop(self.completion.resolve(Err(Failure::from(error)))),
         }
     }
 }

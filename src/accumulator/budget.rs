@@ -209,6 +209,30 @@ mod tests {
         assert_eq!(budget.used(), 0);
     }
 
+    /// Each wants more than half, so they are served one by one.
+    #[test]
+    fn many_who_wait_are_served_in_the_order_in_which_they_came() {
+        let budget = Budget::new(100);
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            let all = budget.try_acquire(100).expect("all of it");
+            for number in 0..16 {
+                let (budget, order) = (&budget, &order);
+                scope.spawn(move || {
+                    let grant = budget.acquire(60 + number, None, || ());
+                    order.lock().push(number);
+                    drop(grant);
+                });
+                while budget.state.lock().waiting.len() <= number {
+                    std::thread::yield_now();
+                }
+            }
+            drop(all);
+        });
+        assert_eq!(*order.lock(), (0..16).collect::<Vec<_>>());
+        assert_eq!(budget.used(), 0);
+    }
+
     #[test]
     fn a_wait_ends_with_its_time_or_with_the_budget() {
         let budget = Budget::new(10);

@@ -26,10 +26,7 @@ impl State {
         verdict: Verdict,
         (rules, now): (&Rules, Instant),
     ) -> Option<Batch> {
-        self.on_wire -= 1;
-        if self.on_wire == 0 {
-            self.sequences.rest(now);
-        }
+        self.arrived(now);
         let is_ours = |flight: &Flight| flight.ordinal == batch.ordinal;
         let Some(index) = self.flights.iter().position(is_ours) else {
             return Some(batch);
@@ -77,6 +74,23 @@ impl State {
             }
         }
         Some(batch)
+    }
+
+    fn arrived(&mut self, now: Instant) {
+        self.on_wire -= 1;
+        if self.on_wire == 0 {
+            self.sequences.rest(now);
+        }
+    }
+
+    /// The batch of an attempt will not come back; what became of it, nobody knows.
+    pub(super) fn lost(&mut self, ordinal: u64, (rules, now): (&Rules, Instant)) {
+        self.arrived(now);
+        let mut flights = self.flights.iter();
+        if let Some(index) = flights.position(|flight| flight.ordinal == ordinal) {
+            self.flights[index].is_adrift = true;
+            self.bury(index, rules);
+        }
     }
 
     /// The broker says that the batch is out of sequence, and its records are waited for.

@@ -18,7 +18,7 @@ use super::sequence::Current;
 use super::sequence::Sequences;
 use super::state::{Announcement, Conditions, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
-use crate::delivery::{Completion, Hurry, Resolution, Slot};
+use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::record::Record;
@@ -182,9 +182,12 @@ impl Partition {
         let settings = (&self.shared.rules, conditions);
         let mut state = self.state.lock();
         let close = |open: OpenBatch| open.close(self.clone());
-        let take = state.take((ticket, broker_id, room), newest, now, settings, close);
+        let mut take = state.take((ticket, broker_id, room), newest, now, settings, close);
         if !matches!(take, Take::NoRoom) {
             self.unlock_and_tell(state);
+        }
+        if let Take::Batch(batch) = &mut take {
+            batch.is_out = true;
         }
         take
     }
@@ -194,7 +197,8 @@ impl Partition {
     }
 
     /// Takes back a batch whose attempt has ended; one that comes out is the caller's to resolve.
-    pub(crate) fn ended(self: &Arc<Self>, batch: Batch, verdict: Verdict) -> Option<Batch> {
+    pub(crate) fn ended(self: &Arc<Self>, mut batch: Batch, verdict: Verdict) -> Option<Batch> {
+        batch.is_out = false;
         let now = time::now();
         let mut state = self.state.lock();
         let loss = state.loss(&batch, &verdict);
@@ -222,9 +226,19 @@ impl Partition {
         settled
     }
 
+    /// The batch of an attempt is gone, with whoever had it: its records have failed.
+    pub(super) fn lost(self: &Arc<Self>, batch: &Batch, error: Error) {
+        let (now, result) = (time::now(), Err(Failure::from(error)));
+        let mut state = self.state.lock();
+        state.lost(batch.ordinal, (&self.shared.rules, now));
+        state.results.put(batch.place, batch.records, result);
+        self.unlock_and_tell(state);
+    }
+
     /// The same for a batch that is acknowledged or has failed. Its memory is free, and counted so,
     /// before anybody sees the result.
     pub(crate) fn settled(self: &Arc<Self>, mut batch: Batch, resolution: Resolution) {
+        batch.is_out = false;
         batch.free();
         let verdict = match resolution {
             Ok(_) => Verdict::Acked,
@@ -238,8 +252,7 @@ impl Partition {
         drop(batch);
     }
 
-    /// The result of the batch at `place`, to be told when those of all older ones are; false if it
-    /// had one already.
+    /// The result of the batch at `place`, told behind all older ones; false if it had one already.
     pub(crate) fn resolve(
         self: &Arc<Self>,
         place: u64,

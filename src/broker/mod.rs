@@ -19,9 +19,12 @@ use crate::error::{Error, ErrorKind};
 use crate::latch::Latch;
 use crate::metrics::Metrics;
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, is_finished};
 
 pub(crate) use receiver::port;
+
+/// Why a connection was given up whose thread panicked.
+const PANICKED: &str = "the thread of the connection panicked: the connection is closed";
 
 /// What the threads of one producer share.
 pub(crate) struct Core {
@@ -128,7 +131,7 @@ impl Brokers {
         let mut state = self.state.lock();
         match started {
             Ok(thread) => {
-                state.threads.retain(|thread| !thread.is_finished());
+                state.threads.retain(|thread| !is_finished(thread));
                 state.threads.push(thread);
             }
             Err(error) => {

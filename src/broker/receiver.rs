@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::settle::Settle;
 use super::window::{InFlight, Window};
-use super::{Broker, Core};
+use super::{Broker, Core, PANICKED};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::partition::Partition;
 use crate::conn::{Address, ReadHalf};
 use crate::error::{Error, ErrorKind};
+use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::{Arc, Mutex};
 use crate::time;
 use crate::wire::decode_response;
@@ -50,27 +53,18 @@ impl Receiver {
 
     /// Runs until the sender has closed the window and everything in it is answered or given back.
     pub(crate) fn run(self, mut read: ReadHalf) {
-        let error = loop {
-            let Some(deadline) = self.line.window.next_announced() else {
-                return;
+        let (error, mut spoiled) =
+            match survive("a receiver thread", || self.read_answers(&mut read)) {
+                Some(None) => return,
+                Some(Some((error, spoiled))) => (error, spoiled),
+                None => (Error::new(ErrorKind::Connection, PANICKED), None),
             };
-            match read.read_frame(deadline) {
-                Err(error) => break error,
-                Ok(frame) => {
-                    let Some(in_flight) = self.line.window.take() else {
-                        return;
-                    };
-                    if let Err(error) = self.answer(frame, in_flight) {
-                        break error;
-                    }
-                    self.line.window.finish();
-                }
-            }
-        };
+        // First of all: who is told that a record has failed may send the next at once, and that
+        // one must not be written to this connection.
         self.line.window.die(error.clone());
         read.shutdown();
         // The sender may be between announcing and depositing: go on until it closes the window.
-        while let Some(in_flight) = self.line.window.take() {
+        while let Some(in_flight) = spoiled.take().or_else(|| self.line.window.take()) {
             for batch in in_flight.batches {
                 self.settle.lost(batch, &error);
             }
@@ -78,33 +72,29 @@ impl Receiver {
         }
     }
 
-    /// Settles the batches of the request that `frame` answers; an error means that the connection
-    /// is of no more use.
-    fn answer(&self, frame: &[u8], in_flight: InFlight) -> Result<(), Error> {
-        let decoded = decode_response::<ProduceRequest>(frame, in_flight.version);
-        let response = match decoded {
-            Ok((id, response)) if id == in_flight.correlation_id => response,
-            other => {
-                let error = match other {
-                    Ok((id, _)) => format!(
-                        "answered request {id} where {} was due: the connection is closed",
-                        in_flight.correlation_id
-                    ),
-                    Err(malformed) => {
-                        format!("sent a Produce answer that cannot be read: {malformed}")
-                    }
-                };
-                let error = Error::new(ErrorKind::Protocol, error);
-                in_flight
-                    .batches
-                    .into_iter()
-                    .for_each(|batch| self.settle.lost(batch, &error));
-                return Err(error);
+    /// Why the connection is of no more use, with the request whose answer says so, if one does;
+    /// `None` if the sender wants nothing more of it.
+    fn read_answers(&self, read: &mut ReadHalf) -> Option<(Error, Option<InFlight>)> {
+        loop {
+            let deadline = self.line.window.next_announced()?;
+            let frame = match read.read_frame(deadline) {
+                Ok(frame) => frame,
+                Err(error) => return Some((error, None)),
+            };
+            let in_flight = self.line.window.take()?;
+            #[cfg(test)]
+            trap::here(&self.core.config.client_id, "answered");
+            match response(frame, &in_flight) {
+                Err(error) => return Some((error, Some(in_flight))),
+                Ok(response) => self.answered(&response, in_flight),
             }
-        };
+            self.line.window.finish();
+        }
+    }
+
+    fn answered(&self, response: &ProduceResponse, in_flight: InFlight) {
         self.note(response.throttle_time_ms);
-        self.follow_hints(&response, in_flight);
-        Ok(())
+        self.follow_hints(response, in_flight);
     }
 
     fn note(&self, throttle_time_ms: i32) {
@@ -196,6 +186,20 @@ impl Receiver {
             Err(error) => log::debug!("the new leader of {partition} is not followed: {error}"),
         }
     }
+}
+
+/// The answer to a request, by the frame that came in its turn; an error means that the connection
+/// is of no more use.
+fn response(frame: &[u8], in_flight: &InFlight) -> Result<ProduceResponse, Error> {
+    let due = in_flight.correlation_id;
+    let text = match decode_response::<ProduceRequest>(frame, in_flight.version) {
+        Ok((id, response)) if id == due => return Ok(response),
+        Ok((id, _)) => {
+            format!("answered request {id} where {due} was due: the connection is closed")
+        }
+        Err(malformed) => format!("sent a Produce answer that cannot be read: {malformed}"),
+    };
+    Err(Error::new(ErrorKind::Protocol, text))
 }
 
 /// A port that can be connected to.

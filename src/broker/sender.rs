@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use super::receiver::{Line, Receiver};
 use super::settle::Settle;
 use super::window::{InFlight, Window};
-use super::{Broker, Core};
+use super::{Broker, Core, PANICKED};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::ready::{Token, Woken};
 use crate::accumulator::state::Take;
 use crate::config::Acks;
 use crate::conn::{Address, Connection, WriteFailed, WriteHalf};
 use crate::error::{Error, ErrorKind};
+use crate::survive::survive;
+#[cfg(test)]
+use crate::survive::trap;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Backoff, Deadline};
@@ -68,6 +71,15 @@ impl Sender {
 
     /// Runs until the queue is closed.
     pub(crate) fn run(mut self) {
+        while survive("a sender thread", || self.work()).is_none() {
+            // What it had of batches has failed, and the connection may miss half a request.
+            let error = Error::new(ErrorKind::Connection, PANICKED);
+            let _ = survive("a sender thread", || self.broken(error));
+        }
+        self.unlink();
+    }
+
+    fn work(&mut self) {
         while self.gather() {
             if self.pending.is_empty() || !self.ensure_link() {
                 continue;
@@ -77,7 +89,6 @@ impl Sender {
                 self.send(batches);
             }
         }
-        self.unlink();
     }
 
     /// Waits for something to send; false once the queue is closed.
@@ -194,13 +205,13 @@ impl Sender {
     fn broken(&mut self, error: Error) {
         let is_proven = self.link.as_ref().is_some_and(|link| self.is_proven(link));
         self.unlink();
-        log::debug!("{}: connection lost: {error}", self.broker);
         self.core.wishes.refresh();
         self.failures = if is_proven { 0 } else { self.failures + 1 };
         self.broker.queue.set_trouble(Some(self.broker.own(&error)));
         if self.failures > 0 {
             self.rest();
         }
+        log::debug!("{}: connection lost: {error}", self.broker);
     }
 
     /// True if the connection was of use, so that the next attempt need not rest: a request was
@@ -301,7 +312,7 @@ impl Sender {
 
     /// Fails what waits for a broker that refuses us for a reason that waiting does not mend.
     pub(crate) fn fail_pending(&mut self, error: &Error) {
-        for token in std::mem::take(&mut self.pending) {
+        while let Some(token) = self.pending.pop_front() {
             self.settle.refused(&token, error);
         }
     }
@@ -384,7 +395,11 @@ impl Sender {
         if answers {
             link.line.window.announce(deadline);
         }
+        #[cfg(test)]
+        trap::here(&config.client_id, "announced");
         let written = link.write.write(&parts, deadline);
+        #[cfg(test)]
+        trap::here(&config.client_id, "written");
         link.used = time::now();
         match written {
             Ok(()) => {

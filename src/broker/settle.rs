@@ -12,6 +12,7 @@ use crate::accumulator::state::Verdict;
 use crate::config::Acks;
 use crate::delivery::Failure;
 use crate::error::Error;
+use crate::survive::survive;
 use crate::sync::Arc;
 use crate::time::{self, Backoff};
 use crate::wire::codes::Code;
@@ -95,16 +96,16 @@ impl Settle {
         }
     }
 
-    fn end(&self, mut batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
+    /// A panic on the way, of a logger say, spares the batches that are next.
+    fn end(&self, batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
+        let _ = survive("the end of an attempt", || {
+            self.carry_out(batch, end, reply)
+        });
+    }
+
+    fn carry_out(&self, mut batch: Batch, end: &End, reply: Option<&ProducePartitionResponse>) {
         batch.is_adrift |= matches!(end, End::Lost(_));
-        let facts = Facts {
-            attempts: batch.attempts.saturating_sub(batch.excused),
-            refusals: batch.excused,
-            created: batch.created,
-            may_be_written: batch.may_be_written,
-            acks_all: self.core.config.acks == Acks::All,
-            is_idempotent: self.core.config.idempotence,
-        };
+        let facts = self.facts(&batch);
         let partition = batch.partition.clone();
         let place = || format!("{} for {partition}", self.broker);
         let now = time::now();
@@ -114,15 +115,23 @@ impl Settle {
                 let told = reply.filter(|reply| reply.error.is_ok());
                 let (offset, time) =
                     told.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
+                // Where the records keep their own times, a broker that recognises a batch answers
+                // with the greatest of them (UnifiedLog.append), as if it were the append time.
+                let is_own = batch.attempts > 1 && time == batch.max_timestamp_ms();
+                let time = if is_own { -1 } else { time };
                 partition.settled(batch, Ok(acknowledged(offset, time)));
             }
             Decision::Fail { refresh, error } => {
-                log::debug!("{error}");
                 let records = reply.map_or_else(Vec::new, |reply| {
                     record_errors(reply, batch.records, &error)
                 });
-                partition.settled(batch, Err(Failure { error, records }));
+                let failure = Failure {
+                    error: error.clone(),
+                    records,
+                };
+                partition.settled(batch, Err(failure));
                 self.wish(refresh);
+                log::debug!("{error}");
             }
             Decision::Again {
                 at,
@@ -130,7 +139,6 @@ impl Settle {
                 may_be_written,
                 error,
             } => {
-                log::debug!("to be sent again: {error}");
                 batch.may_be_written = may_be_written;
                 let awaits_view = refresh && matches!(end, End::Answered { .. });
                 self.core.metrics.retries.add(1);
@@ -140,18 +148,18 @@ impl Settle {
                     error: error.clone(),
                 };
                 if let Some(batch) = partition.ended(batch, verdict) {
-                    batch.fail(error);
+                    batch.fail(error.clone());
                 }
                 // Not before: a view that comes between the wish and the batch's return would not
                 // free the partition that waits for one, and no other view would be asked for.
                 self.wish(refresh);
+                log::debug!("to be sent again: {error}");
             }
             Decision::OutOfSequence {
                 has_forgotten,
                 at,
                 error,
             } => {
-                log::debug!("out of sequence: {error}");
                 self.core.metrics.retries.add(1);
                 let verdict = Verdict::OutOfSequence {
                     has_forgotten,
@@ -159,9 +167,21 @@ impl Settle {
                     error: error.clone(),
                 };
                 if let Some(batch) = partition.ended(batch, verdict) {
-                    batch.fail(error);
+                    batch.fail(error.clone());
                 }
+                log::debug!("out of sequence: {error}");
             }
+        }
+    }
+
+    fn facts(&self, batch: &Batch) -> Facts {
+        Facts {
+            attempts: batch.attempts.saturating_sub(batch.excused),
+            refusals: batch.excused,
+            created: batch.created,
+            may_be_written: batch.may_be_written,
+            acks_all: self.core.config.acks == Acks::All,
+            is_idempotent: self.core.config.idempotence,
         }
     }
 

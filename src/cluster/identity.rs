@@ -33,9 +33,10 @@ pub(crate) fn fetch(connection: &mut Connection, limit: Duration) -> Result<Iden
 }
 
 /// True if another attempt may get what this one did not. A broker that is about to stop may answer
-/// UNKNOWN_SERVER_ERROR, which says nothing.
+/// UNKNOWN_SERVER_ERROR, which says nothing, and one that talks nonsense refuses nothing.
 pub(crate) fn may_pass(error: &Error) -> bool {
-    error.is_retriable() || error.code() == Some(Code::UNKNOWN_SERVER_ERROR.0)
+    let is_nonsense = matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Tls);
+    is_nonsense || error.is_retriable() || error.code() == Some(Code::UNKNOWN_SERVER_ERROR.0)
 }
 
 fn refusal(code: Code, place: &str) -> Error {

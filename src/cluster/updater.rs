@@ -12,6 +12,7 @@ use crate::accumulator::topic::{Denial, Topic};
 use crate::broker::{Core, port};
 use crate::conn::{Address, Connection, Interrupt};
 use crate::error::{Error, ErrorKind};
+use crate::survive::survive;
 use crate::sync::Arc;
 use crate::time::{self, Backoff, Deadline};
 use crate::wire::codes::Code;
@@ -51,6 +52,15 @@ impl Updater {
 
     /// Runs until the wishes are closed.
     pub(crate) fn run(mut self) {
+        while survive("the cluster thread", || self.work()).is_none() {
+            // Who waits is answered by another attempt, not at once.
+            self.connection = None;
+            self.in_vain = self.in_vain.saturating_add(1);
+            self.core.wishes.refresh();
+        }
+    }
+
+    fn work(&mut self) {
         loop {
             let idle = self.idle_until();
             let due = self
@@ -132,6 +142,8 @@ impl Updater {
             return;
         }
         self.last_attempt = Some(time::now());
+        #[cfg(test)]
+        crate::survive::trap::here(&self.core.config.client_id, "refreshed");
         match self.fetch(topics.clone()) {
             Ok(response) => {
                 self.core.metrics.metadata_requests.add(1);

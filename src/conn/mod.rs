@@ -8,6 +8,8 @@ mod diagnosis;
 mod halves;
 mod interrupt;
 mod link;
+#[cfg(test)]
+pub(crate) mod names;
 mod sasl;
 mod tcp;
 #[cfg(feature = "tls")]

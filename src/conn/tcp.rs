@@ -177,7 +177,7 @@ fn resolve(
         if deadline.has_passed(now()) {
             return Err(late(address, Stage::Resolve, deadline));
         }
-        match (address.host.as_str(), address.port).to_socket_addrs() {
+        match look_up(address) {
             Ok(found) => {
                 let mut addresses: Vec<SocketAddr> = Vec::new();
                 for one in found {
@@ -194,6 +194,14 @@ fn resolve(
             Err(error) => return Err(failed(error.to_string())),
         }
     }
+}
+
+fn look_up(address: &Address) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+    #[cfg(test)]
+    if let Some(found) = super::names::look_up(&address.host) {
+        return found.map(Vec::into_iter);
+    }
+    (address.host.as_str(), address.port).to_socket_addrs()
 }
 
 fn late(address: &Address, stage: Stage, deadline: Deadline) -> Error {

@@ -214,7 +214,13 @@ impl Script {
         all.is_handled_first |= plan.is_handled_first;
         all.delay += plan.delay;
         all.gates.extend(&plan.gates);
-        all.throttle_ms = all.throttle_ms.max(plan.throttle_ms);
+        if plan.throttle_ms != 0 {
+            // The longest; less than nothing, if that is all that is asked for.
+            all.throttle_ms = match all.throttle_ms {
+                0 => plan.throttle_ms,
+                other => other.max(plan.throttle_ms),
+            };
+        }
         all.pieces = all.pieces.or(plan.pieces);
         if matches!(all.delivery, Delivery::Whole) {
             all.delivery = plan.delivery.clone();

@@ -1,5 +1,8 @@
 //! What a producer does while no broker listens.
 
+#[cfg(feature = "mock")]
+mod threads;
+
 use std::net::TcpListener;
 use std::sync::mpsc;
 
@@ -380,4 +383,27 @@ fn a_record_fails_at_delivery_timeout_ms_while_nobody_leads_its_partition() {
             std::thread::yield_now();
         }
     }
+}
+
+/// Made one after the other, each in a partition that nobody leads.
+#[test]
+fn a_thousand_partitions_without_leaders_expire_each_in_its_time() {
+    let limit = Duration::from_millis(300);
+    let config = config().request_timeout(limit).delivery_timeout(limit);
+    let producer = producer(config.buffer_memory(64 << 20), 1000);
+    let mut sent = Vec::new();
+    for partition in 0..1000 {
+        let record = Record::to("orders").partition(partition);
+        sent.push((time::now(), producer.send(record)));
+        if partition % 10 == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    for (start, delivery) in &sent {
+        let left = (limit + Duration::from_secs(1)).saturating_sub(time::now() - *start);
+        let result = delivery.wait_timeout(left).expect("in its time");
+        assert_eq!(kind(result), Some(ErrorKind::TimedOut));
+        assert!(time::now() - *start >= limit, "before its time");
+    }
+    assert_eq!(producer.buffered_bytes(), 0);
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use milena::mock::{Api, FirstSequence, MockCluster};
-use milena::{ErrorKind, Outcome};
+use milena::{ErrorKind, Outcome, Record};
 
 use crate::oracle::assert_exactly_once;
 use crate::support::{
-    NOT_ENOUGH_REPLICAS, NOT_LEADER, PROMISED, REQUEST_TIMED_OUT, SOON, all_delivered, cluster,
-    config, count_of, delivered, eventually, exactly_once, failed, numbers, produced, producer,
-    result, send, send_numbers, values, wait_for_produced,
+    HOUR, NOT_ENOUGH_REPLICAS, NOT_LEADER, PROMISED, REQUEST_TIMED_OUT, SOON, all_delivered,
+    cluster, config, count_of, delivered, eventually, exactly_once, failed, numbers, produced,
+    producer, result, send, send_numbers, values, wait_for_produced,
 };
 
 /// Long enough for what is answered at once.
@@ -240,6 +240,10 @@ fn a_partition_out_of_time_makes_no_duplicate_in_another() {
     assert!(gate.wait_for_held(1, SOON));
     // Its time passes while it waits or while it is on the wire.
     assert!(failed(&expiring).is_retriable());
+    // In that case the refusal still has to meet it.
+    eventually("every request was read", || {
+        produced(&cluster).len() as u64 == producer.metrics().requests
+    });
     refusal.cancel();
     delivered(&send(&producer, 0, "1"));
     gate.open();
@@ -331,4 +335,19 @@ fn each_record_is_once_in_the_log_whatever_happens_on_the_way() {
         );
     }
     assert_exactly_once(&cluster, 0..6);
+}
+
+/// The answer to the second attempt has the greatest time of the batch in place of an append time.
+#[test]
+fn a_lost_answer_does_not_change_the_records_times() {
+    let cluster = cluster(1, 1);
+    let producer = producer(config(&cluster).idempotence(true).linger(HOUR));
+    cluster.on(Api::Produce).after_handling().disconnect();
+    let times = [1000, 3000, 2000];
+    let timed = times.map(|ms| Record::to("t").timestamp_ms(ms));
+    let deliveries = timed.map(|record| producer.send(record));
+    producer.flush_timeout(SOON).expect("flushed");
+    let told = deliveries.each_ref().map(|it| delivered(it).timestamp_ms());
+    assert_eq!(told, times);
+    assert_eq!(produced(&cluster).len(), 2);
 }

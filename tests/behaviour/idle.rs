@@ -121,6 +121,36 @@ fn cpu_ns() -> u64 {
     work().values().map(|work| work.cpu_ns).sum()
 }
 
+/// Its broker is down and its partition has no leader; the other broker is well.
+#[test]
+fn a_record_without_a_leader_does_not_spin() {
+    if !is_own_process("idle::a_record_without_a_leader_does_not_spin") {
+        return;
+    }
+    let cluster = cluster(2, 2);
+    let (first, most) = (Duration::from_millis(50), Duration::from_millis(500));
+    let config = config(&cluster)
+        .retry_backoff(first)
+        .retry_backoff_max(most);
+    let config = config.reconnect_backoff(first).reconnect_backoff_max(most);
+    let producer = producer(config.retries(9));
+    all_delivered(&[send(&producer, 0, "v"), send(&producer, 1, "v")]);
+    cluster.stop_broker(2);
+    let waiting = send(&producer, 1, "w");
+    let asked = || producer.metrics().metadata_requests;
+    let first_asked = asked();
+    eventually("it is looked for", || asked() > first_asked + 1);
+    let (before, asked_before) = (cpu_ns(), asked());
+    std::thread::sleep(OUTAGE);
+    let (spent, asked) = (cpu_ns() - before, asked() - asked_before);
+    // 100, 200, 400 and then 500 ms, less 20 %.
+    assert!(asked <= 12, "{asked} metadata requests in {OUTAGE:?}");
+    assert!(spent < 150_000_000, "{spent} ns of CPU time in {OUTAGE:?}");
+    assert!(waiting.try_get().is_none());
+    cluster.start_broker(2);
+    all_delivered(&[waiting]);
+}
+
 #[test]
 fn a_record_that_waits_for_a_producer_id_does_not_spin() {
     if !is_own_process("idle::a_record_that_waits_for_a_producer_id_does_not_spin") {

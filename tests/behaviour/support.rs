@@ -181,22 +181,34 @@ pub(crate) fn assert_contiguous(cluster: &MockCluster) {
 /// For tests that look at what all threads of a process do.
 #[track_caller]
 pub(crate) fn is_own_process(test: &str) -> bool {
+    row_in_own_process(test, 1).is_some()
+}
+
+/// Runs one test in a process of its own for each of its rows, one after the other. In such a
+/// process: the row's index.
+#[track_caller]
+pub(crate) fn row_in_own_process(test: &str, rows: usize) -> Option<usize> {
     const MARK: &str = "MILENA_TEST_PROCESS";
-    if std::env::var_os(MARK).is_some() {
-        return true;
+    if let Ok(row) = std::env::var(MARK) {
+        return Some(row.parse().expect("a number"));
     }
-    let binary = std::env::current_exe().expect("the test binary has a path");
-    let output = std::process::Command::new(binary)
-        .args(["--exact", test, "--nocapture"])
-        .env(MARK, "1")
-        .output()
-        .expect("the test binary runs again");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let has_run = text.contains("1 passed");
-    assert!(
-        output.status.success() && has_run,
-        "{test} failed in its process:\n{text}\n{errors}"
-    );
-    false
+    for row in 0..rows {
+        let binary = std::env::current_exe().expect("the test binary has a path");
+        let output = std::process::Command::new(binary)
+            .args(["--exact", test, "--nocapture"])
+            .env(MARK, row.to_string())
+            .output()
+            .expect("the test binary runs again");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let has_run = text.contains("1 passed");
+        assert!(
+            output.status.success() && has_run,
+            "{test}, row {row}, failed in its process:\n{text}\n{errors}"
+        );
+        for figures in text.lines().filter(|line| line.starts_with("figures: ")) {
+            println!("{figures}");
+        }
+    }
+    None
 }

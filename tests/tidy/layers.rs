@@ -6,7 +6,7 @@ use super::{Source, hold};
 /// A layer, its modules, and the layers that they may import. A file belongs to the longest module
 /// that begins its path, and may import from that one too.
 const LAYERS: [[&str; 3]; 14] = [
-    ["base", "sync time", "base"],
+    ["base", "survive sync time", "base"],
     ["codes", "wire/codes", ""],
     ["wire", "wire", "codes"],
     [

@@ -178,3 +178,35 @@ fn the_answer_of_another_api_acknowledges_nothing() {
         assert_eq!(values(&cluster, 0).last().map(String::as_str), Some("good"));
     });
 }
+
+/// A record that is sent once the first is known to have failed goes to a new connection.
+#[test]
+fn a_record_behind_a_spoiled_answer_is_not_written_to_the_broken_connection() {
+    for round in 0..100 {
+        let cluster = cluster(1, 1);
+        let producer = producer(asking(&cluster, Api::Produce));
+        cluster.on(Api::Produce).body(|_| Vec::new());
+        let first = send(&producer, 0, "spoiled");
+        while !first.is_done() {
+            std::hint::spin_loop();
+        }
+        let second = send(&producer, 0, "good");
+        assert!(
+            crate::support::result(&second).is_ok(),
+            "round {round}: {:?}",
+            second
+        );
+    }
+}
+
+/// Any other broker, or the same one a moment later, may give a producer id.
+#[test]
+fn an_answer_to_init_producer_id_that_is_none_is_asked_for_again() {
+    for_each(&rows(), |row| {
+        let cluster = cluster(1, 1);
+        let producer = exactly_once(&cluster);
+        (row.script)(cluster.on(Api::InitProducerId), Api::InitProducerId);
+        delivered(&send(&producer, 0, "v"));
+        assert_eq!(values(&cluster, 0), ["v"]);
+    });
+}

@@ -1,0 +1,99 @@
+//! Threads that outlive a panic: of the application's logger, or of a mistake of ours.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `turn`; `None` if it panicked, which is logged as what happened to `who`.
+///
+/// What is behind a lock is consistent whenever something may panic, and a batch that is dropped on
+/// the way tells its records and its partition. What else a turn changes, its caller resets.
+pub(crate) fn survive<T>(who: &str, turn: impl FnOnce() -> T) -> Option<T> {
+    if cfg!(model) {
+        // The model checker tells what it has found by a panic.
+        return Some(turn());
+    }
+    match catch_unwind(AssertUnwindSafe(turn)) {
+        Ok(value) => Some(value),
+        Err(panic) => {
+            tell(who, panic);
+            None
+        }
+    }
+}
+
+fn tell(who: &str, panic: Box<dyn Any + Send>) {
+    let told = catch_unwind(AssertUnwindSafe(move || {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        log::error!("{who} panicked: {}", text.unwrap_or("no message"));
+    }));
+    if let Err(panic) = told {
+        // The logger is what panics, or the panic's own value when it is dropped: it is not.
+        std::mem::forget(panic);
+    }
+}
+
+/// Panics in the threads of one producer, where tests want them.
+#[cfg(test)]
+pub(crate) mod trap {
+    use crate::sync::Mutex;
+
+    /// By client id and place: how many panics are left, and how many there were.
+    static TRAPS: Mutex<Vec<(String, &str, [usize; 2])>> = Mutex::new(Vec::new());
+
+    /// Makes the next `times` visits of that place panic.
+    pub(crate) fn set(client_id: &str, place: &'static str, times: usize) {
+        let mut traps = TRAPS.lock();
+        traps.retain(|(client, at, _)| (&client[..], *at) != (client_id, place));
+        traps.push((client_id.into(), place, [times, 0]));
+    }
+
+    /// How often that place has panicked.
+    pub(crate) fn hits(client_id: &str, place: &str) -> usize {
+        let traps = TRAPS.lock();
+        let mut traps = traps.iter();
+        let trap = traps.find(|(client, at, _)| (&client[..], *at) == (client_id, place));
+        trap.map_or(0, |(.., [_, hits])| *hits)
+    }
+
+    pub(crate) fn here(client_id: &str, place: &str) {
+        let mut traps = TRAPS.lock();
+        let mut all = traps.iter_mut();
+        let trap = all.find(|(client, at, _)| (&client[..], *at) == (client_id, place));
+        let Some((.., [left, hits])) = trap.filter(|(.., [left, _])| *left > 0) else {
+            return;
+        };
+        (*left, *hits) = (*left - 1, *hits + 1);
+        drop(traps);
+        std::panic::resume_unwind(Box::new("a trap of a test"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct PanicsAgain;
+
+    impl Drop for PanicsAgain {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("again"));
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_the_turn_and_not_the_thread() {
+        assert_eq!(survive("a turn", || 5), Some(5));
+        let panics: [Box<dyn Any + Send>; 3] = [
+            Box::new("why"),
+            Box::new(String::from("why")),
+            Box::new(PanicsAgain),
+        ];
+        for panic in panics {
+            assert_eq!(
+                survive("a turn", || std::panic::resume_unwind(panic)),
+                None::<()>
+            );
+        }
+    }
+}
