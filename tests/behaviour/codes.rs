@@ -383,8 +383,8 @@ fn an_answer_that_lacks_repeats_or_invents_partitions_settles_each_once() {
     assert_exactly_once(&cluster, 0..3);
 }
 
-/// Without acks a broker says nothing; a connection on which it does is replaced, at the risk of what
-/// is on its way there.
+/// Without acks a broker says nothing; a connection on which it does is replaced, at the risk of
+/// what is on its way there.
 #[test]
 fn an_answer_that_nobody_asked_for_disturbs_nothing() {
     let cluster = cluster(1, 1);
