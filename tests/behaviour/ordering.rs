@@ -5,6 +5,7 @@ use std::time::Duration;
 use milena::mock::{Api, MockCluster};
 use milena::{Acks, Config, Delivery, Producer};
 
+use crate::oracle::assert_exactly_once;
 use crate::support::{
     NOT_ENOUGH_REPLICAS, NOT_LEADER, REQUEST_TIMED_OUT, SOON, all_delivered, cluster, config,
     count_of, delivered, exactly_once, numbers, produced, producer, send, send_numbers, values,
@@ -148,6 +149,7 @@ fn a_leader_that_moves_again_and_again_costs_no_record_and_no_order() {
     for partition in 0..3 {
         assert_eq!(values(&cluster, partition), numbers(0..150));
     }
+    assert_exactly_once(&cluster, 0..3);
 }
 
 /// The new leader gets nothing while the old one may still append what it was sent.
