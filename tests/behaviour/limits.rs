@@ -59,7 +59,6 @@ fn a_record_that_is_too_large_for_its_topic_fails_and_those_beside_it_arrive() {
 #[test]
 fn odd_records_arrive_as_they_are() {
     let cluster = cluster(1, 1);
-    cluster.set_timestamp_limits("t", Duration::MAX, Duration::MAX);
     let producer = producer(config(&cluster).linger(HOUR));
     let names: Vec<String> = (0..1000).map(|number| format!("h{number}")).collect();
     let mut many = Record::to("t").value("many headers");
