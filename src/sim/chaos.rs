@@ -63,6 +63,11 @@ impl World {
             .accumulator
             .append(partition, &record, parts.timestamp_ms(), wait);
         let Ok((delivery, is_first)) = appended else {
+            let may_resume = self.is_healthy || self.rng.chance(0.2);
+            if may_resume && partition.unsettled().is_empty() && partition.resume() {
+                self.records.resume(partition.index());
+                self.trace(|_| format!("{partition} is resumed"));
+            }
             return false;
         };
         self.trace(|_| format!("record {id} for {partition}, first: {is_first}"));

@@ -197,7 +197,8 @@ impl World {
         };
         let epoch = led.epoch;
         if is_new {
-            self.records.appended(copy, self.plan.idempotent);
+            let rules = (self.plan.idempotent, self.plan.gapless);
+            self.records.appended(copy, rules);
             if let Some(before) = before
                 .filter(|before| self.plan.idempotent && before.producer_id == copy.producer_id)
             {

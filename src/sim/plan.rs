@@ -12,6 +12,7 @@ use crate::config::{Acks, Config};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) idempotent: bool,
+    pub(super) gapless: bool,
     pub(super) acks: Acks,
     pub(super) retries: Option<u32>,
     pub(super) max_in_flight: usize,
@@ -135,6 +136,7 @@ impl Plan {
         let wraps = idempotent && !at_end_of_epochs && rng.chance(0.2);
         let mut plan = Self {
             idempotent,
+            gapless: idempotent && rng.chance(0.25),
             acks,
             retries,
             max_in_flight: rng.within(1, 5) as usize,
@@ -201,7 +203,7 @@ impl Plan {
             None => config,
         };
         match self.idempotent {
-            true => config.idempotence(true),
+            true => config.idempotence(true).gapless(self.gapless),
             false => config.acks(self.acks),
         }
     }

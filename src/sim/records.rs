@@ -18,6 +18,8 @@ pub(super) struct Records {
     all: Vec<Sent>,
     /// The batches that are not resolved: their first record, and how many they have.
     open: Vec<(usize, Vec<usize>)>,
+    /// By partition, the number of the next record when it was last resumed.
+    resumed: BTreeMap<i32, usize>,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,8 @@ struct Sent {
     result: Option<Told>,
     /// In the log now.
     copies: usize,
+    /// The number of the next record when its partition was last resumed.
+    since: usize,
     /// It was sent when all was well: it must be acknowledged.
     is_probe: bool,
 }
@@ -74,6 +78,7 @@ impl Records {
             delivery,
             result: None,
             copies: 0,
+            since: self.resumed.get(&partition).copied().unwrap_or(0),
             is_probe,
         };
         assert_eq!(id, self.all.len());
@@ -143,7 +148,11 @@ impl Records {
     }
 
     /// A broker appended a batch.
-    pub(super) fn appended(&mut self, batch: &WireBatch, is_idempotent: bool) {
+    pub(super) fn appended(
+        &mut self,
+        batch: &WireBatch,
+        (is_idempotent, is_gapless): (bool, bool),
+    ) {
         for id in &batch.ids {
             let sent = &mut self.all[*id];
             assert_eq!(
@@ -159,6 +168,27 @@ impl Records {
                 sent.result,
                 Some(Told::NotWritten),
                 "record {id} was told to be not written and comes into the log"
+            );
+        }
+        if is_gapless {
+            batch.ids.iter().for_each(|id| self.has_no_gap_below(*id));
+        }
+    }
+
+    /// The partition takes records again.
+    pub(super) fn resume(&mut self, partition: i32) {
+        self.resumed.insert(partition, self.all.len());
+    }
+
+    /// Everything that was sent to the partition before record `id`, since it was last resumed, is
+    /// in the log.
+    fn has_no_gap_below(&self, id: usize) {
+        let sent = &self.all[id];
+        for (older, before) in self.all.iter().enumerate().take(id).skip(sent.since) {
+            assert!(
+                before.partition != sent.partition || before.copies > 0,
+                "record {id} comes into the log of a gapless partition without {older}: {:?}",
+                before.result,
             );
         }
     }
