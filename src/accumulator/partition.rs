@@ -203,6 +203,9 @@ impl Partition {
         let mut state = self.state.lock();
         let loss = state.loss(&batch, &verdict);
         let settled = state.ended(batch, verdict, (&self.shared.rules, now));
+        if let Some(loss) = &loss {
+            state.results.lose(|| loss.error.clone());
+        }
         if settled.as_ref().is_some_and(Batch::owes_result)
             && let Some(error) = state.last_error.clone()
         {

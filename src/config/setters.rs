@@ -69,6 +69,9 @@ impl Config {
     /// after a record that is not in it. A record that `send` itself refuses, such as one that is
     /// too large or finds the buffer full, was never accepted, and stops nothing.
     ///
+    /// It also stops where the broker's log turns out to have lost what it had acknowledged, as far
+    /// as sequence numbers tell.
+    ///
     /// It needs [`idempotence`](Self::idempotence): only brokers that check sequence numbers refuse
     /// what was already on its way behind the lost record.
     ///

@@ -120,6 +120,32 @@ fn a_record_that_ran_out_of_time_stops_a_gapless_partition_too() {
     assert!(log.len() <= 6, "some were never on the wire: {log:?}");
 }
 
+/// The broker says that what is next is not: its log ends below what it has acknowledged.
+#[test]
+fn a_log_that_has_lost_its_end_stops_a_gapless_partition() {
+    const OUT_OF_ORDER: i16 = 45;
+    let cluster = cluster(1, 1);
+    let producer = gapless(&cluster);
+    all_delivered(&send_numbers(&producer, 0, 0..5));
+    cluster
+        .on(Api::Produce)
+        .partition("t", 0)
+        .error(OUT_OF_ORDER);
+    let error = failed(&send(&producer, 0, "5"));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Stopped, Outcome::NotWritten)
+    );
+    assert!(
+        error.to_string().contains("OUT_OF_ORDER_SEQUENCE_NUMBER"),
+        "{error}"
+    );
+    assert_eq!(values(&cluster, 0), numbers(0..5));
+    assert!(producer.resume("t", 0).expect("a partition"));
+    all_delivered(&send_numbers(&producer, 0, 5..10));
+    assert_eq!(values(&cluster, 0), numbers(0..10));
+}
+
 #[test]
 fn a_callback_may_resume_the_partition_and_send_again() {
     let cluster = cluster(1, 1);
