@@ -1,5 +1,7 @@
 //! Tests against real Apache Kafka, started by `tests/kafka`. `tests/run kafka` runs them.
 
+#[path = "kafka/chaos/mod.rs"]
+mod chaos;
 #[path = "kafka/delivery.rs"]
 mod delivery;
 #[path = "kafka/failover.rs"]
