@@ -63,9 +63,8 @@ impl<'a> Nemesis<'a> {
     }
 
     fn step(&mut self, step: &Step) {
-        if step.faults.iter().any(|fault| fault.is_of_a_node()) {
-            self.await_sync();
-        }
+        self.await_sync();
+        self.spread_leaders();
         self.faults += step.faults.len();
         let begun: Vec<_> = step.faults.iter().map(|fault| self.begin(*fault)).collect();
         self.tick_for(&step.faults, step.lasts);
@@ -153,6 +152,18 @@ impl<'a> Nemesis<'a> {
         self.cluster
             .move_leader(topic.name, partition, leader.unwrap_or(0) % 3 + 1);
         self.moves += 1;
+    }
+
+    /// A node that came back leads nothing: what happens to it would harm nobody.
+    fn spread_leaders(&self) {
+        for (index, topic) in (0..).zip(&TOPICS) {
+            for partition in 0..topic.partitions {
+                let wanted = (index + partition) % 3 + 1;
+                if self.cluster.leader_of(topic.name, partition) != Some(wanted) {
+                    self.cluster.move_leader(topic.name, partition, wanted);
+                }
+            }
+        }
     }
 
     fn need_in_sync(&self, nodes: &str) {

@@ -63,14 +63,16 @@ fn step(fault: Fault, dice: &mut Dice) -> Step {
         Fault::Pause(_) if dice.one_in(2) => Duration::from_secs(5),
         Fault::Pause(_) => Duration::from_secs(9),
         // Less and more than delivery.timeout.ms.
-        Fault::Net(Trouble::BlackHole, None) if dice.one_in(2) => Duration::from_secs(4),
-        Fault::Net(Trouble::BlackHole, None) => Duration::from_secs(12),
+        Fault::Net(Trouble::BlackHole | Trouble::AnswersWait, _) => {
+            Duration::from_secs(if dice.one_in(2) { 4 } else { 12 })
+        }
         Fault::Rest => Duration::from_millis(100),
         _ => dice.between(5000, 10_000),
     };
-    if dice.one_in(4) && fault != Fault::Rest {
+    if dice.one_in(3) && fault != Fault::Rest {
         let trouble = SECOND[dice.below(SECOND.len())];
-        faults.push(Fault::Net(trouble, node(dice)));
+        let where_to = if dice.one_in(2) { None } else { node(dice) };
+        faults.push(Fault::Net(trouble, where_to));
     }
     Step {
         faults,

@@ -94,7 +94,6 @@ impl Proxy {
     /// Ends all connections, without a good-bye where the build knows how.
     pub(super) fn reset(&self) {
         let mut links = self.links.lock().expect("no panic");
-        println!("DBG reset {} links, {} connections so far", links.len(), self.state.counts.connections.load(Ordering::Relaxed));
         for link in links.drain(..).filter_map(|link| link.upgrade()) {
             link.reset();
             self.state.counts.resets.fetch_add(1, Ordering::Relaxed);

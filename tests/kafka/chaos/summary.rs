@@ -6,11 +6,13 @@ use std::time::Duration;
 use milena::CloseReport;
 
 use super::checker::{Counts, Evidence, Fault, Verdict};
+use super::history::Told;
 use super::nemesis::Nemesis;
 use super::proxy::{self, Proxy};
 
 /// Of each kind of fault, so many are shown.
 const SHOWN: usize = 10;
+const SPAN_SECONDS: u64 = 5;
 
 pub(super) fn print(
     evidence: &Evidence,
@@ -72,6 +74,7 @@ pub(super) fn print(
         lag.as_secs_f64()
     );
     print_faults(nemesis, proxies);
+    print_rates(evidence);
 }
 
 /// What the producers count is what the history counts.
@@ -88,6 +91,21 @@ pub(super) fn assert_reports(reports: &[CloseReport], counts: &Counts) {
         told, seen,
         "delivered, failed, unknown: by close(), and by callbacks"
     );
+}
+
+/// How many records were acknowledged in each span of time.
+fn print_rates(evidence: &Evidence) {
+    let mut rates: Vec<usize> = Vec::new();
+    let resolutions = evidence
+        .operations
+        .iter()
+        .filter_map(|it| it.resolution.as_ref());
+    for resolution in resolutions.filter(|it| matches!(it.told, Told::Delivered(..))) {
+        let span = usize::try_from(resolution.at.as_secs() / SPAN_SECONDS).expect("a short run");
+        rates.resize(rates.len().max(span + 1), 0);
+        rates[span] += 1;
+    }
+    println!("acknowledged in each {SPAN_SECONDS} s: {rates:?}");
 }
 
 fn print_faults(nemesis: &Nemesis<'_>, proxies: &[Proxy]) {
