@@ -221,7 +221,7 @@ fn check_sequences(evidence: &Evidence, verdict: &mut Verdict) {
     for (topic, log) in evidence.logs.iter().enumerate() {
         for (partition, batches) in (0..).zip(&log.batches) {
             let mut next: HashMap<i64, (i16, i32)> = HashMap::new();
-            for batch in batches.iter().filter(|batch| batch.producer_id >= 0) {
+            for batch in batches.iter().filter(|_| TOPICS[topic].is_idempotent) {
                 let count = i32::try_from(batch.last_offset - batch.base_offset + 1);
                 let count = count.expect("few records in a batch");
                 let (epoch, sequence) = next
@@ -230,7 +230,8 @@ fn check_sequences(evidence: &Evidence, verdict: &mut Verdict) {
                 if batch.producer_epoch > *epoch {
                     (*epoch, *sequence) = (batch.producer_epoch, 0);
                 }
-                let is_next = batch.producer_epoch == *epoch && batch.base_sequence == *sequence;
+                let place = (batch.producer_epoch, batch.base_sequence);
+                let is_next = batch.producer_id >= 0 && place == (*epoch, *sequence);
                 (*epoch, *sequence) = (batch.producer_epoch, batch.base_sequence + count);
                 if !is_next {
                     let place = around(log, partition, batch.base_offset);

@@ -29,7 +29,7 @@ fn nothing_is_found_where_nothing_is_wrong() {
 #[test]
 fn each_thing_that_can_be_wrong_is_found() {
     type Mutation = fn(&mut Evidence);
-    let mutations: [(Fault, Mutation); 18] = [
+    let mutations: [(Fault, Mutation); 19] = [
         (Fault::Lost, |it| {
             let at = place(it);
             it.logs[0].records.remove(at);
@@ -89,6 +89,9 @@ fn each_thing_that_can_be_wrong_is_found() {
         }),
         (Fault::SequenceGap, |it| {
             it.logs[0].batches[1].remove(0);
+        }),
+        (Fault::SequenceGap, |it| {
+            it.logs[0].batches[1][3].producer_id = -1;
         }),
         (Fault::SequenceGap, |it| {
             let batches = &mut it.logs[0].batches[1];

@@ -47,6 +47,8 @@ impl Workload {
     pub(super) fn new(bootstrap: &str, history: Arc<History>) -> Self {
         let client = |(id, (topic, ..)): (usize, (usize, usize, u64))| {
             let config = config(bootstrap, TOPICS[topic].is_idempotent);
+            // One fills its buffer when it cannot send, so that `send` has to wait.
+            let config = config.buffer_memory(if id == 1 { 1 << 20 } else { 4 << 20 });
             let producer = Producer::new(config).expect("settings that work");
             let next = (0..TOPICS[topic].partitions)
                 .map(|_| Mutex::default())
@@ -93,7 +95,11 @@ impl Workload {
 
     /// What each producer says at its end.
     pub(super) fn close(&self) -> Vec<CloseReport> {
-        let close = |client: &Client| client.producer.close().expect("not in a callback");
+        let close = |client: &Client| {
+            let report = client.producer.close().expect("not in a callback");
+            assert_eq!(client.producer.buffered_bytes(), 0);
+            report
+        };
         self.clients.iter().map(close).collect()
     }
 
@@ -159,8 +165,7 @@ fn config(bootstrap: &str, is_idempotent: bool) -> Config {
         .delivery_timeout(DELIVERY_TIMEOUT)
         .max_block(MAX_BLOCK)
         .linger(Duration::from_millis(5))
-        .batch_size(16 << 10)
-        .buffer_memory(4 << 20);
+        .batch_size(16 << 10);
     if is_idempotent {
         config.idempotence(true)
     } else {
