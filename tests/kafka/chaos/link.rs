@@ -25,6 +25,7 @@ pub(super) struct Link {
     broker: TcpStream,
     state: Arc<State>,
     is_over: AtomicBool,
+    has_produced: AtomicBool,
     /// The next answer ends the connection instead of passing.
     loses_answer: AtomicBool,
     /// The client is gone, the broker is not to know yet.
@@ -55,6 +56,7 @@ impl Link {
             broker,
             state,
             is_over: AtomicBool::new(false),
+            has_produced: AtomicBool::new(false),
             loses_answer: AtomicBool::new(false),
             is_mute: AtomicBool::new(false),
         });
@@ -88,6 +90,7 @@ impl Link {
         while let Some(frame) = self.read_frame(&self.client) {
             // After the length comes the API key, 0 for Produce.
             let is_produce = frame.get(4..6) == Some(&[0, 0]);
+            self.has_produced.fetch_or(is_produce, Ordering::SeqCst);
             let has = |trouble| is_produce && self.state.has(trouble);
             if has(Trouble::LateRequests) && dice.one_in(20) {
                 return self.deliver_late(&frame, dice);
@@ -140,7 +143,9 @@ impl Link {
     /// False when the connection is over.
     fn pass(&self, frame: &[u8], to: &TcpStream, way: Way, dice: &mut Dice) -> bool {
         let has = |trouble| self.state.has(trouble);
-        while has(Trouble::BlackHole) || way == Way::Answers && has(Trouble::AnswersWait) {
+        // A connection has to come up, or nothing would be written that could wait for its answer.
+        let may_wait = way == Way::Answers && self.has_produced.load(Ordering::SeqCst);
+        while has(Trouble::BlackHole) || may_wait && has(Trouble::AnswersWait) {
             if self.is_over() {
                 return false;
             }

@@ -115,13 +115,14 @@ fn all(dice: &mut Dice) -> Vec<Fault> {
 }
 
 /// What may come on top of another fault.
-const SECOND: [Trouble; 6] = [
+const SECOND: [Trouble; 7] = [
     Trouble::BlackHole,
     Trouble::AnswersWait,
     Trouble::AnswersLost,
     Trouble::LateRequests,
     Trouble::Resets,
     Trouble::Cuts,
+    Trouble::Latency,
 ];
 
 fn node(dice: &mut Dice) -> Option<i32> {

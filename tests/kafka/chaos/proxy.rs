@@ -14,7 +14,7 @@ use super::link::Link;
 pub(super) enum Trouble {
     /// Nothing passes; what was on its way passes when it is over.
     BlackHole,
-    /// Requests pass, answers wait.
+    /// Requests pass, answers wait: those of connections that have carried a produce request.
     AnswersWait,
     /// Of four produce requests one is written, and its connection ends instead of the answer.
     AnswersLost,
