@@ -55,21 +55,22 @@ pub(super) fn plan(seed: u64) -> impl Iterator<Item = Step> {
     })
 }
 
-fn step(fault: Fault, dice: &mut Dice) -> Step {
-    let mut faults = vec![fault];
+fn step(mut faults: Vec<Fault>, dice: &mut Dice) -> Step {
+    let fault = faults[0];
     let lasts = match fault {
         Fault::Kill(_) | Fault::Stop(_) | Fault::Starve(_) => dice.between(3000, 8000),
         // Less and more than brokers' sessions last.
         Fault::Pause(_) if dice.one_in(2) => Duration::from_secs(5),
         Fault::Pause(_) => Duration::from_secs(9),
         // Less and more than delivery.timeout.ms.
+        Fault::Net(Trouble::AnswersWait, _) if faults.len() > 1 => Duration::from_secs(14),
         Fault::Net(Trouble::BlackHole | Trouble::AnswersWait, _) => {
             Duration::from_secs(if dice.one_in(2) { 4 } else { 12 })
         }
         Fault::Rest => Duration::from_millis(100),
         _ => dice.between(5000, 10_000),
     };
-    if dice.one_in(3) && fault != Fault::Rest {
+    if faults.len() == 1 && fault != Fault::Rest && dice.one_in(3) {
         let trouble = SECOND[dice.below(SECOND.len())];
         let where_to = if dice.one_in(2) { None } else { node(dice) };
         faults.push(Fault::Net(trouble, where_to));
@@ -82,12 +83,12 @@ fn step(fault: Fault, dice: &mut Dice) -> Step {
 }
 
 /// One of each kind, or more of what is worth more.
-fn all(dice: &mut Dice) -> Vec<Fault> {
+fn all(dice: &mut Dice) -> Vec<Vec<Fault>> {
     use Trouble::{
         AnswersLost, AnswersWait, BlackHole, Cuts, LateRequests, Latency, Resets, Slices, SlowLink,
     };
     let mut any = || node(dice);
-    vec![
+    let single = [
         Fault::Kill(None),
         Fault::Kill(None),
         Fault::Kill(any()),
@@ -111,7 +112,14 @@ fn all(dice: &mut Dice) -> Vec<Fault> {
         Fault::Net(Latency, None),
         Fault::Net(SlowLink, any()),
         Fault::Net(Slices, any()),
-    ]
+    ];
+    let mut all: Vec<_> = single.map(|fault| vec![fault]).into();
+    // Records run out of time one by one, all of them written, and none of their attempts lasts:
+    // a producer that then numbers the rest anew writes it twice.
+    let unanswered = Fault::Net(AnswersWait, any());
+    all.push(vec![unanswered, Fault::Net(Resets, None)]);
+    all.push(vec![unanswered, Fault::Net(LateRequests, None)]);
+    all
 }
 
 /// What may come on top of another fault.
