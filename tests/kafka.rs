@@ -2,6 +2,8 @@
 
 #[path = "kafka/agreement/mod.rs"]
 mod agreement;
+#[path = "kafka/chaos/mod.rs"]
+mod chaos;
 #[path = "kafka/delivery.rs"]
 mod delivery;
 #[path = "kafka/failover.rs"]
