@@ -42,6 +42,7 @@ pub(super) enum Fault {
     Lost,
     Duplicate,
     Reordered,
+    ToldOutOfOrder,
     WrongOffset,
     NotWrittenButThere,
     Corrupt,
@@ -69,10 +70,6 @@ pub(super) struct Counts {
     pub(super) unknown_there: usize,
     /// Further copies where the producer was not idempotent.
     pub(super) repeated: usize,
-    /// Results of idempotent producers that came before that of an earlier record of the partition:
-    /// acknowledgements among themselves, and all results.
-    pub(super) acks_out_of_order: usize,
-    pub(super) results_out_of_order: usize,
     pub(super) longest_result: Duration,
     pub(super) longest_send: Duration,
 }
@@ -90,7 +87,7 @@ pub(super) fn check(evidence: &Evidence) -> Verdict {
     }
     check_order(evidence, &mut verdict);
     check_sequences(evidence, &mut verdict);
-    count_callbacks(evidence, &mut verdict.counts);
+    check_callbacks(evidence, &mut verdict);
     verdict
 }
 
@@ -243,27 +240,24 @@ fn check_sequences(evidence: &Evidence, verdict: &mut Verdict) {
     }
 }
 
-fn count_callbacks(evidence: &Evidence, counts: &mut Counts) {
-    // The latest places of an acknowledgement and of any result.
-    let mut last: HashMap<(usize, i32), (u64, u64)> = HashMap::new();
-    for Operation {
-        stamp, resolution, ..
-    } in &evidence.operations
-    {
-        let Some(resolution) = resolution else {
+/// Acknowledgements of an idempotent producer are told in the order of its records. Refusals by
+/// `send` itself, such as that of a full buffer, are told at once.
+fn check_callbacks(evidence: &Evidence, verdict: &mut Verdict) {
+    let mut last: HashMap<(usize, i32), u64> = HashMap::new();
+    for operation in &evidence.operations {
+        let stamp = &operation.stamp;
+        let Some(resolution) = &operation.resolution else {
             continue;
         };
-        if !TOPICS[stamp.topic].is_idempotent {
+        let is_ack = matches!(resolution.told, Told::Delivered(..));
+        if !is_ack || !TOPICS[stamp.topic].is_idempotent {
             continue;
         }
-        let (acks, all) = last.entry((stamp.producer, stamp.partition)).or_default();
-        let place = resolution.place;
-        counts.results_out_of_order += usize::from(place < *all);
-        *all = place.max(*all);
-        if matches!(resolution.told, Told::Delivered(..)) {
-            counts.acks_out_of_order += usize::from(place < *acks);
-            *acks = place.max(*acks);
+        let last = last.entry((stamp.producer, stamp.partition)).or_default();
+        if resolution.place < *last {
+            verdict.add(Fault::ToldOutOfOrder, format!("{operation:?}"));
         }
+        *last = resolution.place.max(*last);
     }
 }
 

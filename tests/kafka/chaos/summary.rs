@@ -58,15 +58,12 @@ pub(super) fn print(
     println!("duplicates      {}", found(&[Fault::Duplicate]));
     println!("  not idempotent {}", counts.repeated);
     println!("reordered       {}", found(&[Fault::Reordered]));
+    println!("told in disorder {}", found(&[Fault::ToldOutOfOrder]));
     println!("told wrong      {}", found(&told_wrong));
     println!("corrupt, alien  {}", found(&strange));
     println!("late, never     {}", found(&late));
     println!("sequence gaps   {}", found(&[Fault::SequenceGap]));
     println!("failed in calm  {}", found(&[Fault::NotDeliveredInCalm]));
-    println!(
-        "results out of order {}, of them acknowledgements {}",
-        counts.results_out_of_order, counts.acks_out_of_order
-    );
     println!(
         "longest: result {:.3} s, send {:.3} s, lag of the machine {:.3} s",
         counts.longest_result.as_secs_f64(),
