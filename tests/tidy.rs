@@ -9,6 +9,8 @@ mod faults;
 mod layers;
 #[path = "tidy/lex.rs"]
 mod lex;
+#[path = "tidy/mutants.rs"]
+mod mutants;
 
 use std::fs;
 use std::path::Path;
