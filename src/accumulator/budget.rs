@@ -238,13 +238,13 @@ mod tests {
     fn who_gives_up_lets_those_behind_have_what_is_there() {
         let budget = Budget::new(100);
         let most = budget.try_acquire(60).expect("room");
+        let soon = time::after(time::now(), Duration::from_millis(100));
+        let enough = time::after(time::now(), Duration::from_secs(20));
         std::thread::scope(|scope| {
-            let soon = time::after(time::now(), Duration::from_millis(100));
             let large = scope.spawn(|| budget.acquire(80, soon, || ()).err());
             while budget.state.lock().waiting.is_empty() {
                 std::thread::yield_now();
             }
-            let enough = time::after(time::now(), Duration::from_secs(20));
             let small = scope.spawn(|| budget.acquire(30, enough, || ()).map(|_grant| ()));
             assert_eq!(large.join().expect("no panic"), Some(Refused::Full));
             assert_eq!(small.join().expect("no panic"), Ok(()));
