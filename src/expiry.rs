@@ -14,6 +14,10 @@ use crate::time;
 /// The pause after a panic.
 const REST: Duration = Duration::from_millis(100);
 
+/// A thread that wakes up so late was stopped with its process, or the machine with it.
+const LATE: Duration = Duration::from_millis(300);
+const REST_AWAKE: Duration = Duration::from_millis(250);
+
 /// Wakes the thread when there is something that can expire; with nothing buffered it sleeps for
 /// good.
 ///
@@ -50,9 +54,23 @@ impl Expiry {
     pub(crate) fn run(&self, core: &Core) {
         let mut until = None;
         while self.sleep(until) {
+            if until.is_some_and(|until| is_late(until, time::now())) && !self.rest_awake() {
+                return;
+            }
             let looked = survive("the expiry thread", || self.look(|| self.expire(core)));
             until = looked.unwrap_or_else(|| time::after(time::now(), REST));
         }
+    }
+
+    /// Leaves a moment to those who read answers: the process was stopped, and what came meanwhile
+    /// lies in its sockets. False once it is closed.
+    fn rest_awake(&self) -> bool {
+        let until = time::after(time::now(), REST_AWAKE);
+        let mut state = self.state.lock();
+        while !state.is_closed && until.is_some_and(|until| until > time::now()) {
+            state = self.changed.wait(state, until);
+        }
+        !state.is_closed
     }
 
     /// What `expire` says of the next time; with none, the next batch has to arm the thread.
@@ -99,6 +117,11 @@ impl Expiry {
             state = self.changed.wait(state, until);
         }
     }
+}
+
+/// True if a thread that was to go on at `due` does so long after it.
+fn is_late(due: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(due) > LATE
 }
 
 #[cfg(test)]

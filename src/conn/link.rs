@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use crate::config::SecurityProtocol;
 use crate::error::Error;
@@ -117,6 +118,9 @@ impl Outgoing {
     }
 }
 
+/// The least that a socket can be told to wait.
+const LAST_LOOK: Duration = Duration::from_millis(1);
+
 /// The reading direction.
 #[derive(Debug)]
 pub(super) struct Incoming {
@@ -180,13 +184,22 @@ impl Incoming {
 
     /// Waits until a whole frame is there, and says where it ends.
     fn await_frame(&mut self, bytes_min: usize, deadline: Deadline) -> Result<usize, Broken> {
+        let mut is_late = false;
         loop {
             let filled = self.buffer.filled();
             let end = frame_end(filled, bytes_min)?;
             if let Some(end) = end.filter(|end| *end <= filled.len()) {
                 return Ok(end);
             }
-            self.fill(deadline)?;
+            match self.fill(deadline) {
+                // A process that was stopped goes on behind the deadline, with the answer in its
+                // socket: one look at what is there.
+                Err(Broken::Late) if !is_late => {
+                    is_late = true;
+                    self.fill(Deadline::within(LAST_LOOK))?;
+                }
+                filled => filled?,
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! Limits of time that are extreme, and answers that come just then.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use milena::mock::Api;
-use milena::{ErrorKind, Outcome};
+use milena::{Config, ErrorKind, Outcome};
 
 use crate::support::{
-    PROMISED, all_delivered, assert_contiguous, cluster, config, delivered, failed, numbers,
+    PROMISED, SOON, all_delivered, assert_contiguous, cluster, config, delivered, failed, numbers,
     produced, producer, result, send, send_numbers, values,
 };
 
@@ -108,4 +109,47 @@ fn each_batch_has_its_own_limit_however_they_queue() {
         );
     }
     all_delivered(&send_numbers(&producer, 0, 0..5));
+}
+
+/// A process is stopped for longer than its records have, with the answer on its way; when it goes
+/// on, that lies in its socket.
+#[test]
+#[cfg(unix)]
+fn an_answer_that_came_while_the_process_was_stopped_counts() {
+    const ADDRESS: &str = "MILENA_TEST_ADDRESS";
+    let limit = Duration::from_secs(1);
+    if let Ok(address) = std::env::var(ADDRESS) {
+        let config = Config::new(address).request_timeout(limit);
+        let producer = producer(config.delivery_timeout(limit));
+        delivered(&send(&producer, 0, "first"));
+        delivered(&send(&producer, 0, "answered while it was stopped"));
+        return;
+    }
+    let cluster = cluster(1, 1);
+    let gate = cluster.gate();
+    cluster.on(Api::Produce).skip(1).hold(&gate).answer();
+    let mut child = Command::new(std::env::current_exe().expect("a path"))
+        .args([
+            "--exact",
+            "clocks::an_answer_that_came_while_the_process_was_stopped_counts",
+        ])
+        .env(ADDRESS, cluster.bootstrap())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the test binary runs again");
+    let signal = |name: &str| {
+        let id = child.id().to_string();
+        let status = Command::new("kill").args([name, &id]).status();
+        assert!(status.expect("kill").success());
+    };
+    assert!(gate.wait_for_held(1, SOON));
+    signal("-STOP");
+    gate.open();
+    // Longer than what it waits for.
+    std::thread::sleep(5 * limit / 2);
+    signal("-CONT");
+    assert!(
+        child.wait().expect("a child").success(),
+        "the answer was not seen"
+    );
 }
