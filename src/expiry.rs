@@ -189,7 +189,7 @@ mod tests {
                 let appended = core
                     .accumulator
                     .append(partition, &record, 0, Wait::No("full"));
-                let (delivery, is_first) = appended.expect("room");
+                let (delivery, is_first) = appended.expect("room").expect("in use");
                 if is_first {
                     expiry.arm();
                 }

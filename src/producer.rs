@@ -9,6 +9,7 @@ use std::fmt;
 use std::mem::size_of;
 use std::time::Duration;
 
+use crate::accumulator::topic::View;
 use crate::accumulator::{Accumulator, Wait};
 use crate::broker::{Brokers, Core};
 use crate::callbacks::CallbackQueue;
@@ -357,7 +358,31 @@ impl Producer {
             return Err(Error::closed());
         }
         core.accumulator.check_size(record)?;
-        let (topic, mut view) = self.topic_for(record, wait)?;
+        let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
+        loop {
+            let (view, partition) = self.place(record, wait)?;
+            let partition = &view.partitions[partition as usize];
+            let appended = core
+                .accumulator
+                .append(partition, record, timestamp_ms, *wait)?;
+            let Some((delivery, is_first)) = appended else {
+                continue;
+            };
+            if is_first {
+                expiry.arm();
+                // Nothing waited for a leader when the last metadata came, so nobody asked for
+                // more.
+                if view.available.len() < view.partitions.len() || partition.needs_view() {
+                    core.wishes.refresh();
+                }
+            }
+            return Ok(delivery);
+        }
+    }
+
+    /// The partition that a record goes to, which the view has.
+    fn place(&self, record: &Record<'_>, wait: &mut Wait) -> Result<(Arc<View>, i32), Error> {
+        let (topic, view) = self.topic_for(record, wait)?;
         let partition = match record.partition {
             Some(partition) => partition,
             None => {
@@ -367,27 +392,15 @@ impl Producer {
                     available: &view.available,
                     next: &topic.next,
                 };
-                core.config
-                    .partitioner
-                    .choose(&seen, record.key, record.value)?
+                let partitioner = &self.0.core.config.partitioner;
+                partitioner.choose(&seen, record.key, record.value)?
             }
         };
-        if !has_partition(&view, partition) {
-            view = self.grown_topic(record.topic, partition, wait)?;
-        }
-        let partition = &view.partitions[partition as usize];
-        let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
-        let (delivery, is_first) =
-            core.accumulator
-                .append(partition, record, timestamp_ms, *wait)?;
-        if is_first {
-            expiry.arm();
-            // Nothing waited for a leader when the last metadata came, so nobody asked for more.
-            if view.available.len() < view.partitions.len() || partition.needs_view() {
-                core.wishes.refresh();
-            }
-        }
-        Ok(delivery)
+        let view = match has_partition(&view, partition) {
+            true => view,
+            false => self.grown_topic(record.topic, partition, wait)?,
+        };
+        Ok((view, partition))
     }
 }
 

@@ -128,6 +128,21 @@ impl Accumulator {
             .clone()
     }
 
+    /// Drops a topic that nobody uses, if it may be dropped: with idempotence its sequences are
+    /// kept. Who has just looked it up is told by its partitions, and looks again. Only the thread
+    /// that inserts topics may call it.
+    pub(crate) fn forget(&self, topic: &Arc<Topic>) -> bool {
+        self.topics.lock().remove(topic.name());
+        let view = topic.view();
+        let mut all = view.all();
+        if all.all(|partition| partition.leave()) {
+            return true;
+        }
+        view.all().for_each(|partition| partition.stay());
+        self.insert_topic(topic.clone());
+        false
+    }
+
     /// A broker's inbox, to be told when the buffer is full.
     pub(crate) fn add_queue(&self, queue: Arc<ReadyQueue>) {
         self.queues.lock().push(queue);
@@ -171,14 +186,15 @@ impl Accumulator {
         Ok(())
     }
 
-    /// Copies a record into its partition's batch. True if it opened one.
+    /// Copies a record into its partition's batch. True if it opened one; `None` if the topic has
+    /// to be looked up once more.
     pub(crate) fn append(
         &self,
         partition: &Arc<Partition>,
         record: &Record<'_>,
         timestamp_ms: i64,
         mut wait: Wait,
-    ) -> Result<(Delivery, bool), Error> {
+    ) -> Result<Option<(Delivery, bool)>, Error> {
         let mut grant: Option<Grant> = None;
         loop {
             let room = match partition.append(record, timestamp_ms, &mut grant) {
@@ -187,10 +203,11 @@ impl Accumulator {
                     slot,
                     is_first,
                 } => {
-                    return Ok((Delivery::new(completion, slot), is_first));
+                    return Ok(Some((Delivery::new(completion, slot), is_first)));
                 }
                 Append::Needs(room) => room,
                 Append::Closed => return Err(Error::closed()),
+                Append::Gone => return Ok(None),
                 Append::Stopped(error) => return Err(error),
             };
             let budget = self.budget();

@@ -71,6 +71,8 @@ pub(crate) enum Append {
     Needs(Room),
     /// The producer is closed.
     Closed,
+    /// The topic was forgotten, because nobody had sent to it for long: it has to be looked up.
+    Gone,
     /// The partition has lost a record, and takes no more before it is resumed.
     Stopped(Error),
 }
@@ -113,6 +115,9 @@ impl Partition {
         let mut state = self.state.lock();
         if self.shared.is_closed.load(Ordering::SeqCst) {
             return Append::Closed;
+        }
+        if state.is_gone {
+            return Append::Gone;
         }
         if let Some(stopped) = self.stopped(&state) {
             return Append::Stopped(stopped);

@@ -74,6 +74,8 @@ pub(crate) struct State {
     pub(super) announced: Announced,
     pub(crate) last_error: Option<Error>,
     pub(crate) sequences: Sequences,
+    /// Its topic was forgotten: it takes no records any more.
+    pub(super) is_gone: bool,
 }
 
 /// A batch that was sent.
@@ -398,6 +400,11 @@ impl State {
         let leader = self.route.as_ref().map(|route| route.queue.broker_id());
         let home = self.home.filter(|_| self.on_wire > 0);
         leader.into_iter().chain(home)
+    }
+
+    /// True if no connection has a batch of it, and no broker knows a sequence of it.
+    pub(super) fn is_unused(&self) -> bool {
+        self.on_wire == 0 && !self.sequences.is_in_use()
     }
 
     pub(crate) fn has_batches(&self) -> bool {

@@ -8,7 +8,8 @@ use crate::cluster::PartitionInfo;
 use crate::error::Error;
 use crate::sync::{Arc, Mutex};
 
-/// A topic that the cluster has told us about. It is kept for as long as the producer lives.
+/// A topic that the cluster has told us about. It is kept while it is used, and with idempotence
+/// for as long as the producer lives.
 pub(crate) struct Topic {
     name: Arc<str>,
     view: Mutex<Arc<View>>,

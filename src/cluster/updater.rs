@@ -156,7 +156,7 @@ impl Updater {
     }
 
     /// False once nobody has sent to the topic for `metadata.max.idle.ms` (KIP-526).
-    fn is_in_use(&mut self, topic: &Topic) -> bool {
+    fn is_in_use(&mut self, topic: &Arc<Topic>) -> bool {
         let now = time::now();
         let used = self.used.entry(topic.name().clone()).or_insert(now);
         if topic.take_used() || topic.view().all().any(|partition| partition.has_batches()) {
@@ -167,6 +167,9 @@ impl Updater {
         }
         if now.saturating_duration_since(*used) >= self.core.config.metadata_max_idle {
             topic.set_dormant();
+            if self.core.accumulator.forget(topic) {
+                self.used.remove(topic.name());
+            }
         }
         !topic.is_dormant()
     }

@@ -71,7 +71,8 @@ impl World {
         let record = Record::to("orders").value(&[0; 12]);
         let partition = &self.partitions[partition];
         let wait = Wait::AtMost(HOUR);
-        self.core.accumulator.append(partition, &record, 0, wait)
+        let sent = self.core.accumulator.append(partition, &record, 0, wait)?;
+        Ok(sent.expect("a topic in use"))
     }
 
     /// The deliveries of `count` records, sent one behind the other.

@@ -62,7 +62,7 @@ impl World {
             .core
             .accumulator
             .append(partition, &record, parts.timestamp_ms(), wait);
-        let Ok((delivery, is_first)) = appended else {
+        let Ok(Some((delivery, is_first))) = appended else {
             let may_resume = self.is_healthy || self.rng.chance(0.2);
             if may_resume && partition.unsettled().is_empty() && partition.resume() {
                 self.records.resume(partition.index());

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use milena::mock::Api;
-use milena::{Config, ErrorKind, Outcome};
+use milena::{Config, Error, ErrorKind, Outcome};
 
 use crate::support::{
     PROMISED, SOON, all_delivered, assert_contiguous, cluster, config, delivered, failed, numbers,
@@ -14,16 +14,15 @@ use crate::support::{
 #[test]
 fn limits_without_end_overflow_nothing() {
     let longest = i32::MAX.to_string();
-    let by_key = |config: milena::Config| config.set("delivery.timeout.ms", &longest);
-    let by_setter = |config: milena::Config| Ok(config.delivery_timeout(Duration::MAX));
-    let lingering = |config: milena::Config| {
+    let by_key = |config: Config| config.set("delivery.timeout.ms", &longest);
+    let by_setter = |config: Config| Ok(config.delivery_timeout(Duration::MAX));
+    let lingering = |config: Config| {
         let config = config.linger(Duration::MAX).max_block(Duration::MAX);
         Ok(config
             .delivery_timeout(Duration::MAX)
             .close_timeout(Duration::MAX))
     };
-    let settings: [&dyn Fn(milena::Config) -> Result<milena::Config, milena::Error>; 3] =
-        [&by_key, &by_setter, &lingering];
+    let settings: [&dyn Fn(Config) -> Result<Config, Error>; 3] = [&by_key, &by_setter, &lingering];
     for set in settings {
         let cluster = cluster(1, 1);
         let producer = producer(set(config(&cluster)).expect("a good value"));

@@ -50,6 +50,20 @@ impl Partition {
         }
     }
 
+    /// Takes no records any more, if nothing is left here that has to be kept: batches, results,
+    /// and the sequences by which brokers know the producer.
+    pub(crate) fn leave(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_empty = !state.has_batches() && state.results.untold().next().is_none();
+        state.is_gone = is_empty && state.is_unused();
+        state.is_gone
+    }
+
+    /// Takes records again.
+    pub(crate) fn stay(&self) {
+        self.state.lock().is_gone = false;
+    }
+
     /// New metadata says nothing better: what waited for it tries again.
     pub(crate) fn confirm_route(self: &Arc<Self>) {
         let mut state = self.state.lock();

@@ -53,7 +53,7 @@ fn take(queue: &ReadyQueue) -> Option<batch::Batch> {
 fn send(accumulator: &Accumulator, partition: &Arc<Partition>, value: &[u8]) -> Delivery {
     let record = Record::to("orders").value(value);
     let appended = accumulator.append(partition, &record, 0, NO_WAIT);
-    appended.expect("room for the record").0
+    appended.expect("room for the record").expect("in use").0
 }
 
 fn result(delivery: &Delivery) -> Result<RecordMetadata, Error> {
@@ -363,7 +363,7 @@ fn no_append_slips_past_the_close() {
                 let append = || {
                     accumulator
                         .append(&view.partitions[0], &record, 0, NO_WAIT)
-                        .ok()
+                        .ok()?
                 };
                 std::iter::from_fn(append)
                     .map(|(delivery, _)| delivery)

@@ -58,7 +58,7 @@ impl Bench {
             .core
             .accumulator
             .append(&self.partition, &record, 0, wait);
-        appended.expect("room").0
+        appended.expect("room").expect("a topic in use").0
     }
 
     fn take(&self) -> Option<Batch> {

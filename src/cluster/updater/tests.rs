@@ -3,10 +3,12 @@ use std::time::Duration;
 use super::*;
 use crate::accumulator::Wait;
 use crate::accumulator::ready::ReadyQueue;
+use crate::accumulator::sequence::{Current, Identity};
 use crate::accumulator::state::{Take, Verdict};
 use crate::broker::tests::{core, known_broker};
 use crate::config::Config;
 use crate::record::Record;
+use crate::time::virtual_clock;
 use crate::wire::metadata::{MetadataBroker, MetadataPartition};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -273,6 +275,69 @@ fn a_topic_with_batches_is_asked_for_even_if_it_was_put_to_rest() {
         .append(partition, &record, 0, Wait::No("full"));
     let _delivery = appended.expect("room");
     assert!(updater.is_in_use(&topic));
+}
+
+/// P-07: names that come and go leave nothing behind.
+#[test]
+fn a_topic_that_nobody_uses_is_forgotten_unless_something_is_left_there() {
+    for (is_idempotent, has_batch, is_kept) in [
+        (false, false, false),
+        (false, true, true),
+        (true, false, false),
+        (true, true, true),
+    ] {
+        virtual_clock::start(1);
+        let (mut updater, core) = updater(config().idempotence(is_idempotent));
+        updater.apply(&answer(&[topic("a", 2)]), &["a".into()]);
+        let topic = core.accumulator.topic("a").expect("the topic");
+        let view = topic.view();
+        let send = || {
+            let wait = Wait::No("full");
+            let record = Record::to("a");
+            core.accumulator
+                .append(&view.partitions[1], &record, 0, wait)
+        };
+        assert!(updater.is_in_use(&topic));
+        virtual_clock::set(core.config.metadata_max_idle);
+        let sent = has_batch.then(|| send().expect("room").expect("in use"));
+        assert_eq!(updater.is_in_use(&topic), has_batch);
+        assert_eq!(core.accumulator.topic("a").is_some(), is_kept);
+        assert_eq!(updater.used.contains_key("a"), is_kept);
+        assert_eq!(
+            send().expect("room").is_some(),
+            is_kept,
+            "to a topic that is gone"
+        );
+        drop(sent);
+    }
+    virtual_clock::stop();
+}
+
+/// A broker knows the producer there by its sequences.
+#[test]
+fn a_topic_in_which_sequences_were_used_is_never_forgotten() {
+    virtual_clock::start(1);
+    let (mut updater, core) = updater(config().idempotence(true));
+    updater.apply(&answer(&[topic("a", 2)]), &["a".into()]);
+    let topic = core.accumulator.topic("a").expect("the topic");
+    let identity = Identity {
+        producer_id: 1,
+        epoch: 0,
+    };
+    let current = Current {
+        identity,
+        generation: 1,
+    };
+    topic.view().partitions[0].preset(current, 7);
+    assert!(updater.is_in_use(&topic));
+    virtual_clock::set(core.config.metadata_max_idle);
+    assert!(!updater.is_in_use(&topic));
+    assert!(core.accumulator.topic("a").is_some());
+    let (record, wait) = (Record::to("a"), Wait::No("full"));
+    let partition = &topic.view().partitions[1];
+    let sent = core.accumulator.append(partition, &record, 0, wait);
+    assert!(sent.expect("room").is_some(), "it takes records");
+    virtual_clock::stop();
 }
 
 #[test]

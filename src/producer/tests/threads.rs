@@ -32,6 +32,25 @@ fn patient(config: Config) -> Config {
     config.batch_size(0).retries(99)
 }
 
+#[test]
+fn a_topic_that_was_forgotten_is_looked_up_again_by_the_next_send() {
+    let cluster = cluster();
+    let producer = Producer::new(patient(Config::new(cluster.bootstrap()))).expect("it works");
+    let accumulator = &producer.0.core.accumulator;
+    for number in 1..=3 {
+        let delivery = producer.send(Record::to("orders").value("v"));
+        let metadata = delivery.wait().expect("delivered");
+        assert_eq!(metadata.offset(), Some(number - 1));
+        let topic = accumulator.topic("orders").expect("in use");
+        // The batch may be on its way back to its partition.
+        while !accumulator.forget(&topic) {
+            std::thread::yield_now();
+        }
+        assert!(accumulator.topic("orders").is_none());
+        assert_eq!(producer.metrics().metadata_requests, number as u64);
+    }
+}
+
 /// A batch that a thread had when it panicked fails, all others are delivered or out of time, and
 /// once the panics are over all goes on.
 #[test]
