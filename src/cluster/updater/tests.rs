@@ -328,13 +328,13 @@ fn a_topic_in_which_sequences_were_used_is_never_forgotten() {
         identity,
         generation: 1,
     };
-    topic.view().partitions[0].preset(current, 7);
+    topic.view().partitions[1].preset(current, 7);
     assert!(updater.is_in_use(&topic));
     virtual_clock::set(core.config.metadata_max_idle);
     assert!(!updater.is_in_use(&topic));
     assert!(core.accumulator.topic("a").is_some());
     let (record, wait) = (Record::to("a"), Wait::No("full"));
-    let partition = &topic.view().partitions[1];
+    let partition = &topic.view().partitions[0];
     let sent = core.accumulator.append(partition, &record, 0, wait);
     assert!(sent.expect("room").is_some(), "it takes records");
     virtual_clock::stop();
