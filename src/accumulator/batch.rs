@@ -104,7 +104,7 @@ impl OpenBatch {
         grant: Grant,
         timestamp_ms: i64,
         completion: Arc<Completion>,
-        created: Instant,
+        (place, created): (u64, Instant),
     ) -> Self {
         let mut bytes = Vec::with_capacity(grant.bytes());
         bytes.resize(HEADER_LEN, 0);
@@ -116,7 +116,7 @@ impl OpenBatch {
             max_timestamp_ms: timestamp_ms,
             completion,
             created,
-            place: 0,
+            place,
             is_hurried: false,
         }
     }

@@ -139,8 +139,7 @@ impl Partition {
             };
             let (completion, now) = (Arc::new(self.completion()), time::now());
             let place = state.results.open(completion.clone(), now);
-            let mut open = OpenBatch::new(granted, timestamp_ms, completion, now);
-            open.place = place;
+            let open = OpenBatch::new(granted, timestamp_ms, completion, (place, now));
             state.open = Some(open);
         }
         let open = state.open.as_mut().expect("a batch was opened above");

@@ -149,7 +149,8 @@ impl Bench {
         let hurry = std::sync::Weak::<NoHurry>::new();
         let callbacks: Arc<CallbackQueue> = Arc::default();
         let completion = Arc::new(Completion::new("orders".into(), 3, hurry, &callbacks));
-        let mut open = OpenBatch::new(grant.expect("the budget has room"), 0, completion, self.now);
+        let grant = grant.expect("the budget has room");
+        let mut open = OpenBatch::new(grant, 0, completion, (0, self.now));
         for _ in 0..records {
             let _slot = open.append(&Record::to("orders"), 0);
         }
