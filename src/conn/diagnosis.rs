@@ -13,6 +13,10 @@ use super::Address;
 /// The largest frame that a broker may send.
 pub(super) const FRAME_BYTES_MAX: usize = 64 << 20;
 
+/// The same of a peer that has not shown yet that it is a broker, and the right one: what it sends
+/// takes some times its size once it is read.
+pub(super) const OPENING_BYTES_MAX: usize = 1 << 20;
+
 /// What the connection was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -62,7 +66,10 @@ pub(super) enum Broken {
     GivenUp,
     Io(io::Error),
     /// The first bytes of what cannot be a frame, its length included.
-    NotAFrame(Vec<u8>),
+    NotAFrame {
+        first: Vec<u8>,
+        bytes_max: usize,
+    },
     /// The TLS layer says why.
     #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS has it"))]
     Tls(ErrorKind, String),
@@ -117,11 +124,14 @@ impl Broken {
                 "the connection was given up after an earlier failure".into(),
             ),
             Self::Io(error) => (ErrorKind::Connection, io_text(&error)),
-            // A port that speaks TLS goes on doing so: the setting is wrong.
-            Self::NotAFrame(bytes) if is_tls(security, &bytes) => {
-                (ErrorKind::Tls, not_a_frame(security, &bytes))
+            Self::NotAFrame { first, bytes_max } => {
+                // A port that speaks TLS goes on doing so: the setting is wrong.
+                let kind = match is_tls(security, &first) {
+                    true => ErrorKind::Tls,
+                    false => ErrorKind::Protocol,
+                };
+                (kind, not_a_frame(security, &first, bytes_max))
             }
-            Self::NotAFrame(bytes) => (ErrorKind::Protocol, not_a_frame(security, &bytes)),
             Self::Tls(kind, text) => (kind, text),
         };
         at(address, stage, Error::new(kind, text))
@@ -222,7 +232,7 @@ fn closed(security: SecurityProtocol, stage: Stage) -> String {
     }
 }
 
-fn not_a_frame(security: SecurityProtocol, bytes: &[u8]) -> String {
+fn not_a_frame(security: SecurityProtocol, bytes: &[u8], bytes_max: usize) -> String {
     let name = protocol_name(security);
     match bytes {
         _ if is_tls(security, bytes) => {
@@ -239,7 +249,7 @@ fn not_a_frame(security: SecurityProtocol, bytes: &[u8]) -> String {
         }
         _ => match foreign_protocol(bytes) {
             Some(other) => format!("the peer speaks {other}, not the Kafka protocol"),
-            None => not_a_length(bytes),
+            None => not_a_length(bytes, bytes_max),
         },
     }
 }
@@ -260,7 +270,7 @@ pub(super) fn foreign_protocol(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn not_a_length(bytes: &[u8]) -> String {
+fn not_a_length(bytes: &[u8], bytes_max: usize) -> String {
     let length = bytes
         .first_chunk()
         .map_or(0, |&length| i32::from_be_bytes(length));
@@ -268,7 +278,7 @@ fn not_a_length(bytes: &[u8]) -> String {
         return format!("the peer sent a frame of {length} bytes, too short for an answer");
     }
     format!(
-        "the peer sent a frame length of {length}, the limit is {FRAME_BYTES_MAX}: is this the \
+        "the peer sent a frame length of {length}, the limit is {bytes_max}: is this the \
          port of a Kafka broker?"
     )
 }

@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::net::{Shutdown, TcpStream};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::SecurityProtocol;
@@ -129,6 +130,8 @@ pub(super) struct Incoming {
     /// TLS records as they come from the socket.
     records: Vec<u8>,
     buffer: Buffer,
+    /// The largest frame that is taken.
+    pub(super) bytes_max: usize,
     /// Length of the frame that the caller looks at.
     lent: usize,
     /// The peer has closed behind what arrived.
@@ -149,6 +152,7 @@ impl Incoming {
             timeout: Timeout::default(),
             records,
             buffer: Buffer::default(),
+            bytes_max: FRAME_BYTES_MAX,
             lent: 0,
             is_at_end: false,
             has_failed: false,
@@ -187,7 +191,7 @@ impl Incoming {
         let mut is_late = false;
         loop {
             let filled = self.buffer.filled();
-            let end = frame_end(filled, bytes_min)?;
+            let end = frame_end(filled, bytes_min..=self.bytes_max)?;
             if let Some(end) = end.filter(|end| *end <= filled.len()) {
                 return Ok(end);
             }
@@ -229,16 +233,19 @@ impl Incoming {
 }
 
 /// Where the first frame ends, if its length is there.
-fn frame_end(filled: &[u8], bytes_min: usize) -> Result<Option<usize>, Broken> {
+fn frame_end(filled: &[u8], fits: RangeInclusive<usize>) -> Result<Option<usize>, Broken> {
     const BYTES_SHOWN: usize = 16;
     let Some(&length) = filled.first_chunk() else {
         return Ok(None);
     };
     match usize::try_from(i32::from_be_bytes(length)) {
-        Ok(length) if (bytes_min..=FRAME_BYTES_MAX).contains(&length) => Ok(Some(4 + length)),
+        Ok(length) if fits.contains(&length) => Ok(Some(4 + length)),
         _ => {
             let first = filled.get(..BYTES_SHOWN).unwrap_or(filled);
-            Err(Broken::NotAFrame(first.to_vec()))
+            Err(Broken::NotAFrame {
+                first: first.to_vec(),
+                bytes_max: *fits.end(),
+            })
         }
     }
 }

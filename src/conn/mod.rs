@@ -33,7 +33,9 @@ use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::codes::Code;
 use crate::wire::{self, Request};
 
-use self::diagnosis::{Stage, at, interrupted, uses_sasl, uses_tls};
+use self::diagnosis::{
+    FRAME_BYTES_MAX, OPENING_BYTES_MAX, Stage, at, interrupted, uses_sasl, uses_tls,
+};
 use self::link::{Incoming, Link, Outgoing};
 use self::versions::{Negotiation, Versions, negotiate};
 
@@ -141,6 +143,7 @@ impl Connector {
         if let Some(sasl) = &self.sasl {
             connection.expires_at = sasl::authenticate(&mut connection, sasl, deadline)?;
         }
+        connection.incoming.bytes_max = FRAME_BYTES_MAX;
         log::debug!("connected to broker {address} at {peer}");
         Ok(connection)
     }
@@ -161,9 +164,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     fn new(link: Arc<Link>, client_id: Arc<str>) -> Self {
+        let mut incoming = Incoming::new(link.clone());
+        incoming.bytes_max = OPENING_BYTES_MAX;
         Self {
             outgoing: Outgoing::new(link.clone()),
-            incoming: Incoming::new(link.clone()),
+            incoming,
             link,
             versions: Arc::default(),
             client_id,

@@ -202,10 +202,10 @@ fn hundreds_of_refreshes_and_connections_leave_nothing_behind() {
         resident()
     };
     let early = days(150);
-    let count = threads();
     let late = days(300);
     println!("figures: {early} bytes after 150 refreshes, {late} after 450");
     assert!(late < early + (1 << 20), "{} bytes more", late - early);
-    assert_eq!(threads(), count);
+    // Cluster, expiry, and for each broker a sender and, unless it was just cut off, a receiver.
+    eventually("no thread is left behind", || threads() <= 2 + 2 * 2);
     assert_eq!(producer.metrics().unknown + producer.metrics().failed, 0);
 }

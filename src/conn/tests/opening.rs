@@ -1,6 +1,6 @@
 //! From a socket to a connection that knows the broker's versions, and plain calls on it.
 
-use crate::wire::metadata::MetadataResponse;
+use crate::wire::metadata::{MetadataResponse, MetadataTopic};
 
 use super::*;
 use crate::time::now;
@@ -121,6 +121,39 @@ fn what_a_wrong_port_does_is_explained() {
         text.ends_with("security.protocol is PLAINTEXT; use SSL or SASL_SSL"),
         "{text}"
     );
+}
+
+/// Who has not introduced itself may not make us hold much; a broker's metadata may be large.
+#[test]
+fn an_introduction_is_short_and_later_answers_may_be_long() {
+    const LONG: usize = (1 << 20) + 1;
+    let refused = fails(|mut socket| {
+        receive(&mut socket);
+        socket.write_all(&(LONG as i32).to_be_bytes()).unwrap();
+        drain(&mut socket);
+    });
+    assert!(
+        refused.to_string().contains("the limit is 1048576"),
+        "{refused}"
+    );
+    let (address, thread) = peer(|mut socket| {
+        serve_versions(&mut socket);
+        serve::<MetadataRequest>(&mut socket, |_| MetadataResponse {
+            cluster_id: Some("x".repeat(30_000)),
+            topics: vec![
+                MetadataTopic {
+                    name: Some("y".repeat(30_000)),
+                    ..MetadataTopic::default()
+                };
+                40
+            ],
+            ..MetadataResponse::default()
+        });
+    });
+    let mut connection = open(&plaintext(), &address).unwrap();
+    let response = connection.call(&metadata(), patience()).unwrap();
+    assert_eq!(response.topics.len(), 40);
+    thread.join().unwrap();
 }
 
 #[test]

@@ -58,7 +58,10 @@ fn rows() -> Vec<Row> {
         length(3, &["a frame of 3 bytes, too short"]),
         length(4, &["cannot be read"]),
         length(i32::MAX, &["a frame length of 2147483647"]),
-        length(LIMIT + 1, &["the limit is 67108864"]),
+        length(
+            LIMIT + 1,
+            &["the limit is 67108864", "the limit is 1048576"],
+        ),
         length(-1, &["a frame length of -1"]),
         length(i32::MIN, &["a frame length of -2147483648"]),
         raw(b"HTTP/1.1 400 Bad Request\r\n\r\n", &["speaks HTTP"]),
