@@ -137,9 +137,9 @@ fn an_answer_that_came_while_the_process_was_stopped_counts() {
         .spawn()
         .expect("the test binary runs again");
     let signal = |name: &str| {
-        let id = child.id().to_string();
-        let status = Command::new("kill").args([name, &id]).status();
-        assert!(status.expect("kill").success());
+        let script = format!("kill {name} {}", child.id());
+        let status = Command::new("sh").args(["-c", &script]).status();
+        assert!(status.expect("a shell").success());
     };
     assert!(gate.wait_for_held(1, SOON));
     signal("-STOP");
