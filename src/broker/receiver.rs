@@ -61,7 +61,7 @@ impl Receiver {
             };
         // First of all: who is told that a record has failed may send the next at once, and that
         // one must not be written to this connection.
-        self.line.window.die(error.clone());
+        let error = self.line.window.die(error);
         read.shutdown();
         // The sender may be between announcing and depositing: go on until it closes the window.
         while let Some(in_flight) = spoiled.take().or_else(|| self.line.window.take()) {

@@ -422,9 +422,7 @@ impl Sender {
             Err(mut failed) => {
                 // The receiver may have given the connection up before: then its reason is the
                 // cause of this one.
-                let death = link.line.window.death();
-                failed.error = death.unwrap_or(failed.error);
-                link.line.window.die(failed.error.clone());
+                failed.error = link.line.window.die(failed.error);
                 self.give_back(batches, &failed);
                 self.broken(failed.error);
             }

@@ -143,12 +143,13 @@ impl Window {
         self.changed.notify_all();
     }
 
-    /// The connection is of no more use.
-    pub(crate) fn die(&self, error: Error) {
+    /// The connection is of no more use; gives the first cause, of which others follow.
+    pub(crate) fn die(&self, error: Error) -> Error {
         let mut state = self.state.lock();
-        state.dead.get_or_insert(error);
+        let first = state.dead.get_or_insert(error).clone();
         drop(state);
         self.changed.notify_all();
+        first
     }
 
     pub(crate) fn death(&self) -> Option<Error> {

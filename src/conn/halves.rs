@@ -25,15 +25,14 @@ pub(crate) struct WriteFailed {
 }
 
 impl WriteHalf {
-    /// Writes all parts, one behind the other. After a failure the connection is shut down: the
-    /// peer could not tell where the next request begins.
+    /// Writes all parts, one behind the other. After a failure so do all later calls: the peer
+    /// could not tell where the next request begins. The connection is the caller's to shut down,
+    /// once the reader can learn the cause.
     pub(crate) fn write(&mut self, parts: &[&[u8]], deadline: Deadline) -> Result<(), WriteFailed> {
-        self.outgoing.write(parts, deadline).map_err(|unwritten| {
-            self.link.shutdown();
-            WriteFailed {
-                started: unwritten.started,
-                error: self.link.error(Stage::Write, unwritten.broken, deadline),
-            }
+        let written = self.outgoing.write(parts, deadline);
+        written.map_err(|unwritten| WriteFailed {
+            started: unwritten.started,
+            error: self.link.error(Stage::Write, unwritten.broken, deadline),
         })
     }
 
