@@ -15,7 +15,7 @@ pub(super) const FRAME_BYTES_MAX: usize = 64 << 20;
 
 /// The same of a peer that has not shown yet that it is a broker, and the right one: what it sends
 /// takes some times its size once it is read.
-pub(super) const OPENING_BYTES_MAX: usize = 1 << 20;
+pub(super) const OPENING_BYTES_MAX: usize = 2 << 20;
 
 /// What the connection was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -126,14 +126,14 @@ fn what_a_wrong_port_does_is_explained() {
 /// Who has not introduced itself may not make us hold much; a broker's metadata may be large.
 #[test]
 fn an_introduction_is_short_and_later_answers_may_be_long() {
-    const LONG: usize = (1 << 20) + 1;
+    const LONG: usize = (2 << 20) + 1;
     let refused = fails(|mut socket| {
         receive(&mut socket);
         socket.write_all(&(LONG as i32).to_be_bytes()).unwrap();
         drain(&mut socket);
     });
     assert!(
-        refused.to_string().contains("the limit is 1048576"),
+        refused.to_string().contains("the limit is 2097152"),
         "{refused}"
     );
     let (address, thread) = peer(|mut socket| {
@@ -145,14 +145,14 @@ fn an_introduction_is_short_and_later_answers_may_be_long() {
                     name: Some("y".repeat(30_000)),
                     ..MetadataTopic::default()
                 };
-                40
+                80
             ],
             ..MetadataResponse::default()
         });
     });
     let mut connection = open(&plaintext(), &address).unwrap();
     let response = connection.call(&metadata(), patience()).unwrap();
-    assert_eq!(response.topics.len(), 40);
+    assert_eq!(response.topics.len(), 80);
     thread.join().unwrap();
 }
 

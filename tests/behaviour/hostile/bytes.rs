@@ -60,7 +60,7 @@ fn rows() -> Vec<Row> {
         length(i32::MAX, &["a frame length of 2147483647"]),
         length(
             LIMIT + 1,
-            &["the limit is 67108864", "the limit is 1048576"],
+            &["the limit is 67108864", "the limit is 2097152"],
         ),
         length(-1, &["a frame length of -1"]),
         length(i32::MIN, &["a frame length of -2147483648"]),
