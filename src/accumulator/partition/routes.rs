@@ -51,11 +51,11 @@ impl Partition {
     }
 
     /// Takes no records any more, if nothing is left here that has to be kept: batches, results,
-    /// and the sequences by which brokers know the producer.
+    /// the sequences by which brokers know the producer, and that it has stopped.
     pub(crate) fn leave(&self) -> bool {
         let mut state = self.state.lock();
         let is_empty = !state.has_batches() && state.results.untold().next().is_none();
-        state.is_gone = is_empty && state.is_unused();
+        state.is_gone = is_empty && state.is_unused() && self.stopped(&state).is_none();
         state.is_gone
     }
 

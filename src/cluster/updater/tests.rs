@@ -341,6 +341,29 @@ fn a_topic_in_which_sequences_were_used_is_never_forgotten() {
 }
 
 #[test]
+fn a_topic_with_a_partition_that_has_stopped_is_never_forgotten() {
+    virtual_clock::start(1);
+    let (mut updater, core) = updater(config().idempotence(true).gapless(true));
+    updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
+    let topic = core.accumulator.topic("a").expect("the topic");
+    let send = || {
+        let (record, wait) = (Record::to("a"), Wait::No("full"));
+        let partition = &topic.view().partitions[0];
+        core.accumulator.append(partition, &record, 0, wait)
+    };
+    let _delivery = send().expect("room");
+    virtual_clock::set(core.config.delivery_timeout);
+    core.accumulator.expire(time::now());
+    assert!(updater.is_in_use(&topic));
+    virtual_clock::set(core.config.delivery_timeout + core.config.metadata_max_idle);
+    assert!(!updater.is_in_use(&topic));
+    assert!(core.accumulator.topic("a").is_some());
+    let refused = send().err().map(|error| error.kind());
+    assert_eq!(refused, Some(ErrorKind::Stopped));
+    virtual_clock::stop();
+}
+
+#[test]
 fn an_attempt_in_vain_is_repeated_only_for_somebody() {
     let (mut updater, core) = updater(config());
     updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
