@@ -35,6 +35,10 @@ impl Config {
     /// After what time without a `send` a topic is forgotten, and no longer asked for; at least 5
     /// s.
     ///
+    /// The next `send` asks for it as if it were new. A topic that has been sent to with
+    /// [`idempotence`](Self::idempotence) is only no longer asked for: what brokers know the
+    /// producer by there is kept.
+    ///
     /// Defaults to 5 min, as in Java.
     ///
     /// Java's name: `metadata.max.idle.ms`.
