@@ -64,7 +64,7 @@ public final class Tool {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", bootstrap);
         properties.put("request.timeout.ms", "5000");
-        properties.put("default.api.timeout.ms", "45000");
+        properties.put("default.api.timeout.ms", "10000");
         return Admin.create(properties);
     }
 

@@ -118,11 +118,22 @@ impl Cluster {
 
     /// One command of Tool.java; panics with the command when it failed.
     pub(super) fn ask(&self, words: &[&str]) -> Vec<String> {
-        let answer = self
-            .admin()
-            .get_or_insert_with(|| Admin::start(self))
-            .ask(words);
-        answer.unwrap_or_else(|error| panic!("cannot {}: {error}", words.join(" ")))
+        let mut left = match words {
+            // A question may be put again: the node that was asked may hang.
+            ["leader" | "in-sync" | "committed" | "feature", ..] => 5,
+            _ => 0,
+        };
+        loop {
+            let answer = self
+                .admin()
+                .get_or_insert_with(|| Admin::start(self))
+                .ask(words);
+            match answer {
+                Ok(answer) => return answer,
+                Err(error) if left > 0 && error.contains("TimeoutException") => left -= 1,
+                Err(error) => panic!("cannot {}: {error}", words.join(" ")),
+            }
+        }
     }
 
     /// A failed command leaves the JVM ready for the next one.
