@@ -27,6 +27,7 @@ mod identity;
 mod line;
 mod ready;
 mod replica;
+mod results;
 mod window;
 mod world;
 
