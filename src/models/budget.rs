@@ -1,9 +1,11 @@
 //! Callers that wait for memory, those that give it back, and the close.
 
+use super::world::HOUR;
 use super::{check, choose};
 use crate::accumulator::budget::{Budget, Refused};
 use crate::sync::Arc;
 use crate::sync::thread;
+use crate::time::{self, virtual_clock};
 
 const LIMIT: usize = 100;
 
@@ -55,6 +57,35 @@ fn the_close_refuses_all_who_wait_for_memory() {
             assert_eq!(outcome, Err(Refused::Closed));
         }
         drop(all);
+        assert_unused(&budget);
+    });
+}
+
+/// Who was first wants more than there is, and gives up: those behind it have what is there.
+#[test]
+fn who_gives_up_lets_those_behind_have_what_is_there() {
+    check(|| {
+        let budget = Budget::new(LIMIT);
+        let held = budget.acquire(LIMIT - 30, None, || ()).expect("a part");
+        let rest = budget.acquire(30, None, || ()).expect("the rest");
+        let until = time::after(time::now(), HOUR);
+        let impatient = {
+            let budget = budget.clone();
+            thread::spawn(move || budget.acquire(LIMIT, until, || ()).map(drop))
+        };
+        let patient = [20, 10].map(|bytes| {
+            let budget = budget.clone();
+            thread::spawn(move || hold(&budget, bytes))
+        });
+        virtual_clock::set(HOUR);
+        drop(rest);
+        for waiter in patient {
+            let outcome = waiter.join().expect("the model does not panic");
+            assert_eq!(outcome, Ok(()));
+        }
+        let outcome = impatient.join().expect("the model does not panic");
+        assert_eq!(outcome, Err(Refused::Full));
+        drop(held);
         assert_unused(&budget);
     });
 }

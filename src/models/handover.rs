@@ -33,9 +33,13 @@ struct Link {
 
 impl Bench {
     fn new(config: Config, cuts: usize) -> Arc<Self> {
+        Self::with(Replica::default(), config, cuts)
+    }
+
+    fn with(replica: Replica, config: Config, cuts: usize) -> Arc<Self> {
         Arc::new(Self {
             world: World::new(config, 1),
-            replica: Arc::default(),
+            replica: Arc::new(replica),
             cuts: AtomicUsize::new(cuts),
         })
     }
@@ -178,6 +182,18 @@ fn connections_that_die_neither_lose_nor_double_a_record() {
 #[test]
 fn connections_die_while_the_leader_moves_there_and_back() {
     check(|| Bench::new(idempotent(), 1).run(4, &[1, 0]));
+}
+
+/// A leader that knows nothing of the producer takes any sequence: what it refused at first would
+/// come behind what it took then.
+#[test]
+fn a_leader_that_has_taken_nothing_yet_gets_one_batch_at_a_time() {
+    check(|| Bench::with(Replica::that_refuses(1), idempotent(), 0).run(3, &[]));
+}
+
+#[test]
+fn a_leader_that_refuses_while_connections_die_keeps_the_order() {
+    check(|| Bench::with(Replica::that_refuses(2), idempotent(), 1).run(3, &[]));
 }
 
 /// Without idempotence nothing checks the order, and one batch at a time keeps it.

@@ -1,8 +1,8 @@
 //! Model checking of the hand-overs between threads, with shuttle: every lock, condition variable,
 //! atomic and thread of the crate is shuttle's then (see [`sync`](crate::sync)), and a model runs
 //! under thousands of schedules, with a switch possible at each of their calls. What the schedules
-//! cannot reach: time-outs never pass, the clock stands still, and atomics are sequentially
-//! consistent.
+//! cannot reach: no wait ends by itself when its time has passed, the clock stands still unless a
+//! model sets it, and atomics are sequentially consistent.
 //!
 //! The types are the real ones. Imitated is what blocks outside of our locks: sockets, and the
 //! loops of the threads that read and write them.
@@ -15,8 +15,10 @@
 //! ```
 //!
 //! Runs are the same each time: more of them are the same and then others. A failure prints its
-//! schedule; with that in `MILENA_MODEL_REPLAY` (its lines joined) and the name of the one test,
-//! only that schedule runs, as often as one likes. Other tests of the crate do not run under
+//! schedule; with that in `MILENA_MODEL_REPLAY` and the name of the one test, only that schedule
+//! runs, as often as one likes. It belongs to the code that it failed with: after a change that
+//! takes a lock more, shuttle says that a "scheduled task is not runnable", and only the model as
+//! a whole tells whether the mistake is gone. Other tests of the crate do not run under
 //! `cfg(model)`: shuttle's locks work only inside a model.
 
 mod budget;
@@ -27,6 +29,7 @@ mod identity;
 mod line;
 mod ready;
 mod replica;
+mod results;
 mod window;
 mod world;
 

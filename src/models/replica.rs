@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::choose;
 use super::line::Copy;
 use super::world::answer;
 use crate::sync::Mutex;
@@ -18,6 +19,8 @@ pub(super) struct Replica(Mutex<State>);
 #[derive(Default)]
 struct State {
     leader: (usize, i32),
+    /// So many batches are refused at most, as by a leader that has too few replicas.
+    refusals: usize,
     end: i64,
     /// What the brokers know of the producer: nothing at first, and then they take any sequence.
     producer: Option<Known>,
@@ -33,6 +36,14 @@ struct Known {
 }
 
 impl Replica {
+    /// One that refuses up to `refusals` batches, which may be sent again.
+    pub(super) fn that_refuses(refusals: usize) -> Self {
+        Self(Mutex::new(State {
+            refusals,
+            ..State::default()
+        }))
+    }
+
     /// The broker that leads, and since which epoch.
     pub(super) fn leader(&self) -> (usize, i32) {
         self.0.lock().leader
@@ -52,6 +63,10 @@ impl Replica {
         let mut state = self.0.lock();
         if state.leader.0 != broker {
             return answer(Code::NOT_LEADER_OR_FOLLOWER, -1);
+        }
+        if state.refusals > 0 && choose(2) == 0 {
+            state.refusals -= 1;
+            return answer(Code::NOT_ENOUGH_REPLICAS, -1);
         }
         if copy.identity.0 < 0 {
             state.end += i64::from(copy.records);
