@@ -66,8 +66,10 @@ fn the_close_refuses_all_who_wait_for_memory() {
 fn who_gives_up_lets_those_behind_have_what_is_there() {
     check(|| {
         let budget = Budget::new(LIMIT);
-        let held = budget.acquire(LIMIT - 30, None, || ()).expect("a part");
-        let rest = budget.acquire(30, None, || ()).expect("the rest");
+        let held = budget
+            .acquire(LIMIT - 30, None, || ())
+            .expect("room for a part");
+        let rest = budget.acquire(30, None, || ()).expect("room for the rest");
         let until = time::after(time::now(), HOUR);
         let impatient = {
             let budget = budget.clone();
