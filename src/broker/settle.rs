@@ -147,8 +147,9 @@ impl Settle {
                     awaits_view,
                     error: error.clone(),
                 };
+                // Metadata of the new topic may come before the last word on what the old one got.
                 if let Some(batch) = partition.ended(batch, verdict) {
-                    batch.fail(error.clone());
+                    batch.fail(partition.made_anew());
                 }
                 // Not before: a view that comes between the wish and the batch's return would not
                 // free the partition that waits for one, and no other view would be asked for.

@@ -26,19 +26,23 @@ impl Partition {
             true => state.lose_log(&self.shared.rules),
             false => Vec::new(),
         };
-        let lost = || {
-            let message = format!(
-                "record for {self}: the topic was deleted and made anew, and the old one may have \
-                 had the record; not sent again"
-            );
-            Error::new(ErrorKind::UnknownTopic, message).with_code(Code::UNKNOWN_TOPIC_ID.0)
-        };
         if !doubtful.is_empty() {
-            state.results.lose(lost);
+            state.results.lose(|| self.made_anew());
         }
         state.reroute(if is_older { known } else { route });
         self.unlock_and_tell(state);
-        doubtful.into_iter().for_each(|batch| batch.fail(lost()));
+        doubtful
+            .into_iter()
+            .for_each(|batch| batch.fail(self.made_anew()));
+    }
+
+    /// Why a record that the topic's old log may have is not sent again.
+    pub(crate) fn made_anew(&self) -> Error {
+        let message = format!(
+            "record for {self}: the topic was deleted and made anew, and the old one may have had \
+             the record; not sent again"
+        );
+        Error::new(ErrorKind::UnknownTopic, message).with_code(Code::UNKNOWN_TOPIC_ID.0)
     }
 
     /// The broker with this queue has left the cluster: it leads nothing.

@@ -116,6 +116,37 @@ fn an_acknowledgement_gives_the_offset_and_a_recognised_duplicate_none() {
     }
 }
 
+/// The new metadata comes while the attempt is under way: the record fails as if it had come later.
+#[test]
+fn an_attempt_that_ends_after_its_topic_was_made_anew_says_so() {
+    for answer in [Some(Code::UNKNOWN_TOPIC_ID), None] {
+        let bench = Bench::new(Config::new("localhost:9092").idempotence(true));
+        let (producer_id, epoch) = (5, 0);
+        let identities = bench.core.accumulator.identities();
+        identities.set(Identity { producer_id, epoch });
+        let delivery = bench.send();
+        let mut batch = bench.take().expect("a batch");
+        batch.may_be_written = true;
+        bench.partition.reroute(Some(Route {
+            queue: bench.broker.queue.clone(),
+            leader_epoch: 0,
+            topic_id: [8; 16],
+        }));
+        match answer {
+            Some(code) => bench.settle.answered(batch, &reply(code)),
+            None => bench.settle.lost(batch, &reset()),
+        }
+        let error = result(&delivery).expect_err("nobody can tell");
+        let (kind, outcome) = (error.kind(), error.outcome());
+        assert_eq!((kind, outcome), (ErrorKind::UnknownTopic, Outcome::Unknown));
+        let text = error.to_string();
+        assert!(
+            text.contains("made anew") && text.contains("not sent again"),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn records_that_the_broker_blames_get_its_words_whatever_it_numbers_them() {
     let bench = Bench::retrying();
