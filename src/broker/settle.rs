@@ -147,7 +147,6 @@ impl Settle {
                     awaits_view,
                     error: error.clone(),
                 };
-                // Metadata of the new topic may come before the last word on what the old one got.
                 if let Some(batch) = partition.ended(batch, verdict) {
                     batch.fail(partition.made_anew());
                 }

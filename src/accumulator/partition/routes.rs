@@ -36,7 +36,8 @@ impl Partition {
             .for_each(|batch| batch.fail(self.made_anew()));
     }
 
-    /// Why a record that the topic's old log may have is not sent again.
+    /// Why a record that the topic's old log may have is not sent again. Metadata of the new topic
+    /// may come before the last word on what the old one got.
     pub(crate) fn made_anew(&self) -> Error {
         let message = format!(
             "record for {self}: the topic was deleted and made anew, and the old one may have had \
