@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::root;
+use super::{collect, root};
 
 #[test]
 fn every_seeded_bug_fits_the_sources_and_names_its_test() {
@@ -84,19 +84,10 @@ fn patch_faults(patch: &str, source: &dyn Fn(&str) -> Option<String>) -> Vec<Str
 
 /// True if a file of the sources or the tests has a function of that name.
 fn is_function(name: &str) -> bool {
-    let mut directories = vec![root().join("src"), root().join("tests")];
-    let wanted = format!("fn {name}(");
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && fs::read_to_string(&path).unwrap().contains(&wanted)
-            {
-                return true;
-            }
-        }
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        collect(&root().join(folder), &mut files);
     }
-    false
+    let wanted = format!("fn {name}(");
+    files.iter().any(|source| source.raw.contains(&wanted))
 }
