@@ -28,8 +28,8 @@ use crate::time;
 
 pub(crate) use standstill::{Fate, Standstill};
 
-/// The batches of one partition. It lives as long as the producer, whatever the metadata says
-/// meanwhile.
+/// The batches of one partition. It lives as long as its topic, which is until nobody uses that or
+/// the producer ends, whatever the metadata says meanwhile.
 pub(crate) struct Partition {
     topic: Arc<str>,
     index: i32,

@@ -92,11 +92,6 @@ impl Receiver {
         }
     }
 
-    fn answered(&self, response: &ProduceResponse, in_flight: InFlight) {
-        self.note(response.throttle_time_ms);
-        self.follow_hints(response, in_flight);
-    }
-
     fn note(&self, throttle_time_ms: i32) {
         let mut state = self.line.state.lock();
         state.is_proven = true;
@@ -109,7 +104,8 @@ impl Receiver {
 
     /// Settles each batch by its own answer, and moves partitions whose new leader the broker named
     /// (KIP-951).
-    fn follow_hints(&self, response: &ProduceResponse, in_flight: InFlight) {
+    fn answered(&self, response: &ProduceResponse, in_flight: InFlight) {
+        self.note(response.throttle_time_ms);
         let mut answers: HashMap<(&[u8], i32), &ProducePartitionResponse> = HashMap::new();
         for topic in &response.topics {
             let name = if in_flight.version >= 13 {

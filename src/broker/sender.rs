@@ -181,11 +181,9 @@ impl Sender {
     /// Closes the connection once everything on it is answered.
     fn retire(&mut self) {
         if let Some(link) = self.link.take() {
-            self.failures = if self.is_proven(&link) {
-                0
-            } else {
-                self.failures
-            };
+            if self.is_proven(&link) {
+                self.failures = 0;
+            }
             link.line.window.close();
             join(link.receiver);
             link.write.shutdown();
