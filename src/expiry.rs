@@ -128,13 +128,11 @@ fn is_late(due: Instant, now: Instant) -> bool {
 mod tests {
     use super::*;
     use crate::accumulator::Wait;
-    use crate::accumulator::tests::bench::partition_of;
-    use crate::accumulator::topic::Topic;
+    use crate::accumulator::tests::bench::{known_topic, partition_of};
     use crate::broker::tests::core;
     use crate::config::Config;
     use crate::error::ErrorKind;
     use crate::record::Record;
-    use crate::sync::Arc;
 
     #[test]
     fn arming_wakes_the_thread_once() {
@@ -176,10 +174,7 @@ mod tests {
             .request_timeout(Duration::from_millis(1))
             .delivery_timeout(Duration::from_millis(1));
         let core = core(config);
-        let topic = core
-            .accumulator
-            .insert_topic(Arc::new(Topic::new("orders".into(), 0)));
-        let view = topic.resize(1, core.accumulator.shared());
+        let view = known_topic(&core.accumulator, 1);
         let expiry = Expiry::default();
         std::thread::scope(|scope| {
             scope.spawn(|| expiry.run(&core));

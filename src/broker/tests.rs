@@ -1,11 +1,13 @@
 //! What tests of threads need: what they share, without the threads.
 
+use super::window::InFlight;
 use super::{Broker, Brokers, Core};
 use crate::accumulator::Accumulator;
 use crate::accumulator::ready::ReadyQueue;
 use crate::cluster::Wishes;
 use crate::config::{Address, Config};
 use crate::conn::{Connector, Interrupt};
+use crate::error::{Error, ErrorKind};
 use crate::latch::Latch;
 use crate::sync::{Arc, Mutex};
 
@@ -21,6 +23,20 @@ pub(crate) fn core(config: Config) -> Arc<Core> {
         running: Arc::new(Latch::default()),
         config,
     })
+}
+
+/// What becomes of a connection.
+pub(crate) fn reset() -> Error {
+    Error::new(ErrorKind::Connection, "connection reset")
+}
+
+/// A request without batches.
+pub(crate) fn in_flight(correlation_id: i32) -> InFlight {
+    InFlight {
+        correlation_id,
+        version: 9,
+        batches: Vec::new(),
+    }
 }
 
 /// A broker whose sender is the test.

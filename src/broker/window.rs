@@ -166,22 +166,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::broker::tests::{in_flight, reset};
     use crate::error::ErrorKind;
 
     fn deadline(seconds: u64) -> Deadline {
         Deadline::within(Duration::from_secs(seconds))
-    }
-
-    fn in_flight(correlation_id: i32) -> InFlight {
-        InFlight {
-            correlation_id,
-            version: 9,
-            batches: Vec::new(),
-        }
-    }
-
-    fn reset() -> Error {
-        Error::new(ErrorKind::Connection, "connection reset")
     }
 
     /// Waits until `count` threads wait on the window.

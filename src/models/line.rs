@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use crate::accumulator::batch::Batch;
 use crate::broker::settle::Settle;
+use crate::broker::tests::reset;
 use crate::broker::window::{InFlight, Window};
 use crate::conn::WriteFailed;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wire::produce::ProducePartitionResponse;
 
@@ -162,8 +163,4 @@ impl Line {
             self.window.finish();
         }
     }
-}
-
-fn reset() -> Error {
-    Error::new(ErrorKind::Connection, "connection reset")
 }

@@ -1,8 +1,8 @@
 //! The window between the sender and the receiver of a connection that may die at any moment.
 
 use super::{check, choose};
-use crate::broker::window::{InFlight, Window};
-use crate::error::{Error, ErrorKind};
+use crate::broker::tests::{in_flight, reset};
+use crate::broker::window::Window;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread;
 use crate::sync::{Arc, Mutex};
@@ -92,18 +92,6 @@ impl Connection {
         }
         (answered, lost)
     }
-}
-
-fn in_flight(correlation_id: i32) -> InFlight {
-    InFlight {
-        correlation_id,
-        version: 9,
-        batches: Vec::new(),
-    }
-}
-
-fn reset() -> Error {
-    Error::new(ErrorKind::Connection, "connection reset")
 }
 
 fn hand_over(max: usize, lives: usize) -> Ends {

@@ -8,7 +8,7 @@ use crate::accumulator::batch::Batch;
 use crate::accumulator::partition::Partition;
 use crate::accumulator::ready::Woken;
 use crate::accumulator::state::Route;
-use crate::accumulator::topic::Topic;
+use crate::accumulator::tests::bench::known_topic;
 use crate::broker::sender::Sender;
 use crate::broker::tests::{core, known_broker};
 use crate::broker::{Broker, Core};
@@ -44,9 +44,7 @@ impl World {
     /// Two brokers, the first of which leads all partitions.
     pub(super) fn new(config: Config, partitions: usize) -> Arc<Self> {
         let core = core(config);
-        let topic = Arc::new(Topic::new("orders".into(), 0));
-        let topic = core.accumulator.insert_topic(topic);
-        let view = topic.resize(partitions, core.accumulator.shared());
+        let view = known_topic(&core.accumulator, partitions);
         let world = Self {
             brokers: (0..2).map(|id| known_broker(&core, id)).collect(),
             partitions: view.partitions.clone(),

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use super::*;
 use crate::Outcome;
 use crate::accumulator::state::Route;
-use crate::accumulator::topic::Topic;
+use crate::accumulator::tests::bench::known_topic;
 use crate::config::Address;
 
 /// An address of this machine at which nobody listens.
@@ -29,9 +29,7 @@ fn config() -> Config {
 /// A producer that knows the topic `orders` with `count` partitions, of which none has a leader.
 fn producer(config: Config, count: usize) -> Producer {
     let producer = Producer::new(config).expect("settings that work");
-    let accumulator = &producer.0.core.accumulator;
-    let topic = accumulator.insert_topic(Arc::new(Topic::new("orders".into(), 0)));
-    topic.resize(count, accumulator.shared());
+    known_topic(&producer.0.core.accumulator, count);
     producer
 }
 

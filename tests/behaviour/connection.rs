@@ -6,8 +6,8 @@ use milena::mock::{Api, MockCluster, On};
 use milena::{Acks, ErrorKind, Outcome, Producer, SecurityProtocol};
 
 use crate::support::{
-    SOON, all_delivered, assert_contiguous, cluster, config, delivered, exactly_once, failed,
-    numbers, plain, produced, producer, send, send_numbers, values,
+    SOON, WITHOUT_SASL, all_delivered, assert_contiguous, cluster, config, delivered, exactly_once,
+    failed, numbers, plain, produced, producer, send, send_numbers, values,
 };
 
 /// Longer than a connection may rest without being looked at before it is used.
@@ -66,12 +66,7 @@ fn a_black_hole_is_left_as_soon_as_it_answers() {
 #[test]
 fn answers_may_come_byte_by_byte() {
     let cluster = cluster(1, 1);
-    for api in [
-        Api::ApiVersions,
-        Api::Metadata,
-        Api::InitProducerId,
-        Api::Produce,
-    ] {
+    for api in WITHOUT_SASL {
         cluster
             .on(api)
             .always()

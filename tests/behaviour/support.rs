@@ -19,6 +19,14 @@ pub(crate) const NOT_LEADER: i16 = 6;
 pub(crate) const REQUEST_TIMED_OUT: i16 = 7;
 pub(crate) const NOT_ENOUGH_REPLICAS: i16 = 19;
 
+/// What an idempotent producer asks, in that order, where no login is wanted.
+pub(crate) const WITHOUT_SASL: [Api; 4] = [
+    Api::ApiVersions,
+    Api::Metadata,
+    Api::InitProducerId,
+    Api::Produce,
+];
+
 /// A cluster whose only topic is `t`.
 pub(crate) fn cluster(brokers: i32, partitions: i32) -> MockCluster {
     let cluster = MockCluster::start(brokers);

@@ -6,7 +6,8 @@ use milena::mock::Api;
 use milena::{ErrorKind, Outcome};
 
 use crate::support::{
-    HOUR, PROMISED, SOON, cluster, config, count_of, delivered, failed, plain, producer, send,
+    HOUR, PROMISED, SOON, WITHOUT_SASL, cluster, config, count_of, delivered, failed, plain,
+    producer, send,
 };
 
 const NO_TIME: i32 = -1;
@@ -31,12 +32,7 @@ fn a_pause_counts_for_no_request_time_out_and_nothing_is_sent_in_it() {
 #[test]
 fn a_pause_of_less_than_nothing_is_none() {
     let cluster = cluster(1, 1);
-    for api in [
-        Api::ApiVersions,
-        Api::Metadata,
-        Api::InitProducerId,
-        Api::Produce,
-    ] {
+    for api in WITHOUT_SASL {
         cluster.on(api).always().throttle(NO_TIME).answer();
     }
     let producer = producer(config(&cluster).idempotence(true));

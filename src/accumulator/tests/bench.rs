@@ -11,6 +11,7 @@ use crate::accumulator::sequence::{Current, Identity};
 use crate::accumulator::state::{
     Announcement, Conditions, Route, Rules, Stage, State, Take, Verdict,
 };
+use crate::accumulator::topic::{Topic, View};
 use crate::callbacks::CallbackQueue;
 use crate::config::Config;
 use crate::delivery::{Completion, NoHurry};
@@ -23,6 +24,12 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
 pub(crate) fn accumulator(config: &Config) -> Accumulator {
     Accumulator::new(config, Arc::default())
+}
+
+/// The topic `orders` with `count` partitions, of which none has a leader.
+pub(crate) fn known_topic(accumulator: &Accumulator, count: usize) -> Arc<View> {
+    let topic = accumulator.insert_topic(Arc::new(Topic::new("orders".into(), 0)));
+    topic.resize(count, accumulator.shared())
 }
 
 /// A partition of `accumulator` that only the test knows.

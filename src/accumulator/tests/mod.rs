@@ -7,7 +7,7 @@ use super::*;
 use crate::accumulator::ready::Token;
 use crate::accumulator::state::{Route, Take, Verdict};
 use crate::delivery::RecordMetadata;
-use bench::{accumulator, again, partition_of, trouble};
+use bench::{accumulator, again, known_topic, partition_of, trouble};
 
 const NO_WAIT: Wait = Wait::No("the test does not wait");
 
@@ -24,8 +24,7 @@ fn queue_and_route(broker_id: i32) -> (Arc<ReadyQueue>, Route) {
 /// The accumulator with one topic that has `count` partitions, all led by the broker of the queue.
 fn with_topic(config: Config, count: usize) -> (Accumulator, Arc<ReadyQueue>, Arc<topic::View>) {
     let accumulator = accumulator(&config);
-    let topic = accumulator.insert_topic(Arc::new(Topic::new("orders".into(), 0)));
-    let view = topic.resize(count, accumulator.shared());
+    let view = known_topic(&accumulator, count);
     let (queue, route) = queue_and_route(1);
     accumulator.add_queue(queue.clone());
     view.all()

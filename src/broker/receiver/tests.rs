@@ -1,6 +1,6 @@
 use super::*;
 use crate::accumulator::state::Route;
-use crate::accumulator::topic::Topic;
+use crate::accumulator::tests::bench::known_topic;
 use crate::broker::tests::{core, known_broker};
 use crate::config::Config;
 use crate::wire::codes::Code;
@@ -10,9 +10,7 @@ use crate::wire::produce::{LeaderAndEpoch, NodeEndpoint};
 fn bench() -> (Receiver, Arc<Partition>, Arc<Core>) {
     let core = core(Config::new("localhost:9092"));
     let (broker, _other) = (known_broker(&core, 1), known_broker(&core, 2));
-    let topic = Arc::new(Topic::new("orders".into(), 0));
-    let view = core.accumulator.insert_topic(topic);
-    let view = view.resize(1, core.accumulator.shared());
+    let view = known_topic(&core.accumulator, 1);
     let partition = view.partitions[0].clone();
     partition.reroute(Some(Route {
         queue: broker.queue.clone(),

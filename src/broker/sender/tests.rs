@@ -1,5 +1,5 @@
 use super::*;
-use crate::broker::tests::{core, known_broker};
+use crate::broker::tests::{core, known_broker, reset};
 use crate::config::Config;
 use crate::mock::MockCluster;
 
@@ -28,10 +28,6 @@ fn config(acks: Acks, longest_rest: Duration) -> Config {
         .reconnect_backoff_max(longest_rest)
 }
 
-fn lost() -> Error {
-    Error::new(ErrorKind::Connection, "connection reset")
-}
-
 #[test]
 fn a_connection_that_was_of_use_ends_the_row_of_failures() {
     let cluster = MockCluster::start(1);
@@ -47,7 +43,7 @@ fn a_connection_that_was_of_use_ends_the_row_of_failures() {
         let link = sender.link.as_ref().expect("connected");
         link.line.state.lock().is_proven = is_answered;
         thread::sleep(2 * short);
-        sender.broken(lost());
+        sender.broken(reset());
         assert_eq!(sender.failures, failures, "{acks:?}, {is_answered}");
     }
 }
@@ -58,7 +54,7 @@ fn a_connection_that_dies_early_without_answers_is_one_more_failure() {
     let mut sender = sender(&cluster, config(Acks::None, LONG), 1);
     // The pause would be long.
     sender.broker.queue.close();
-    sender.broken(lost());
+    sender.broken(reset());
     assert_eq!(sender.failures, 2);
 }
 

@@ -9,8 +9,8 @@ use crate::accumulator::partition::Partition;
 use crate::accumulator::ready::ReadyQueue;
 use crate::accumulator::sequence::Identity;
 use crate::accumulator::state::{Route, Take};
-use crate::accumulator::topic::Topic;
-use crate::broker::tests::{broker, core};
+use crate::accumulator::tests::bench::known_topic;
+use crate::broker::tests::{broker, core, reset};
 use crate::config::Config;
 use crate::delivery::{Delivery, RecordMetadata};
 use crate::error::{ErrorKind, Outcome};
@@ -29,9 +29,7 @@ struct Bench {
 impl Bench {
     fn new(config: Config) -> Self {
         let (core, broker) = (core(config), broker(7));
-        let topic = Arc::new(Topic::new("orders".into(), 0));
-        let topic = core.accumulator.insert_topic(topic);
-        let view = topic.resize(1, core.accumulator.shared());
+        let view = known_topic(&core.accumulator, 1);
         let partition = view.partitions[0].clone();
         partition.reroute(Some(Route {
             queue: broker.queue.clone(),
@@ -92,10 +90,6 @@ fn reply(error: Code) -> ProducePartitionResponse {
 
 fn result(delivery: &Delivery) -> Result<RecordMetadata, Error> {
     delivery.try_get().expect("it has a result")
-}
-
-fn reset() -> Error {
-    Error::new(ErrorKind::Connection, "connection reset")
 }
 
 #[test]
