@@ -37,9 +37,7 @@ impl Partition {
         let batches: Vec<_> = given_up.batches().collect();
         for batch in &batches {
             let error = error.clone().with_outcome(batch.outcome());
-            state
-                .results
-                .put(batch.place, batch.records, Err(Failure::from(error)));
+            state.results.put(batch.piece(), Err(Failure::from(error)));
         }
         batches
     }
