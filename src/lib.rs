@@ -100,7 +100,7 @@ mod wire;
 
 pub use cluster::PartitionInfo;
 pub use config::{Acks, Config, SecurityProtocol, TlsVersion};
-pub use delivery::{Deliveries, Delivery, RecordMetadata};
+pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use error::{Error, ErrorKind, Outcome};
 pub use metrics::MetricsSnapshot;
 pub use partitioner::{PartitionQuery, Partitioner};

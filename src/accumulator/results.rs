@@ -164,10 +164,7 @@ mod tests {
     }
 
     fn acked() -> Resolution {
-        Ok(Acknowledged {
-            base_offset: None,
-            log_append_time_ms: None,
-        })
+        Ok(Acknowledged::default())
     }
 
     /// A partition with so many batches, and their completions.
