@@ -58,6 +58,10 @@ pub enum ErrorKind {
     Stopped,
     /// The buffer (`buffer.memory`) had no room within `max.block.ms`.
     BufferFull,
+    /// The buffer was full, and the topic's [`FullBuffer`] policy gave the record up.
+    ///
+    /// [`FullBuffer`]: crate::FullBuffer
+    Dropped,
     /// The topic is not known yet, and the call may not wait for it.
     TopicNotReady,
     /// The cluster says that the topic does not exist.

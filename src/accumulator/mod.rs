@@ -83,6 +83,7 @@ impl Accumulator {
         Self {
             shared: Arc::new(Shared {
                 rules,
+                topic_rules: config.topic_rules(),
                 budget,
                 callbacks,
                 metrics: Arc::default(),

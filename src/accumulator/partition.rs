@@ -18,6 +18,7 @@ use super::sequence::Current;
 use super::sequence::Sequences;
 use super::state::{Announcement, Conditions, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
+use crate::config::{TopicRule, TopicRules};
 use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -33,6 +34,8 @@ pub(crate) use standstill::{Fate, Standstill};
 pub(crate) struct Partition {
     topic: Arc<str>,
     index: i32,
+    /// What the configuration says of its topic.
+    pub(crate) rule: TopicRule,
     shared: Arc<Shared>,
     state: Mutex<State>,
 }
@@ -40,6 +43,7 @@ pub(crate) struct Partition {
 /// What the partitions of a producer have in common.
 pub(crate) struct Shared {
     pub(crate) rules: Rules,
+    pub(crate) topic_rules: TopicRules,
     pub(crate) budget: Arc<Budget>,
     pub(crate) callbacks: Arc<CallbackQueue>,
     pub(crate) metrics: Arc<Metrics>,
@@ -87,9 +91,11 @@ pub(crate) struct Load {
 
 impl Partition {
     pub(crate) fn new(topic: Arc<str>, index: i32, shared: Arc<Shared>) -> Arc<Self> {
+        let rule = shared.topic_rules.of(&topic);
         Arc::new(Self {
             topic,
             index,
+            rule,
             shared,
             state: Mutex::default(),
         })
