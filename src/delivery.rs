@@ -19,7 +19,7 @@ use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
 
 pub use deliveries::Deliveries;
-pub use metadata::RecordMetadata;
+pub use metadata::{RecordMetadata, TimestampType};
 
 /// The future of one record that was sent.
 ///
@@ -36,7 +36,7 @@ pub struct Delivery {
 }
 
 /// What a record needs to read its result from its batch's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) index: u32,
     pub(crate) timestamp_ms: i64,
@@ -216,11 +216,15 @@ impl Hurry for NoHurry {
 
 pub(crate) type Resolution = Result<Acknowledged, Failure>;
 
-/// What the acknowledgement of a batch says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the acknowledgement of a batch says, and how it came about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
     pub(crate) base_offset: Option<i64>,
     pub(crate) log_append_time_ms: Option<i64>,
+    pub(crate) attempts: u32,
+    pub(crate) broker_id: i32,
+    /// From the opening of the batch on.
+    pub(crate) latency: Duration,
 }
 
 /// Why a batch failed, and its records for reasons of their own (KIP-467).
@@ -309,16 +313,12 @@ impl Done {
     ) -> Result<RecordMetadata, Error> {
         let (resolution, index) = self.part_of(slot.index);
         match resolution {
-            Ok(acknowledged) => Ok(RecordMetadata {
-                topic: completion.topic.clone(),
-                partition: completion.partition,
-                offset: acknowledged
-                    .base_offset
-                    .map(|base| base.saturating_add(i64::from(index))),
-                timestamp_ms: acknowledged.log_append_time_ms.unwrap_or(slot.timestamp_ms),
-                key_size: usize::try_from(slot.key_size).ok(),
-                value_size: usize::try_from(slot.value_size).ok(),
-            }),
+            Ok(acknowledged) => {
+                let topic = completion.topic.clone();
+                let place = (topic, completion.partition);
+                let slot = Slot { index, ..*slot };
+                Ok(RecordMetadata::new(place, slot, *acknowledged))
+            }
             Err(failure) => {
                 let own = failure.records.iter().find(|(blamed, _)| *blamed == index);
                 Err(own.map_or(&failure.error, |(_, error)| error).clone())

@@ -276,7 +276,9 @@ impl Batch {
 
     /// Fails its records, unless somebody else sees to their result.
     pub(crate) fn fail(mut self, error: Error) {
-        let error = error.with_outcome(self.outcome());
+        let error = error
+            .with_outcome(self.outcome())
+            .with_attempts(self.attempts);
         let is_owed = self.owes_result();
         self.free();
         if is_owed {
@@ -317,7 +319,9 @@ impl Drop for Batch {
             "a thread of the producer panicked over a batch of {} records for {}",
             self.records, self.partition
         );
-        let error = Error::new(ErrorKind::Application, message).with_outcome(outcome);
+        let error = Error::new(ErrorKind::Application, message)
+            .with_outcome(outcome)
+            .with_attempts(self.attempts);
         match std::mem::take(&mut self.is_out) {
             true => {
                 self.free();

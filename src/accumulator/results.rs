@@ -225,10 +225,7 @@ mod tests {
     }
 
     fn acked() -> Resolution {
-        Ok(Acknowledged {
-            base_offset: None,
-            log_append_time_ms: None,
-        })
+        Ok(Acknowledged::default())
     }
 
     fn whole(place: u64, records: u32) -> Piece {
@@ -292,7 +289,7 @@ mod tests {
         let at = |offset| {
             Ok(Acknowledged {
                 base_offset: Some(offset),
-                log_append_time_ms: None,
+                ..Acknowledged::default()
             })
         };
         assert!(results.put(piece(5, 5), at(70)));
