@@ -351,6 +351,24 @@ impl Producer {
     }
 
     fn append(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
+        let appended = self.append_until(record, wait);
+        let (Err(error), Some(deadline)) = (&appended, record.deadline) else {
+            return appended;
+        };
+        let what = match error.kind() {
+            ErrorKind::BufferFull => "room in the buffer",
+            ErrorKind::TimedOut => "metadata of its topic",
+            _ => return appended,
+        };
+        if deadline > time::now() {
+            return appended;
+        }
+        let topic = record.topic;
+        let message = format!("record for {topic}: its deadline passed while it waited for {what}");
+        Err(Error::new(ErrorKind::TimedOut, message))
+    }
+
+    fn append_until(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
         let Handle { core, expiry, .. } = &*self.0;
         let now_ms = time::wall_clock_ms();
         self.0.callbacks.process.check_at(now_ms)?;
@@ -358,6 +376,7 @@ impl Producer {
             return Err(Error::closed());
         }
         core.accumulator.check_size(record)?;
+        wait.end_by(record.deadline);
         let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
         loop {
             let (view, partition) = self.place(record, wait)?;
@@ -369,7 +388,10 @@ impl Producer {
                 continue;
             };
             if is_first {
-                expiry.arm();
+                match record.deadline {
+                    Some(_) => expiry.arm_at_once(),
+                    None => expiry.arm(),
+                }
                 // Nothing waited for a leader when the last metadata came, so nobody asked for
                 // more.
                 if view.available.len() < view.partitions.len() || partition.needs_view() {

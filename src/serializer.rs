@@ -230,6 +230,7 @@ pub(crate) fn with_serialized<'v, K, V, R>(
         value: value.as_deref(),
         headers: headers.iter().collect(),
         timestamp_ms: record.timestamp_ms,
+        deadline: record.deadline,
     }))
 }
 
