@@ -1,5 +1,7 @@
 //! All codecs alike: what goes in comes out, and no bytes of a peer do harm.
 
+mod place;
+
 use super::*;
 
 fn codecs() -> impl Iterator<Item = Compression> {
