@@ -146,7 +146,7 @@ fn ten_thousand_keys_go_where_librdkafkas_producer_puts_them() {
     let answer = lines(&answer);
     assert_eq!(answer.len(), 4 * NAMES.len());
     for (name, theirs) in NAMES.iter().zip(answer.chunks(4)) {
-        let config: Config = config(&cluster, Listener::Plaintext).retries(10);
+        let config: Config = config(cluster, Listener::Plaintext).retries(10);
         let config = config.set("partitioner.class", name).expect("it is known");
         let producer = Producer::new(config).expect("a producer");
         let all: Vec<Option<&[u8]>> = keys.iter().map(|key| Some(&key[..])).collect();
