@@ -9,6 +9,7 @@ use std::fmt;
 use std::mem::size_of;
 use std::time::Duration;
 
+use crate::accumulator::partition::Queues;
 use crate::accumulator::topic::View;
 use crate::accumulator::{Accumulator, Wait};
 use crate::broker::{Brokers, Core};
@@ -379,7 +380,7 @@ impl Producer {
         wait.end_by(record.deadline);
         let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
         loop {
-            let (view, partition) = self.place(record, wait)?;
+            let (view, partition) = self.place(record, now_ms, wait)?;
             let partition = &view.partitions[partition as usize];
             let appended = core
                 .accumulator
@@ -403,19 +404,33 @@ impl Producer {
     }
 
     /// The partition that a record goes to, which the view has.
-    fn place(&self, record: &Record<'_>, wait: &mut Wait) -> Result<(Arc<View>, i32), Error> {
+    fn place(
+        &self,
+        record: &Record<'_>,
+        now_ms: i64,
+        wait: &mut Wait,
+    ) -> Result<(Arc<View>, i32), Error> {
+        let config = &self.0.core.config;
         let (topic, view) = self.topic_for(record, wait)?;
         let partition = match record.partition {
             Some(partition) => partition,
             None => {
+                let batches = Queues {
+                    view: &view,
+                    record,
+                    batch_size: config.batch_size,
+                };
                 let seen = TopicView {
                     topic: record.topic,
                     count: view.partitions.len() as u32,
                     available: &view.available,
-                    next: &topic.next,
+                    near: &view.near,
+                    turns: &topic.turns,
+                    batches: &batches,
+                    now_ms,
                 };
-                let partitioner = &self.0.core.config.partitioner;
-                partitioner.choose(&seen, record.key, record.value)?
+                let partitioning = &config.partitioning;
+                partitioning.choose(&seen, record.key, record.value)?
             }
         };
         let view = match has_partition(&view, partition) {

@@ -4,6 +4,7 @@ mod gap;
 mod routes;
 mod split;
 mod standstill;
+mod waiting;
 
 use std::fmt;
 use std::time::Instant;
@@ -24,11 +25,12 @@ use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::record::Record;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
 
 pub(crate) use standstill::{Fate, Standstill};
+pub(crate) use waiting::Queues;
 
 /// The batches of one partition. It lives as long as its topic, which is until nobody uses that or
 /// the producer ends, whatever the metadata says meanwhile.
@@ -39,6 +41,8 @@ pub(crate) struct Partition {
     pub(crate) rule: TopicRule,
     shared: Arc<Shared>,
     state: Mutex<State>,
+    /// How many batches its broker has not taken, as of the last change.
+    waiting: AtomicU32,
 }
 
 /// What the partitions of a producer have in common.
@@ -99,6 +103,7 @@ impl Partition {
             rule,
             shared,
             state: Mutex::default(),
+            waiting: AtomicU32::new(0),
         })
     }
 
@@ -428,6 +433,8 @@ impl Partition {
         let conditions = self.shared.conditions();
         let announcement = state.announce(rules, conditions);
         let result = state.results.next();
+        self.waiting
+            .store(state.waiting_batches(), Ordering::Relaxed);
         drop(state);
         // Its memory is free before anybody sees the result.
         stopped.into_iter().for_each(|mut batch| batch.free());

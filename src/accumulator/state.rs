@@ -69,6 +69,8 @@ pub(crate) struct State {
     /// A refusal said that the route is wrong: wait for the next view of the cluster.
     pub(super) awaits_view: bool,
     pub(super) rests_until: Option<Instant>,
+    /// When its broker last took a batch.
+    pub(super) taken: Option<Instant>,
     pub(super) next_ordinal: u64,
     /// The size, before compression, of the largest batch that a broker has taken.
     pub(crate) taken_max: usize,
@@ -317,6 +319,7 @@ impl State {
             (None, newest) => self.send_first(newest, now, seal),
         };
         self.on_wire += usize::from(batch.is_some());
+        self.taken = batch.as_ref().map(|_| now).or(self.taken);
         batch.map_or(Take::Nothing, Take::Batch)
     }
 
@@ -440,6 +443,13 @@ impl State {
     /// True if no connection has a batch of it, and no broker knows a sequence of it.
     pub(super) fn is_unused(&self) -> bool {
         self.on_wire == 0 && !self.sequences.is_in_use()
+    }
+
+    /// How many batches no broker has; those that were on the wire count as one.
+    pub(super) fn waiting_batches(&self) -> u32 {
+        let is_held_up = self.rests_until.is_some() || self.awaits_view;
+        let all = self.queue.len() + usize::from(self.open.is_some()) + usize::from(is_held_up);
+        u32::try_from(all).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn has_batches(&self) -> bool {
