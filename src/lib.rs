@@ -103,7 +103,7 @@ mod wire;
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
 pub use config::{Acks, Config, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig};
-pub use delivery::{Deliveries, Delivery, RecordMetadata};
+pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use error::{Error, ErrorKind, Outcome};
 pub use metrics::MetricsSnapshot;
 pub use partitioner::{PartitionQuery, Partitioner};
