@@ -20,5 +20,7 @@ mod mistakes;
 mod old_brokers;
 #[path = "kafka/partitions.rs"]
 mod partitions;
+#[path = "kafka/serializers.rs"]
+mod serializers;
 #[path = "kafka/smoke.rs"]
 mod smoke;

@@ -57,6 +57,8 @@ mod retries;
 mod scale;
 #[path = "behaviour/sequences.rs"]
 mod sequences;
+#[path = "behaviour/serializers.rs"]
+mod serializers;
 #[path = "behaviour/shutdown.rs"]
 mod shutdown;
 #[path = "behaviour/support.rs"]

@@ -12,6 +12,7 @@ mod properties;
 mod read_security;
 mod security;
 mod security_keys;
+mod serializers;
 mod setters;
 mod suggest;
 mod topic;
