@@ -64,7 +64,7 @@ impl<K, V> TypedProducer<K, V> {
     ) -> Delivery {
         let (key, value) = ((&self.key, key), (&self.value, value));
         with_serialized(&record, key, value, |record| self.producer.send(record))
-            .unwrap_or_else(|error| self.producer.failed(record.topic(), error))
+            .unwrap_or_else(|error| self.producer.failed_unseen(&record, error))
     }
 
     /// Sends like [`send`](Self::send), but never waits.
@@ -87,7 +87,7 @@ impl<K, V> TypedProducer<K, V> {
         match sent {
             Ok(Ok(delivery)) => Ok(delivery),
             Ok(Err(error)) => Err(TrySendError::new(record, error)),
-            Err(error) => Ok(self.producer.failed(record.topic(), error)),
+            Err(error) => Ok(self.producer.failed_unseen(&record, error)),
         }
     }
 

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use crate::compress::{Compression, Levels};
 use crate::error::Error;
+use crate::interceptor::Registered;
 use crate::partitioner::PartitionerChoice;
 
 pub(crate) use address::Address;
@@ -86,6 +87,7 @@ pub struct Config {
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) close_timeout: Duration,
     pub(crate) partitioner: PartitionerChoice,
+    pub(crate) interceptors: Vec<Registered>,
     pub(crate) security_protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<SaslConfig>,
@@ -185,6 +187,7 @@ impl Config {
             receive_buffer_bytes: None,
             close_timeout: Duration::from_secs(30),
             partitioner: PartitionerChoice::Default,
+            interceptors: Vec::new(),
             security_protocol: SecurityProtocol::Plaintext,
             tls: TlsConfig::default(),
             sasl: None,
