@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use milena::mock::{Api, Gate};
 use milena::{
     Acknowledgement, Delivery, ErrorKind, Headers, InterceptError, InterceptedRecord, Interceptor,
     Outcome, Producer, Record, Serialize, SerializeError, StringSerializer,
@@ -501,21 +502,24 @@ fn what_is_forbidden_in_a_callback_is_forbidden_in_on_acknowledgement_and_flush_
 #[test]
 fn the_close_comes_once_after_all_that_is_told_and_nothing_comes_after_it() {
     let notes = Notes::default();
-    let closed = |ends: &dyn Fn(Producer, Vec<Delivery>)| {
+    let closed = |ends: &dyn Fn(Producer, Vec<Delivery>, &Gate)| {
         let cluster = cluster(1, 1);
         let slow = Spy {
             tells: |_| std::thread::sleep(Duration::from_millis(5)),
             ..notes.spy("spy")
         };
-        let producer = producer(config(&cluster).interceptor(slow));
+        let gate = cluster.gate();
+        cluster.on(Api::Produce).hold(&gate).answer();
+        let producer = producer(config(&cluster).batch_size(0).interceptor(slow));
         let deliveries: Vec<_> = (0..20).map(|_| send(&producer, 0, "v")).collect();
-        ends(producer, deliveries);
+        ends(producer, deliveries, &gate);
         eventually("it is closed", || notes.count("spy closed") > 0);
         let notes = notes.take();
         assert_eq!(notes.len(), 41, "{notes:?}");
         assert_eq!(notes.last().map(String::as_str), Some("spy closed"));
     };
-    closed(&|producer, _| {
+    closed(&|producer, _, gate| {
+        gate.open();
         producer.close_timeout(SOON).expect("not in a callback");
         assert_eq!(notes.count("spy closed"), 1, "close did not wait for it");
         producer.close_timeout(SOON).expect("not in a callback");
@@ -524,10 +528,14 @@ fn the_close_comes_once_after_all_that_is_told_and_nothing_comes_after_it() {
         let typed = producer.typed((), Fails);
         failed(&typed.send(Record::to("t"), (), "v"));
     });
-    closed(&|producer, _| drop(producer));
-    closed(&|producer, mut deliveries| {
-        let last = deliveries.pop().expect("the last record");
-        last.on_done(move |_| drop(producer));
+    closed(&|producer, _, gate| {
+        gate.open();
+        drop(producer);
+    });
+    closed(&|producer, mut deliveries, gate| {
+        let first = deliveries.remove(0);
+        first.on_done(move |_| drop(producer));
+        gate.open();
     });
 }
 
