@@ -274,27 +274,62 @@ enum State {
     },
 }
 
-/// A result, in the form that deliveries read.
+/// The result of a batch, by its parts: one, unless a broker refused it as too large and it was
+/// split. In the order of the records.
 #[derive(Debug)]
-pub(crate) struct Done(Resolution);
+pub(crate) struct Done(Vec<Part>);
+
+/// The result of consecutive records of a batch.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// The index of its first record in the batch as it was opened.
+    pub(crate) first: u32,
+    pub(crate) resolution: Resolution,
+}
+
+impl From<Resolution> for Done {
+    fn from(resolution: Resolution) -> Self {
+        Self(vec![Part {
+            first: 0,
+            resolution,
+        }])
+    }
+}
+
+impl From<Vec<Part>> for Done {
+    fn from(parts: Vec<Part>) -> Self {
+        assert!(
+            parts.first().is_some_and(|part| part.first == 0)
+                && parts.is_sorted_by_key(|part| part.first),
+            "a batch was resolved in parts of which one is missing"
+        );
+        Self(parts)
+    }
+}
 
 impl Done {
+    /// The part that a record is in, and its index in there.
+    fn part_of(&self, index: u32) -> (&Resolution, u32) {
+        let behind = self.0.partition_point(|part| part.first <= index);
+        let part = &self.0[behind - 1];
+        (&part.resolution, index - part.first)
+    }
+
     pub(crate) fn for_record(
         &self,
         completion: &Completion,
         slot: &Slot,
     ) -> Result<RecordMetadata, Error> {
-        match &self.0 {
+        let (resolution, index) = self.part_of(slot.index);
+        match resolution {
             Ok(acknowledged) => {
                 let topic = completion.topic.clone();
                 let place = (topic, completion.partition);
-                Ok(RecordMetadata::new(place, *slot, *acknowledged))
+                let slot = Slot { index, ..*slot };
+                Ok(RecordMetadata::new(place, slot, *acknowledged))
             }
             Err(failure) => {
-                let own = failure
-                    .records
-                    .iter()
-                    .find(|(index, _)| *index == slot.index);
+                let own = failure.records.iter().find(|(blamed, _)| *blamed == index);
                 Err(own.map_or(&failure.error, |(_, error)| error).clone())
             }
         }
@@ -331,16 +366,16 @@ impl Completion {
     /// The same; `count` runs, if this is the first call, before anybody can see the result.
     pub(crate) fn resolve_and(
         self: &Arc<Self>,
-        resolution: Resolution,
+        result: impl Into<Done>,
         count: impl FnOnce(),
     ) -> bool {
+        let result = Arc::new(result.into());
         let mut state = self.state.lock();
         let State::Pending { callbacks, wakers } = &mut *state else {
             return false;
         };
         let (callbacks, wakers) = (std::mem::take(callbacks), std::mem::take(wakers));
         count();
-        let result = Arc::new(Done(resolution));
         *state = State::Done {
             result,
             callbacks_left: !callbacks.is_empty(),
@@ -471,7 +506,7 @@ impl Completion {
     /// What a fork gets to see, where nobody will ever resolve it.
     fn elsewhere(&self) -> Option<Arc<Done>> {
         let error = self.callbacks.process.check_sent().err()?;
-        Some(Arc::new(Done(Err(Failure::from(error)))))
+        Some(Arc::new(Done::from(Err(Failure::from(error)))))
     }
 
     fn hurry_up(&self) {

@@ -1,5 +1,19 @@
 //! The codecs of record batches, each behind its feature: pure, bytes in and bytes out.
 
+mod compressor;
+#[cfg(feature = "gzip")]
+mod gzip;
+#[cfg(feature = "lz4")]
+mod lz4;
+#[cfg(feature = "snappy")]
+mod snappy;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+pub(crate) use compressor::{CodecError, Compressor, decompress};
+
 use std::fmt;
 use std::ops::RangeInclusive;
 

@@ -9,7 +9,7 @@ const LAYERS: [[&str; 3]; 15] = [
     ["base", "survive sync time", "base"],
     ["codes", "wire/codes", ""],
     ["wire", "wire", "codes"],
-    ["compress", "compress", ""],
+    ["compress", "compress", "base"],
     [
         "facts",
         "error process record delivery callbacks latch config partitioner interceptor",

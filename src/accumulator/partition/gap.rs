@@ -40,9 +40,7 @@ impl Partition {
                 .clone()
                 .with_outcome(batch.outcome())
                 .with_attempts(batch.attempts);
-            state
-                .results
-                .put(batch.place, batch.records, Err(Failure::from(error)));
+            state.results.put(batch.piece(), Err(Failure::from(error)));
         }
         batches
     }
