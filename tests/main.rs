@@ -27,6 +27,8 @@ mod hostile;
 mod idempotence;
 #[path = "behaviour/idle.rs"]
 mod idle;
+#[path = "behaviour/interceptors.rs"]
+mod interceptors;
 #[path = "behaviour/leaders.rs"]
 mod leaders;
 #[path = "behaviour/limits.rs"]
