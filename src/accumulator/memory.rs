@@ -1,6 +1,5 @@
 //! Memory for records: who waits for it, and what is said when there is none.
 
-
 use super::Accumulator;
 use super::Wait;
 use super::budget::{Excess, Grant, Refused, Share};
