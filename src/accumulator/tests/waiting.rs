@@ -19,6 +19,7 @@ fn queues<'a>(view: &'a topic::View, record: &'a Record<'a>) -> Queues<'a> {
     Queues {
         view,
         record,
+        timestamp_ms: 0,
         batch_size: BATCH,
     }
 }
