@@ -19,7 +19,7 @@ use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
 
 pub use deliveries::Deliveries;
-pub use metadata::RecordMetadata;
+pub use metadata::{RecordMetadata, TimestampType};
 
 /// The future of one record that was sent.
 ///
@@ -36,7 +36,7 @@ pub struct Delivery {
 }
 
 /// What a record needs to read its result from its batch's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) index: u32,
     pub(crate) timestamp_ms: i64,
@@ -216,11 +216,15 @@ impl Hurry for NoHurry {
 
 pub(crate) type Resolution = Result<Acknowledged, Failure>;
 
-/// What the acknowledgement of a batch says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the acknowledgement of a batch says, and how it came about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
     pub(crate) base_offset: Option<i64>,
     pub(crate) log_append_time_ms: Option<i64>,
+    pub(crate) attempts: u32,
+    pub(crate) broker_id: i32,
+    /// From the opening of the batch on.
+    pub(crate) latency: Duration,
 }
 
 /// Why a batch failed, and its records for reasons of their own (KIP-467).
@@ -261,32 +265,62 @@ enum State {
     },
 }
 
-/// A result, in the form that deliveries read.
+/// The result of a batch, by its parts: one, unless a broker refused it as too large and it was
+/// split. In the order of the records.
 #[derive(Debug)]
-pub(crate) struct Done(Resolution);
+pub(crate) struct Done(Vec<Part>);
+
+/// The result of consecutive records of a batch.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// The index of its first record in the batch as it was opened.
+    pub(crate) first: u32,
+    pub(crate) resolution: Resolution,
+}
+
+impl From<Resolution> for Done {
+    fn from(resolution: Resolution) -> Self {
+        Self(vec![Part {
+            first: 0,
+            resolution,
+        }])
+    }
+}
+
+impl From<Vec<Part>> for Done {
+    fn from(parts: Vec<Part>) -> Self {
+        assert!(
+            parts.first().is_some_and(|part| part.first == 0)
+                && parts.is_sorted_by_key(|part| part.first),
+            "a batch was resolved in parts of which one is missing"
+        );
+        Self(parts)
+    }
+}
 
 impl Done {
+    /// The part that a record is in, and its index in there.
+    fn part_of(&self, index: u32) -> (&Resolution, u32) {
+        let behind = self.0.partition_point(|part| part.first <= index);
+        let part = &self.0[behind - 1];
+        (&part.resolution, index - part.first)
+    }
+
     pub(crate) fn for_record(
         &self,
         completion: &Completion,
         slot: &Slot,
     ) -> Result<RecordMetadata, Error> {
-        match &self.0 {
-            Ok(acknowledged) => Ok(RecordMetadata {
-                topic: completion.topic.clone(),
-                partition: completion.partition,
-                offset: acknowledged
-                    .base_offset
-                    .map(|base| base.saturating_add(i64::from(slot.index))),
-                timestamp_ms: acknowledged.log_append_time_ms.unwrap_or(slot.timestamp_ms),
-                key_size: usize::try_from(slot.key_size).ok(),
-                value_size: usize::try_from(slot.value_size).ok(),
-            }),
+        let (resolution, index) = self.part_of(slot.index);
+        match resolution {
+            Ok(acknowledged) => {
+                let topic = completion.topic.clone();
+                let place = (topic, completion.partition);
+                let slot = Slot { index, ..*slot };
+                Ok(RecordMetadata::new(place, slot, *acknowledged))
+            }
             Err(failure) => {
-                let own = failure
-                    .records
-                    .iter()
-                    .find(|(index, _)| *index == slot.index);
+                let own = failure.records.iter().find(|(blamed, _)| *blamed == index);
                 Err(own.map_or(&failure.error, |(_, error)| error).clone())
             }
         }
@@ -323,16 +357,16 @@ impl Completion {
     /// The same; `count` runs, if this is the first call, before anybody can see the result.
     pub(crate) fn resolve_and(
         self: &Arc<Self>,
-        resolution: Resolution,
+        result: impl Into<Done>,
         count: impl FnOnce(),
     ) -> bool {
+        let result = Arc::new(result.into());
         let mut state = self.state.lock();
         let State::Pending { callbacks, wakers } = &mut *state else {
             return false;
         };
         let (callbacks, wakers) = (std::mem::take(callbacks), std::mem::take(wakers));
         count();
-        let result = Arc::new(Done(resolution));
         *state = State::Done {
             result,
             callbacks_left: !callbacks.is_empty(),
@@ -463,7 +497,7 @@ impl Completion {
     /// What a fork gets to see, where nobody will ever resolve it.
     fn elsewhere(&self) -> Option<Arc<Done>> {
         let error = self.callbacks.process.check_sent().err()?;
-        Some(Arc::new(Done(Err(Failure::from(error)))))
+        Some(Arc::new(Done::from(Err(Failure::from(error)))))
     }
 
     fn hurry_up(&self) {

@@ -37,6 +37,7 @@ struct Inner {
     code: Option<i16>,
     message: String,
     cause: Option<Error>,
+    attempts: u32,
 }
 
 /// The class of an [`Error`].
@@ -57,6 +58,10 @@ pub enum ErrorKind {
     Stopped,
     /// The buffer (`buffer.memory`) had no room within `max.block.ms`.
     BufferFull,
+    /// The buffer was full, and the topic's [`FullBuffer`] policy gave the record up.
+    ///
+    /// [`FullBuffer`]: crate::FullBuffer
+    Dropped,
     /// The topic is not known yet, and the call may not wait for it.
     TopicNotReady,
     /// The cluster says that the topic does not exist.
@@ -104,6 +109,7 @@ impl Error {
             code: None,
             message: message.into(),
             cause: None,
+            attempts: 0,
         }))
     }
 
@@ -118,6 +124,10 @@ impl Error {
 
     pub(crate) fn with_outcome(self, outcome: Outcome) -> Self {
         self.edit(|inner| inner.outcome = outcome)
+    }
+
+    pub(crate) fn with_attempts(self, attempts: u32) -> Self {
+        self.edit(|inner| inner.attempts = attempts)
     }
 
     /// Adds what led to it; shown behind the message, and given as
@@ -149,6 +159,7 @@ impl Error {
             code: shared.code,
             message: shared.message.clone(),
             cause: shared.cause.clone(),
+            attempts: shared.attempts,
         });
         change(&mut inner);
         Self(Arc::new(inner))
@@ -192,6 +203,28 @@ impl Error {
     /// ```
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
+    }
+
+    /// How often the record's batch had been sent when it failed: 0 if it never was, and for errors
+    /// of calls that send nothing.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # cluster.create_topic("orders", 1);
+    /// # cluster.set_max_message_bytes("orders", 100);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// use milena::Record;
+    ///
+    /// // The broker refuses it once, and that is final.
+    /// let refused = producer.send(Record::to("orders").value(&[0; 1000])).wait().unwrap_err();
+    /// assert_eq!(refused.attempts(), 1);
+    /// // This client refuses it itself.
+    /// let refused = producer.send(Record::to("not a name")).wait().unwrap_err();
+    /// assert_eq!(refused.attempts(), 0);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
     }
 
     /// True if the same send may well succeed later without any change to the program, the settings
@@ -310,11 +343,12 @@ mod tests {
         );
         let error = Error::new(ErrorKind::TimedOut, "record for orders-3 not delivered")
             .with_outcome(Outcome::Unknown)
+            .with_attempts(3)
             .with_cause(cause);
         let shared = error.clone();
         let edited = error.with_code(7);
         assert_eq!((edited.code(), shared.code()), (Some(7), None));
-        assert_eq!(edited.outcome(), Outcome::Unknown);
+        assert_eq!((edited.outcome(), edited.attempts()), (Outcome::Unknown, 3));
         assert_eq!(
             edited.to_string(),
             "record for orders-3 not delivered; last cause: broker 2 (kafka-2:9092): connection \

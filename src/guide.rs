@@ -179,8 +179,8 @@
 //! // It means nothing here, and the warning says why.
 //! assert!(config.warnings()[0].starts_with("metrics.num.samples has no effect"));
 //!
-//! let error = config.set("compression.type", "zstd").unwrap_err();
-//! assert!(error.to_string().starts_with("compression.type: this version does not compress"));
+//! let error = config.set("compression.type", "brotli").unwrap_err();
+//! assert!(error.to_string().starts_with("compression.type: \"brotli\" is not one of none, gzip"));
 //! # Ok::<(), milena::Error>(())
 //! ```
 //!

@@ -37,6 +37,7 @@
 //! - `tls-ring`: TLS with ring's cryptography, on every platform; needs a C compiler.
 //! - `tls`: TLS with the cryptography that the application installs as rustls's `CryptoProvider`.
 //! - `socket-buffers` (default): `send.buffer.bytes`, `receive.buffer.bytes` and TCP keep-alive.
+//! - `gzip`, `snappy`, `lz4`, `zstd` (all default): one codec of `compression.type` each.
 //! - `mock`: a Kafka cluster inside the test process, in the module `mock`.
 //!
 //! A setting that needs a feature which is not built in is an error that names the feature.
@@ -62,6 +63,7 @@ mod accumulator;
 mod broker;
 mod callbacks;
 mod cluster;
+mod compress;
 mod config;
 mod conn;
 mod delivery;
@@ -99,8 +101,9 @@ mod typed;
 mod wire;
 
 pub use cluster::PartitionInfo;
-pub use config::{Acks, Config, SecurityProtocol, TlsVersion};
-pub use delivery::{Deliveries, Delivery, RecordMetadata};
+pub use compress::Compression;
+pub use config::{Acks, Config, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig};
+pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use error::{Error, ErrorKind, Outcome};
 pub use metrics::MetricsSnapshot;
 pub use partitioner::{PartitionQuery, Partitioner};

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::budget::Grant;
 use super::partition::Partition;
+use super::results::Piece;
 use super::sequence::Stamp;
 use crate::delivery::{Completion, Failure, Slot};
 use crate::error::{Error, ErrorKind, Outcome};
@@ -44,6 +45,8 @@ pub(crate) struct Batch {
     pub(crate) partition: Arc<Partition>,
     /// Its place among the partition's results.
     pub(crate) place: u64,
+    /// The index of its first record in the batch as it was opened: not 0 if that was split.
+    pub(crate) first: u32,
     /// Its place among the partition's batches on the wire, given at the first send.
     pub(crate) ordinal: u64,
     /// The topic's id when it was taken for sending.
@@ -191,6 +194,7 @@ impl OpenBatch {
             created: self.created,
             partition,
             place: self.place,
+            first: 0,
             ordinal: 0,
             topic_id: TopicId::default(),
             stamp: Stamp::NONE,
@@ -261,15 +265,25 @@ impl Batch {
         self.is_paid = true;
     }
 
+    /// Which records it has.
+    pub(crate) fn piece(&self) -> Piece {
+        Piece {
+            place: self.place,
+            first: self.first,
+            records: self.records,
+        }
+    }
+
     /// Fails its records, unless somebody else sees to their result.
     pub(crate) fn fail(mut self, error: Error) {
-        let error = error.with_outcome(self.outcome());
+        let error = error
+            .with_outcome(self.outcome())
+            .with_attempts(self.attempts);
         let is_owed = self.owes_result();
         self.free();
         if is_owed {
             let failure = Failure::from(error);
-            self.partition
-                .resolve(self.place, self.records, Err(failure));
+            self.partition.resolve(self.piece(), Err(failure));
         }
     }
 
@@ -305,7 +319,9 @@ impl Drop for Batch {
             "a thread of the producer panicked over a batch of {} records for {}",
             self.records, self.partition
         );
-        let error = Error::new(ErrorKind::Application, message).with_outcome(outcome);
+        let error = Error::new(ErrorKind::Application, message)
+            .with_outcome(outcome)
+            .with_attempts(self.attempts);
         match std::mem::take(&mut self.is_out) {
             true => {
                 self.free();

@@ -13,8 +13,9 @@ use std::time::Instant;
 use super::batch::{Batch, OpenBatch};
 #[cfg(test)]
 use super::coverage;
+use super::results::Piece;
 use super::sequence::Stamp;
-use super::state::{Announced, Flight, Rules, Stage, State, Verdict};
+use super::state::{Announced, Rules, Stage, State, Verdict};
 use crate::error::Error;
 
 impl State {
@@ -27,8 +28,7 @@ impl State {
         (rules, now): (&Rules, Instant),
     ) -> Option<Batch> {
         self.arrived(now);
-        let is_ours = |flight: &Flight| flight.ordinal == batch.ordinal;
-        let Some(index) = self.flights.iter().position(is_ours) else {
+        let Some(index) = self.flight_of(&batch) else {
             return Some(batch);
         };
         self.flights[index].is_adrift |= batch.is_adrift;
@@ -76,7 +76,13 @@ impl State {
         Some(batch)
     }
 
-    fn arrived(&mut self, now: Instant) {
+    pub(super) fn flight_of(&self, batch: &Batch) -> Option<usize> {
+        let known = (batch.ordinal, batch.first);
+        let mut flights = self.flights.iter();
+        flights.position(|flight| (flight.ordinal, flight.piece.first) == known)
+    }
+
+    pub(super) fn arrived(&mut self, now: Instant) {
         self.on_wire -= 1;
         if self.on_wire == 0 {
             self.sequences.rest(now);
@@ -84,10 +90,9 @@ impl State {
     }
 
     /// The batch of an attempt will not come back; what became of it, nobody knows.
-    pub(super) fn lost(&mut self, ordinal: u64, (rules, now): (&Rules, Instant)) {
+    pub(super) fn lost(&mut self, batch: &Batch, (rules, now): (&Rules, Instant)) {
         self.arrived(now);
-        let mut flights = self.flights.iter();
-        if let Some(index) = flights.position(|flight| flight.ordinal == ordinal) {
+        if let Some(index) = self.flight_of(batch) {
             self.flights[index].is_adrift = true;
             self.bury(index, rules);
         }
@@ -182,7 +187,8 @@ impl State {
         let Some(flight) = self.flights.remove(index) else {
             return;
         };
-        self.sequences.acked(flight.base_sequence, flight.records);
+        self.sequences
+            .acked(flight.base_sequence, flight.piece.records);
         #[cfg(test)]
         coverage::acked(self.flights.iter().take(index));
         let mut place = 0;
@@ -323,8 +329,7 @@ impl State {
                         self.sequences.is_draining |= rules.is_idempotent;
                     }
                     Stage::OnWire if also_on_wire => {
-                        let (place, records) = (flight.place, flight.records);
-                        given_up.push(Sent::OnWire(place, flight.attempts, records));
+                        given_up.push(Sent::OnWire(flight.piece, flight.attempts));
                         flight.stage = Stage::Abandoned;
                         self.sequences.is_draining |= rules.is_idempotent;
                     }
@@ -410,8 +415,8 @@ impl GivenUp {
 pub(crate) enum Sent {
     /// It waited to be sent again.
     Waiting(Batch),
-    /// Un-answered: its place, the numbers of attempts and of records.
-    OnWire(u64, u32, u32),
+    /// Un-answered: its records, and the number of attempts.
+    OnWire(Piece, u32),
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ use ended::{GivenUp, Sent};
 use identity::Identities;
 use partition::{Append, Fate, Load, Partition, Shared};
 use ready::ReadyQueue;
+use results::Piece;
 use state::Rules;
 use topic::Topic;
 
@@ -83,6 +84,7 @@ impl Accumulator {
         Self {
             shared: Arc::new(Shared {
                 rules,
+                topic_rules: config.topic_rules(),
                 budget,
                 callbacks,
                 metrics: Arc::default(),
@@ -423,10 +425,10 @@ fn fail(
     let lost = || Error::new(kind, what.clone());
     let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by, lost);
     let mut losses = Losses::default();
-    let mut resolve = |place: u64, fate: Fate, records: u32| {
+    let mut resolve = |piece: Piece, fate: Fate| {
         let error = standstill.error(kind, &what, fate);
-        if partition.resolve(place, records, Err(Failure::from(error))) {
-            losses.count(fate.outcome, records);
+        if partition.resolve(piece, Err(Failure::from(error))) {
+            losses.count(fate.outcome, piece.records);
         }
     };
     for batch in sent
@@ -441,15 +443,15 @@ fn fail(
                     on_wire: false,
                 };
                 batch.free();
-                resolve(batch.place, fate, batch.records);
+                resolve(batch.piece(), fate);
             }
-            Sent::OnWire(place, attempts, records) => {
+            Sent::OnWire(piece, attempts) => {
                 let fate = Fate {
                     attempts,
                     outcome: Outcome::Unknown,
                     on_wire: true,
                 };
-                resolve(place, fate, records);
+                resolve(piece, fate);
             }
         }
     }

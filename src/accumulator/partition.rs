@@ -12,12 +12,13 @@ use super::budget::{Budget, Grant};
 use super::ended::{GivenUp, Loss};
 use super::identity::Identities;
 use super::ready::Token;
-use super::results::Told;
+use super::results::{Piece, Told};
 use super::sequence::Current;
 #[cfg(test)]
 use super::sequence::Sequences;
 use super::state::{Announcement, Conditions, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
+use crate::config::{TopicRule, TopicRules};
 use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -33,6 +34,8 @@ pub(crate) use standstill::{Fate, Standstill};
 pub(crate) struct Partition {
     topic: Arc<str>,
     index: i32,
+    /// What the configuration says of its topic.
+    pub(crate) rule: TopicRule,
     shared: Arc<Shared>,
     state: Mutex<State>,
 }
@@ -40,6 +43,7 @@ pub(crate) struct Partition {
 /// What the partitions of a producer have in common.
 pub(crate) struct Shared {
     pub(crate) rules: Rules,
+    pub(crate) topic_rules: TopicRules,
     pub(crate) budget: Arc<Budget>,
     pub(crate) callbacks: Arc<CallbackQueue>,
     pub(crate) metrics: Arc<Metrics>,
@@ -87,9 +91,11 @@ pub(crate) struct Load {
 
 impl Partition {
     pub(crate) fn new(topic: Arc<str>, index: i32, shared: Arc<Shared>) -> Arc<Self> {
+        let rule = shared.topic_rules.of(&topic);
         Arc::new(Self {
             topic,
             index,
+            rule,
             shared,
             state: Mutex::default(),
         })
@@ -237,8 +243,8 @@ impl Partition {
     pub(super) fn lost(self: &Arc<Self>, batch: &Batch, error: Error) {
         let (now, result) = (time::now(), Err(Failure::from(error)));
         let mut state = self.state.lock();
-        state.lost(batch.ordinal, (&self.shared.rules, now));
-        state.results.put(batch.place, batch.records, result);
+        state.lost(batch, (&self.shared.rules, now));
+        state.results.put(batch.piece(), result);
         self.unlock_and_tell(state);
     }
 
@@ -253,21 +259,17 @@ impl Partition {
         };
         let now = time::now();
         let mut state = self.state.lock();
-        state.results.put(batch.place, batch.records, resolution);
+        state.results.put(batch.piece(), resolution);
         let batch = state.ended(batch, verdict, (&self.shared.rules, now));
         self.unlock_and_tell(state);
         drop(batch);
     }
 
-    /// The result of the batch at `place`, told behind all older ones; false if it had one already.
-    pub(crate) fn resolve(
-        self: &Arc<Self>,
-        place: u64,
-        records: u32,
-        resolution: Resolution,
-    ) -> bool {
+    /// The result of these records, told behind those of all older ones; false if they had one
+    /// already.
+    pub(crate) fn resolve(self: &Arc<Self>, piece: Piece, resolution: Resolution) -> bool {
         let mut state = self.state.lock();
-        let is_first = state.results.put(place, records, resolution);
+        let is_first = state.results.put(piece, resolution);
         self.unlock_and_tell(state);
         is_first
     }
@@ -340,7 +342,7 @@ impl Partition {
         let flights = state
             .flights
             .iter()
-            .map(|flight| (flight.records, flight.bytes));
+            .map(|flight| (flight.piece.records, flight.bytes));
         let queued = state
             .queue
             .iter()

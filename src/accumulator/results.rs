@@ -10,7 +10,7 @@ use std::time::Instant;
 
 #[cfg(test)]
 use super::coverage;
-use crate::delivery::{Completion, Resolution};
+use crate::delivery::{Completion, Part, Resolution};
 use crate::error::{Error, Outcome};
 use crate::metrics::Metrics;
 use crate::sync::Arc;
@@ -27,19 +27,39 @@ pub(crate) struct Results {
     lost: Option<Error>,
 }
 
+/// Consecutive records of a batch: all of them, unless it was split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// The place of the batch among the partition's results.
+    pub(crate) place: u64,
+    /// The index of the first record in the batch as it was opened.
+    pub(crate) first: u32,
+    pub(crate) records: u32,
+}
+
 struct Entry {
     completion: Arc<Completion>,
     created: Instant,
-    /// With the number of records.
-    result: Option<(Resolution, u32)>,
+    /// How many pieces have no result.
+    missing: usize,
+    parts: Vec<Part>,
+    counts: Counts,
+}
+
+/// How many records came to which end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    delivered: u64,
+    failed: u64,
+    unknown: u64,
 }
 
 /// A result whose turn has come.
 #[must_use]
 pub(crate) struct Told {
     completion: Arc<Completion>,
-    resolution: Resolution,
-    records: u32,
+    parts: Vec<Part>,
+    counts: Counts,
 }
 
 impl Results {
@@ -48,26 +68,53 @@ impl Results {
         self.entries.push_back(Entry {
             completion,
             created,
-            result: None,
+            missing: 1,
+            parts: Vec::new(),
+            counts: Counts::default(),
         });
         self.first + self.entries.len() as u64 - 1
     }
 
-    /// The result of the batch at `place`; false if it has one already.
-    pub(crate) fn put(&mut self, place: u64, records: u32, resolution: Resolution) -> bool {
-        let index = place.checked_sub(self.first).map(|index| index as usize);
-        let index = index.filter(|index| *index > 0 || !self.is_telling);
-        let entry = index.and_then(|index| self.entries.get_mut(index));
-        let Some(entry) = entry.filter(|entry| entry.result.is_none()) else {
+    /// One more piece of the batch at `place` will have a result of its own.
+    pub(crate) fn split(&mut self, place: u64) {
+        if let Some(entry) = self.unsettled(place) {
+            entry.missing += 1;
+        }
+    }
+
+    /// The result of a piece; false if it has one already.
+    pub(crate) fn put(&mut self, piece: Piece, resolution: Resolution) -> bool {
+        #[cfg(test)]
+        let is_next = piece.place == self.first;
+        let lost = resolution
+            .as_ref()
+            .err()
+            .map(|failure| failure.error.clone());
+        let Some(entry) = self.unsettled(piece.place) else {
             return false;
         };
-        if let Err(failure) = &resolution {
-            self.lost.get_or_insert_with(|| failure.error.clone());
+        let behind = entry.parts.partition_point(|part| part.first < piece.first);
+        let same = entry.parts.get(behind);
+        if same.is_some_and(|part| part.first == piece.first) {
+            return false;
         }
-        entry.result = Some((resolution, records));
+        entry.counts.add(&resolution, piece.records);
+        let first = piece.first;
+        entry.parts.insert(behind, Part { first, resolution });
+        entry.missing -= 1;
+        if let Some(error) = lost {
+            self.lost.get_or_insert(error);
+        }
         #[cfg(test)]
-        coverage::told(place == self.first);
+        coverage::told(is_next);
         true
+    }
+
+    /// The batch at `place`, if a piece of it has no result.
+    fn unsettled(&mut self, place: u64) -> Option<&mut Entry> {
+        let index = place.checked_sub(self.first)? as usize;
+        let entry = self.entries.get_mut(index);
+        entry.filter(|entry| entry.missing > 0)
     }
 
     /// The result that is to be told now. Whoever gets one tells it, and then calls
@@ -80,12 +127,14 @@ impl Results {
             self.pop();
         }
         let first = self.entries.front_mut()?;
-        let (resolution, records) = first.result.take()?;
+        if first.missing > 0 {
+            return None;
+        }
         self.is_telling = true;
         Some(Told {
             completion: first.completion.clone(),
-            resolution,
-            records,
+            parts: std::mem::take(&mut first.parts),
+            counts: first.counts,
         })
     }
 
@@ -122,8 +171,7 @@ impl Results {
 
     /// When the oldest batch without a result was made.
     pub(crate) fn oldest(&self) -> Option<Instant> {
-        let mut others = self.entries.iter().skip(usize::from(self.is_telling));
-        let oldest = others.find(|entry| entry.result.is_none())?;
+        let oldest = self.entries.iter().find(|entry| entry.missing > 0)?;
         Some(oldest.created)
     }
 }
@@ -131,21 +179,34 @@ impl Results {
 impl Entry {
     /// Its batch was dropped, and that is its result.
     fn is_lost(&self) -> bool {
-        self.result.is_none() && self.completion.is_told()
+        self.missing > 0 && self.completion.is_told()
     }
 }
 
 impl Told {
     /// Tells it, and counts it before anybody can see it.
     pub(crate) fn tell(self, metrics: &Metrics) {
-        let counter = match &self.resolution {
-            Ok(_) => &metrics.delivered,
-            Err(failure) if failure.error.outcome() == Outcome::NotWritten => &metrics.failed,
-            Err(_) => &metrics.unknown,
+        let Counts {
+            delivered,
+            failed,
+            unknown,
+        } = self.counts;
+        self.completion.resolve_and(self.parts, || {
+            metrics.delivered.add(delivered);
+            metrics.failed.add(failed);
+            metrics.unknown.add(unknown);
+        });
+    }
+}
+
+impl Counts {
+    fn add(&mut self, resolution: &Resolution, records: u32) {
+        let counter = match resolution {
+            Ok(_) => &mut self.delivered,
+            Err(failure) if failure.error.outcome() == Outcome::NotWritten => &mut self.failed,
+            Err(_) => &mut self.unknown,
         };
-        let records = u64::from(self.records);
-        self.completion
-            .resolve_and(self.resolution, || counter.add(records));
+        *counter += u64::from(records);
     }
 }
 
@@ -153,7 +214,7 @@ impl Told {
 mod tests {
     use super::*;
     use crate::callbacks::CallbackQueue;
-    use crate::delivery::{Acknowledged, NoHurry};
+    use crate::delivery::{Acknowledged, Delivery, NoHurry, Slot};
     use crate::error::ErrorKind;
     use crate::time;
 
@@ -164,10 +225,15 @@ mod tests {
     }
 
     fn acked() -> Resolution {
-        Ok(Acknowledged {
-            base_offset: None,
-            log_append_time_ms: None,
-        })
+        Ok(Acknowledged::default())
+    }
+
+    fn whole(place: u64, records: u32) -> Piece {
+        Piece {
+            place,
+            first: 0,
+            records,
+        }
     }
 
     /// A partition with so many batches, and their completions.
@@ -192,30 +258,73 @@ mod tests {
     fn a_result_waits_for_those_of_all_older_batches() {
         let (mut results, completions) = opened(3);
         let metrics = Metrics::default();
-        assert!(results.put(2, 10, acked()) && results.put(1, 10, acked()));
+        assert!(results.put(whole(2, 10), acked()) && results.put(whole(1, 10), acked()));
         tell_all(&mut results, &metrics);
         assert_eq!(results.untold().count(), 3);
         assert_eq!(results.oldest(), Some(results.entries[0].created));
         let error = Error::new(ErrorKind::TimedOut, "late").with_outcome(Outcome::Unknown);
-        assert!(results.put(0, 4, Err(error.into())));
-        assert!(!results.put(0, 4, acked()), "a second result");
+        assert!(results.put(whole(0, 4), Err(error.into())));
+        assert!(!results.put(whole(0, 4), acked()), "a second result");
         tell_all(&mut results, &metrics);
         assert!(completions.iter().all(|completion| completion.is_told()));
         assert_eq!((results.untold().count(), results.oldest()), (0, None));
         let counted = (metrics.delivered.total(), metrics.unknown.total());
         assert_eq!(counted, (20, 4));
-        assert!(!results.put(1, 10, acked()), "long told");
+        assert!(!results.put(whole(1, 10), acked()), "long told");
         assert_eq!(results.open(completion(), time::now()), 3);
+    }
+
+    /// Split in two, and the first half once more.
+    #[test]
+    fn a_batch_that_was_split_has_its_result_once_all_its_pieces_have() {
+        let (mut results, completions) = opened(1);
+        let metrics = Metrics::default();
+        let piece = |first, records| Piece {
+            place: 0,
+            first,
+            records,
+        };
+        results.split(0);
+        let late = Error::new(ErrorKind::TimedOut, "late");
+        let at = |offset| {
+            Ok(Acknowledged {
+                base_offset: Some(offset),
+                ..Acknowledged::default()
+            })
+        };
+        assert!(results.put(piece(5, 5), at(70)));
+        results.split(0);
+        assert!(results.put(piece(0, 3), at(40)) && !results.put(piece(0, 3), at(40)));
+        tell_all(&mut results, &metrics);
+        assert!(!completions[0].is_told());
+        assert!(results.put(piece(3, 2), Err(late.into())));
+        tell_all(&mut results, &metrics);
+        let delivery = |index| {
+            let slot = Slot {
+                index,
+                timestamp_ms: 0,
+                key_size: -1,
+                value_size: -1,
+            };
+            let result = Delivery::new(completions[0].clone(), slot).wait();
+            result.map(|metadata| metadata.offset()).ok()
+        };
+        let offsets: Vec<_> = (0..10).map(|index| delivery(index).flatten()).collect();
+        let told =
+            [40, 41, 42, -1, -1, 70, 71, 72, 73, 74].map(|offset| (offset > 0).then_some(offset));
+        assert_eq!(offsets, told);
+        let counted = (metrics.delivered.total(), metrics.failed.total());
+        assert_eq!(counted, (8, 2));
     }
 
     #[test]
     fn one_thread_tells_at_a_time_and_sees_to_what_comes_meanwhile() {
         let (mut results, completions) = opened(2);
         let metrics = Metrics::default();
-        assert!(results.put(0, 1, acked()));
+        assert!(results.put(whole(0, 1), acked()));
         let first = results.next().expect("its turn");
-        assert!(!results.put(0, 1, acked()), "it is being told");
-        assert!(results.put(1, 1, acked()));
+        assert!(!results.put(whole(0, 1), acked()), "it is being told");
+        assert!(results.put(whole(1, 1), acked()));
         assert!(results.next().is_none(), "two threads tell");
         assert_eq!(results.untold().count(), 2, "a flush waits for it");
         first.tell(&metrics);
@@ -229,7 +338,7 @@ mod tests {
     fn a_batch_that_was_lost_is_in_nobodys_way() {
         let (mut results, completions) = opened(2);
         let metrics = Metrics::default();
-        assert!(results.put(1, 1, acked()));
+        assert!(results.put(whole(1, 1), acked()));
         let error = Error::new(ErrorKind::Closed, "lost");
         assert!(completions[0].resolve(Err(error.into())));
         tell_all(&mut results, &metrics);

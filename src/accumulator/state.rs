@@ -14,7 +14,7 @@ use super::batch::{Batch, OpenBatch};
 #[cfg(test)]
 use super::coverage;
 use super::ready::ReadyQueue;
-use super::results::Results;
+use super::results::{Piece, Results};
 use super::sequence::{Current, REMEMBERED, Sequences};
 use crate::error::Error;
 use crate::sync::Arc;
@@ -81,10 +81,9 @@ pub(crate) struct State {
 /// A batch that was sent.
 pub(crate) struct Flight {
     pub(crate) ordinal: u64,
-    pub(crate) place: u64,
+    pub(crate) piece: Piece,
     pub(crate) created: Instant,
     pub(crate) attempts: u32,
-    pub(crate) records: u32,
     pub(crate) bytes: usize,
     pub(crate) base_sequence: i32,
     /// See [`Batch::is_adrift`].
@@ -339,10 +338,9 @@ impl State {
         }
         self.flights.push_back(Flight {
             ordinal: batch.ordinal,
-            place: batch.place,
+            piece: batch.piece(),
             created: batch.created,
             attempts: batch.attempts + 1,
-            records: batch.records,
             bytes: batch.capacity(),
             base_sequence: batch.stamp.base_sequence,
             is_adrift: false,

@@ -256,6 +256,7 @@ pub(crate) fn acknowledged(base_offset: i64, log_append_time_ms: i64) -> Acknowl
     Acknowledged {
         base_offset: known(base_offset),
         log_append_time_ms: known(log_append_time_ms),
+        ..Acknowledged::default()
     }
 }
 

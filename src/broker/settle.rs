@@ -2,6 +2,7 @@
 //! go back.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use super::outcome::{Decision, End, Facts, Policy, acknowledged, decide};
 use super::{Broker, Core};
@@ -10,7 +11,7 @@ use crate::accumulator::ended::GivenUp;
 use crate::accumulator::ready::Token;
 use crate::accumulator::state::Verdict;
 use crate::config::Acks;
-use crate::delivery::Failure;
+use crate::delivery::{Acknowledged, Failure};
 use crate::error::Error;
 use crate::survive::survive;
 use crate::sync::Arc;
@@ -111,17 +112,11 @@ impl Settle {
         let now = time::now();
         match decide(end, &facts, &self.policy, (now, time::jitter()), &place) {
             Decision::Deliver => {
-                // A broker that only recognised the batch does not know its place any more.
-                let told = reply.filter(|reply| reply.error.is_ok());
-                let (offset, time) =
-                    told.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
-                // Where the records keep their own times, a broker that recognises a batch answers
-                // with the greatest of them (UnifiedLog.append), as if it were the append time.
-                let is_own = batch.attempts > 1 && time == batch.max_timestamp_ms();
-                let time = if is_own { -1 } else { time };
-                partition.settled(batch, Ok(acknowledged(offset, time)));
+                let told = self.acknowledgement(&batch, reply, now);
+                partition.settled(batch, Ok(told));
             }
             Decision::Fail { refresh, error } => {
+                let error = error.with_attempts(batch.attempts);
                 let records = reply.map_or_else(Vec::new, |reply| {
                     record_errors(reply, batch.records, &error)
                 });
@@ -171,6 +166,27 @@ impl Settle {
                 }
                 log::debug!("out of sequence: {error}");
             }
+        }
+    }
+
+    fn acknowledgement(
+        &self,
+        batch: &Batch,
+        reply: Option<&ProducePartitionResponse>,
+        now: Instant,
+    ) -> Acknowledged {
+        // A broker that only recognised the batch does not know its place any more.
+        let told = reply.filter(|reply| reply.error.is_ok());
+        let (offset, time) = told.map_or((-1, -1), |r| (r.base_offset, r.log_append_time_ms));
+        // Where the records keep their own times, a broker that recognises a batch answers with the
+        // greatest of them (UnifiedLog.append), as if it were the append time.
+        let is_own = batch.attempts > 1 && time == batch.max_timestamp_ms();
+        let time = if is_own { -1 } else { time };
+        Acknowledged {
+            attempts: batch.attempts,
+            broker_id: self.broker.id(),
+            latency: now.saturating_duration_since(batch.created),
+            ..acknowledged(offset, time)
         }
     }
 

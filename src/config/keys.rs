@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::security_keys::SECURITY_KEYS;
 use crate::config::value::{INT_MAX, Setting};
-use crate::config::{Acks, Config, foreign, suggest};
+use crate::config::{Acks, Config, foreign, suggest, topic};
 use crate::error::{Error, ErrorKind};
 use crate::partitioner::PartitionerChoice;
 
@@ -56,7 +56,7 @@ pub(super) fn find(key: &str) -> Option<Treatment> {
         .map(|(_, treatment)| *treatment)
 }
 
-fn unknown(setting: &Setting<'_>) -> Error {
+pub(super) fn unknown(setting: &Setting<'_>) -> Error {
     let key = setting.key;
     let wrong = |message: String| Error::new(ErrorKind::Config, message);
     if let Some(advice) = foreign::advice(key) {
@@ -107,7 +107,6 @@ pub(super) const fn ignored(why: &'static str) -> Treatment {
     Ignored { fine: &[], why }
 }
 
-const NO_COMPRESSION_LEVEL: Treatment = ignored("this version does not compress");
 const NO_SAMPLES: Treatment = ignored("metrics here are counters and are not sampled");
 
 /// Everything but `ssl.*` and `sasl.*`.
@@ -125,13 +124,10 @@ pub(super) static KEYS: &[Key] = &[
     }),
     ("retries", Read(read_retries)),
     ("acks", Read(read_acks)),
-    ("compression.type", Refused {
-        fine: &["none"],
-        why: "this version does not compress; leave it out or set it to none",
-    }),
-    ("compression.gzip.level", NO_COMPRESSION_LEVEL),
-    ("compression.lz4.level", NO_COMPRESSION_LEVEL),
-    ("compression.zstd.level", NO_COMPRESSION_LEVEL),
+    ("compression.type", read!(compression, s => topic::read_compression(s)?)),
+    ("compression.gzip.level", Read(read_gzip_level)),
+    ("compression.lz4.level", Read(read_lz4_level)),
+    ("compression.zstd.level", Read(read_zstd_level)),
     ("batch.size", read!(batch_size, s => s.size(0..=INT_MAX)?)),
     ("partitioner.adaptive.partitioning.enable", Ignored {
         fine: &["false"],
@@ -221,6 +217,8 @@ pub(super) static KEYS: &[Key] = &[
     }),
     // Java's producer has no such thing; this is librdkafka's name.
     ("enable.gapless.guarantee", read!(gapless, s => s.boolean()?)),
+    // Java's producer only blocks.
+    ("full.buffer.policy", read!(full_buffer, s => topic::read_full_buffer(s)?)),
     // Java's producer always allows it; this is librdkafka's name.
     ("allow.auto.create.topics", read!(allow_auto_create_topics, s => s.boolean()?)),
 ];
@@ -238,6 +236,8 @@ static FAMILIES: &[Key] = &[
         "metrics.context.",
         ignored("it is for metrics reporters, which are classes of Java"),
     ),
+    // Settings of one topic; Java's producer has none.
+    ("topic.", Read(Config::read_topic)),
 ];
 
 fn read_acks(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
@@ -265,6 +265,24 @@ fn read_retries(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error>
 
 fn read_max_in_flight(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
     config.max_in_flight = setting.size(1..=INT_MAX)?;
+    Ok(())
+}
+
+fn read_gzip_level(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    config.levels.gzip = match setting.integer(-1..=9)? {
+        0 => return Err(setting.wrong("is no level: 1 to 9, or -1 for the default, 6")),
+        level => level as i32,
+    };
+    Ok(())
+}
+
+fn read_lz4_level(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    config.levels.lz4 = setting.integer(1..=17)? as i32;
+    Ok(())
+}
+
+fn read_zstd_level(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    config.levels.zstd = setting.integer(-131_072..=22)? as i32;
     Ok(())
 }
 

@@ -13,21 +13,26 @@ mod security;
 mod security_keys;
 mod setters;
 mod suggest;
+mod topic;
 mod validate;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::compress::{Compression, Levels};
 use crate::error::Error;
 use crate::partitioner::PartitionerChoice;
 
 pub(crate) use address::Address;
 pub(crate) use security::{PemSource, SaslConfig, Secret, TlsConfig, TlsVersions};
 pub use security::{SecurityProtocol, TlsVersion};
+pub use topic::{FullBuffer, TopicConfig};
+pub(crate) use topic::{TopicRule, TopicRules};
 use value::Setting;
 
 /// The settings of a producer.
@@ -86,6 +91,10 @@ pub struct Config {
     pub(crate) sasl: Option<SaslConfig>,
     pub(crate) idempotence: bool,
     pub(crate) gapless: bool,
+    pub(crate) compression: Compression,
+    pub(crate) levels: Levels,
+    pub(crate) full_buffer: FullBuffer,
+    topics: BTreeMap<String, TopicConfig>,
     chosen: Chosen,
     warnings: Vec<String>,
 }
@@ -181,6 +190,10 @@ impl Config {
             sasl: None,
             idempotence: false,
             gapless: false,
+            compression: Compression::None,
+            levels: Levels::default(),
+            full_buffer: FullBuffer::Block,
+            topics: BTreeMap::new(),
             chosen: Chosen::default(),
             warnings: Vec::new(),
         }

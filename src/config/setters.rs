@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Acks, Config};
+use crate::compress::Compression;
+use crate::config::{Acks, Config, FullBuffer};
 use crate::partitioner::{Partitioner, PartitionerChoice};
 
 /// Delivery: what counts as delivered, and how long that may take.
@@ -196,6 +197,16 @@ impl Config {
         self
     }
 
+    /// What a send does when the buffer is full. [`topic`](Self::topic) chooses for one topic.
+    ///
+    /// Defaults to [`FullBuffer::Block`], as Java always does.
+    ///
+    /// As text: `full.buffer.policy`, which Java does not have.
+    pub fn full_buffer(mut self, policy: FullBuffer) -> Self {
+        self.full_buffer = policy;
+        self
+    }
+
     /// How many bytes a record, and the batches of one request together, may take.
     ///
     /// Brokers have limits of their own (`message.max.bytes`, a topic's `max.message.bytes`); raise
@@ -206,6 +217,53 @@ impl Config {
     /// Java's name: `max.request.size`.
     pub fn max_request_size(mut self, bytes: usize) -> Self {
         self.max_request_size = bytes;
+        self
+    }
+}
+
+/// Compression.
+impl Config {
+    /// How batches are compressed, whole, on the way to the broker.
+    ///
+    /// It costs time on the threads that send, and spares network and the brokers' disks. A batch
+    /// that would grow is sent as it is. [`topic`](Self::topic) chooses for one topic.
+    ///
+    /// Defaults to [`Compression::None`], as in Java.
+    ///
+    /// Java's name: `compression.type`.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// How hard gzip tries: 1 (fast) to 9 (small), -1 for its default, 6.
+    ///
+    /// Defaults to -1, as in Java.
+    ///
+    /// Java's name: `compression.gzip.level`.
+    pub fn gzip_level(mut self, level: i32) -> Self {
+        self.levels.gzip = level;
+        self
+    }
+
+    /// How hard lz4 tries. There is one way here, Java's default; another level is a warning.
+    ///
+    /// Defaults to 9, as in Java.
+    ///
+    /// Java's name: `compression.lz4.level`.
+    pub fn lz4_level(mut self, level: i32) -> Self {
+        self.levels.lz4 = level;
+        self
+    }
+
+    /// How hard zstd tries: -7 (fast) to 4 (small). What Java takes beyond counts as the nearest of
+    /// these, with a warning.
+    ///
+    /// Defaults to 3, as in Java. On log lines, 1 is faster and no larger.
+    ///
+    /// Java's name: `compression.zstd.level`.
+    pub fn zstd_level(mut self, level: i32) -> Self {
+        self.levels.zstd = level;
         self
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::compress::{Levels, ZSTD_LEVELS};
 use crate::config::value::INT_MAX;
 use crate::config::{Acks, Config, SaslConfig, TlsVersions, keys};
 use crate::error::{Error, ErrorKind};
@@ -22,6 +23,8 @@ impl Config {
     pub(crate) fn validate(mut self) -> Result<Self, Error> {
         self.check_servers()?;
         self.settle_sizes()?;
+        self.check_topics()?;
+        self.settle_levels()?;
         self.check_times()?;
         self.settle_delivery_timeout()?;
         self.settle_backoffs();
@@ -92,6 +95,30 @@ impl Config {
             if bytes == Some(0) {
                 return Err(wrong(format!("{key}: 0 is no size for a buffer")));
             }
+        }
+        Ok(())
+    }
+
+    fn settle_levels(&mut self) -> Result<(), Error> {
+        let Levels { gzip, lz4, zstd } = self.levels;
+        if gzip != -1 && !(1..=9).contains(&gzip) {
+            return Err(wrong(format!(
+                "compression.gzip.level: {gzip} is no level: 1 to 9, or -1 for the default, 6"
+            )));
+        }
+        if lz4 != Levels::default().lz4 {
+            self.warn(format!(
+                "compression.lz4.level: {lz4} counts as 9, the only one that this producer has"
+            ));
+            self.levels.lz4 = Levels::default().lz4;
+        }
+        if !ZSTD_LEVELS.contains(&zstd) {
+            let (least, most) = (*ZSTD_LEVELS.start(), *ZSTD_LEVELS.end());
+            self.levels.zstd = zstd.clamp(least, most);
+            self.warn(format!(
+                "compression.zstd.level: {zstd} counts as {}: this producer has {least} to {most}",
+                self.levels.zstd
+            ));
         }
         Ok(())
     }

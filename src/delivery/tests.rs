@@ -58,6 +58,7 @@ fn acknowledged(base_offset: Option<i64>, log_append_time_ms: Option<i64>) -> Re
     Ok(Acknowledged {
         base_offset,
         log_append_time_ms,
+        ..Acknowledged::default()
     })
 }
 

@@ -63,7 +63,7 @@ fn delivery(completion: &Arc<Completion>, index: u32) -> Delivery {
 fn delivered() -> Resolution {
     Ok(Acknowledged {
         base_offset: Some(OFFSET),
-        log_append_time_ms: None,
+        ..Acknowledged::default()
     })
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use milena::mock::Api;
-use milena::{Acks, ErrorKind, LongSerializer, Outcome, Record, StringSerializer};
+use milena::{Acks, ErrorKind, LongSerializer, Outcome, Record, StringSerializer, TimestampType};
 
 use crate::support::{
     NOT_ENOUGH_REPLICAS, SOON, all_delivered, cluster, config, delivered, failed, plain, produced,
@@ -17,7 +17,7 @@ use crate::support::{
 
 #[test]
 fn a_delivery_tells_where_the_record_is() {
-    let cluster = cluster(1, 2);
+    let cluster = cluster(2, 2);
     let producer = plain(&cluster);
     delivered(&send(&producer, 1, "first"));
     let record = Record::to("t").partition(1).key("key").value("second");
@@ -27,6 +27,11 @@ fn a_delivery_tells_where_the_record_is() {
     assert_eq!(
         (metadata.key_size(), metadata.value_size()),
         (Some(3), Some(6))
+    );
+    assert_eq!(metadata.timestamp_type(), TimestampType::CreateTime);
+    assert_eq!(
+        (metadata.attempts(), metadata.broker_id()),
+        (1, cluster.leader("t", 1))
     );
     assert_eq!(cluster.records("t", 1)[1].timestamp_ms, 77);
 }
@@ -40,6 +45,7 @@ fn the_time_is_the_brokers_where_the_topic_says_so() {
     let logged = cluster.records("t", 0)[0].timestamp_ms;
     assert!(logged > 77, "the mock kept the producer's time");
     assert_eq!(metadata.timestamp_ms(), logged);
+    assert_eq!(metadata.timestamp_type(), TimestampType::LogAppendTime);
 }
 
 #[test]

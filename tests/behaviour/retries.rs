@@ -22,7 +22,7 @@ fn fail_once(script: impl FnOnce(On<'_>)) -> (Error, MockCluster) {
     let producer = with_acks_all(&cluster, 0);
     script(cluster.on(Api::Produce).partition("t", 0));
     let error = failed(&send(&producer, 0, "v"));
-    assert_eq!(produced(&cluster).len(), 1);
+    assert_eq!((produced(&cluster).len(), error.attempts()), (1, 1));
     (error, cluster)
 }
 
@@ -104,9 +104,15 @@ fn retries_count_the_requests_that_follow_the_first() {
         error.to_string().contains("given up after 4 attempts"),
         "{error}"
     );
+    assert_eq!(error.attempts(), 4);
     cluster.on(Api::Produce).times(3).error(NOT_ENOUGH_REPLICAS);
-    delivered(&send(&producer, 0, "v"));
+    let start = Instant::now();
+    let metadata = delivered(&send(&producer, 0, "v"));
     assert_eq!(produced(&cluster).len(), 8);
+    assert_eq!((metadata.attempts(), metadata.broker_id()), (4, 1));
+    // Three pauses of 5 ms, less 20 %, which double.
+    let pauses = Duration::from_millis(4 + 8 + 16);
+    assert!((pauses..=start.elapsed()).contains(&metadata.latency()));
 }
 
 /// An attempt whose fate is unknown is not forgotten by a later one that was refused.
@@ -156,6 +162,7 @@ fn with_every_broker_down_a_record_fails_in_time_and_says_why() {
         (error.kind(), error.outcome()),
         (ErrorKind::TimedOut, Outcome::NotWritten)
     );
+    assert_eq!(error.attempts(), 0);
     let text = error.to_string();
     assert!(text.contains("delivery.timeout.ms = 300 ms"), "{text}");
     assert!(

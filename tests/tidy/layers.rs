@@ -5,14 +5,15 @@ use super::{Source, hold};
 
 /// A layer, its modules, and the layers that they may import. A file belongs to the longest module
 /// that begins its path, and may import from that one too.
-const LAYERS: [[&str; 3]; 14] = [
+const LAYERS: [[&str; 3]; 15] = [
     ["base", "survive sync time", "base"],
     ["codes", "wire/codes", ""],
     ["wire", "wire", "codes"],
+    ["compress", "compress", "base"],
     [
         "facts",
         "error process record delivery callbacks latch config partitioner",
-        "base codes facts",
+        "base codes compress facts",
     ],
     ["conn", "conn", "base codes wire facts"],
     [
@@ -20,29 +21,33 @@ const LAYERS: [[&str; 3]; 14] = [
         "cluster serializer metrics",
         "base codes wire facts",
     ],
-    ["accumulator", "accumulator", "base codes wire facts view"],
+    [
+        "accumulator",
+        "accumulator",
+        "base codes wire compress facts view",
+    ],
     ["txn", "txn", "base codes wire facts conn view accumulator"],
     [
         "broker",
         "broker",
-        "base codes wire facts conn view accumulator txn",
+        "base codes wire compress facts conn view accumulator txn",
     ],
     [
         "top",
         "cluster/updater cluster/identity expiry shutdown producer typed guide",
-        "base codes wire facts conn view accumulator txn broker top",
+        "base codes wire compress facts conn view accumulator txn broker top",
     ],
-    ["mock", "mock", "base codes wire"],
-    ["fuzzing", "fuzzing", "base codes wire facts conn"],
+    ["mock", "mock", "base codes wire compress"],
+    ["fuzzing", "fuzzing", "base codes wire compress facts conn"],
     [
         "sim",
         "sim",
-        "base codes wire facts conn view accumulator broker top",
+        "base codes wire compress facts conn view accumulator broker top",
     ],
     [
         "models",
         "models",
-        "base codes wire facts conn view accumulator broker top",
+        "base codes wire compress facts conn view accumulator broker top",
     ],
 ];
 

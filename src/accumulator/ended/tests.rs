@@ -126,7 +126,7 @@ fn the_answer_of_an_abandoned_batch_is_not_lost() {
     ] {
         let (mut bench, batch) = bench_with(Next, is_idempotent);
         let given_up = bench.state.give_up(None, &bench.rules, |_| unreachable!());
-        assert!(matches!(given_up.sent[..], [Sent::OnWire(_, 1, 2)]));
+        assert!(matches!(given_up.sent[..], [Sent::OnWire(_, 1)]));
         assert_eq!(bench.stages(), ["abandoned"]);
         assert!(bench.end_only(batch, verdict).is_some(), "it is sent again");
         assert_eq!(bench.stages().concat(), left);

@@ -36,10 +36,11 @@ impl Partition {
         let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
         let batches: Vec<_> = given_up.batches().collect();
         for batch in &batches {
-            let error = error.clone().with_outcome(batch.outcome());
-            state
-                .results
-                .put(batch.place, batch.records, Err(Failure::from(error)));
+            let error = error
+                .clone()
+                .with_outcome(batch.outcome())
+                .with_attempts(batch.attempts);
+            state.results.put(batch.piece(), Err(Failure::from(error)));
         }
         batches
     }

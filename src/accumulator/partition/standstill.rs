@@ -27,7 +27,7 @@ impl Standstill {
             (Some(queue), _) => format!("waiting to be sent again to broker {}", queue.broker_id()),
         };
         let error = Error::new(kind, format!("{what}; {phase}; attempts: {attempts}"));
-        let error = error.with_outcome(outcome);
+        let error = error.with_outcome(outcome).with_attempts(attempts);
         match trouble.or_else(|| self.last_error.clone()) {
             Some(cause) => error.with_cause(cause),
             None => error,

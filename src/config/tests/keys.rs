@@ -44,8 +44,12 @@ fn every_key_of_javas_producer_is_used_warned_about_or_refused() {
 }
 
 #[test]
-fn no_key_is_known_beyond_javas_but_two_of_librdkafkas() {
-    let others = ["allow.auto.create.topics", "enable.gapless.guarantee"];
+fn no_key_is_known_beyond_javas_but_those_named_here() {
+    let others = [
+        "allow.auto.create.topics",
+        "enable.gapless.guarantee",
+        "full.buffer.policy",
+    ];
     for (key, _) in KEYS.iter().chain(SECURITY_KEYS) {
         let is_java = JAVA.iter().any(|(name, ..)| name == key);
         assert!(is_java || others.contains(key), "{key}");
@@ -197,10 +201,10 @@ const JAVA: &[(&str, &str, Outcome)] = &[
     ("buffer.memory.allocation.strategy", "7", Warned),
     ("retries", "1", Used),
     ("acks", "all", Used),
-    ("compression.type", "zstd", Refused),
-    ("compression.gzip.level", "7", Warned),
-    ("compression.lz4.level", "7", Warned),
-    ("compression.zstd.level", "7", Warned),
+    ("compression.type", "zstd", Used),
+    ("compression.gzip.level", "7", Used),
+    ("compression.lz4.level", "9", Used),
+    ("compression.zstd.level", "3", Used),
     ("batch.size", "1", Used),
     ("partitioner.adaptive.partitioning.enable", "7", Warned),
     ("partitioner.availability.timeout.ms", "7", Warned),

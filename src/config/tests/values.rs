@@ -235,3 +235,69 @@ fn partitioners_of_java_that_exist_here_pass() {
     let error = refusal("partitioner.class", "com.example.Mine");
     assert!(error.contains("com.example.Mine") && error.contains("RoundRobinPartitioner"));
 }
+
+#[test]
+fn settings_of_one_topic_hold_there_instead_of_the_producers() {
+    let text = "bootstrap.servers=a:1
+        compression.type=lz4
+        topic.a.b.compression.type=NONE
+        topic.log.full.buffer.policy=drop-oldest";
+    let rules = Config::from_properties(text).unwrap().topic_rules();
+    let of = |topic| (rules.of(topic).compression, rules.of(topic).full_buffer);
+    assert_eq!(of("x"), (Compression::Lz4, FullBuffer::Block));
+    assert_eq!(of("a.b"), (Compression::None, FullBuffer::Block));
+    assert_eq!(of("log"), (Compression::Lz4, FullBuffer::DropOldest));
+}
+
+#[test]
+fn a_codec_a_level_and_a_policy_that_do_not_exist_are_refused() {
+    for (key, value, said) in [
+        (
+            "compression.type",
+            "brotli",
+            "not one of none, gzip, snappy",
+        ),
+        ("topic.t.compression.type", "lz5", "not one of none, gzip"),
+        (
+            "full.buffer.policy",
+            "wait",
+            "not one of block, fail, drop-",
+        ),
+        ("topic.t.linger.ms", "5", "unknown setting"),
+        ("topic.a b.compression.type", "lz4", "contains ' '"),
+        ("compression.gzip.level", "0", "is no level: 1 to 9, or -1"),
+        ("compression.gzip.level", "10", "is out of range: -1 to 9"),
+        (
+            "compression.zstd.level",
+            "23",
+            "out of range: -131072 to 22",
+        ),
+        ("compression.lz4.level", "18", "is out of range: 1 to 17"),
+    ] {
+        let refused = refusal(key, value);
+        assert!(refused.contains(said), "{refused}");
+    }
+    let error = config().gzip_level(0).validate().unwrap_err();
+    assert!(error.to_string().starts_with("compression.gzip.level: 0"));
+}
+
+#[test]
+fn a_level_that_no_codec_here_has_counts_as_the_nearest() {
+    let config = with("compression.zstd.level", "19").lz4_level(12);
+    let config = config.validate().unwrap();
+    assert_eq!((config.levels.zstd, config.levels.lz4), (4, 9));
+    let [lz4, zstd] = config.warnings() else {
+        panic!("{:?}", config.warnings())
+    };
+    assert!(lz4.starts_with("compression.lz4.level: 12 counts as 9"));
+    assert!(zstd.starts_with("compression.zstd.level: 19 counts as 4"));
+}
+
+#[cfg(not(feature = "zstd"))]
+#[test]
+fn a_codec_that_is_not_built_in_is_an_error_that_names_the_feature() {
+    let error = with("topic.t.compression.type", "zstd").validate();
+    let text = error.unwrap_err().to_string();
+    assert!(text.starts_with("topic.t.compression.type: zstd is not built in"));
+    assert!(text.contains("its feature zstd"), "{text}");
+}

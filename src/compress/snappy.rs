@@ -1,0 +1,88 @@
+//! Snappy, in the framing of Java's producer ("xerial"): a header, then blocks of 32 KiB, each
+//! behind its length. Every consumer reads it; some producers send a single block without frame.
+
+use super::{CodecError, Compression};
+
+/// Snappy's table.
+#[derive(Default)]
+pub(super) struct Encoder(Option<Box<snap::raw::Encoder>>);
+
+const MAGIC: &[u8] = b"\x82SNAPPY\0";
+/// The version of the framing, and the oldest version whose readers can read it.
+const VERSIONS: &[u8] = &[0, 0, 0, 1, 0, 0, 0, 1];
+/// The bytes of a block before they are compressed.
+const BLOCK_LEN: usize = 32 * 1024;
+const LENGTH_LEN: usize = 4;
+
+impl Encoder {
+    pub(super) fn compress(&mut self, records: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
+        let snappy = self
+            .0
+            .get_or_insert_with(|| Box::new(snap::raw::Encoder::new()));
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(VERSIONS);
+        for block in records.chunks(BLOCK_LEN) {
+            let at = out.len();
+            let start = at + LENGTH_LEN;
+            out.resize(start + snap::raw::max_compress_len(block.len()), 0);
+            let len = snappy.compress(block, &mut out[start..]);
+            let len = len.map_err(|_| CodecError::Failed(Compression::Snappy))?;
+            // A block grows by a sixth at most, so that its length fits.
+            out[at..start].copy_from_slice(&(len as u32).to_be_bytes());
+            out.truncate(start + len);
+        }
+        Ok(())
+    }
+}
+
+/// Reads the framing, or else a single block.
+pub(super) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, CodecError> {
+    let mut out = Vec::new();
+    let Some(rest) = bytes.strip_prefix(MAGIC) else {
+        read_block(bytes, limit, &mut out)?;
+        return Ok(out);
+    };
+    let Some((version, rest)) = rest.split_first_chunk::<4>() else {
+        return Err(corrupt("ends within the header"));
+    };
+    if i32::from_be_bytes(*version) < 1 {
+        return Err(corrupt("unknown version"));
+    }
+    // The oldest version that reads it is for readers older than this one.
+    let Some((_, mut rest)) = rest.split_first_chunk::<4>() else {
+        return Err(corrupt("ends within the header"));
+    };
+    while !rest.is_empty() {
+        let Some((length, behind)) = rest.split_first_chunk::<LENGTH_LEN>() else {
+            return Err(corrupt("ends within a length"));
+        };
+        let Some((block, behind)) = behind.split_at_checked(u32::from_be_bytes(*length) as usize)
+        else {
+            return Err(corrupt("ends within a block"));
+        };
+        read_block(block, limit, &mut out)?;
+        rest = behind;
+    }
+    Ok(out)
+}
+
+fn read_block(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    let at = out.len();
+    let len = snap::raw::decompress_len(block).map_err(|_| corrupt("not a snappy block"))?;
+    if len > limit - at {
+        return Err(CodecError::TooLarge { limit });
+    }
+    out.resize(at + len, 0);
+    let read = snap::raw::Decoder::new().decompress(block, &mut out[at..]);
+    if read.ok() != Some(len) {
+        return Err(corrupt("not a snappy block"));
+    }
+    Ok(())
+}
+
+const fn corrupt(what: &'static str) -> CodecError {
+    CodecError::Corrupt {
+        compression: Compression::Snappy,
+        what,
+    }
+}
