@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::Version;
 use super::cluster::Cluster;
-use super::process::{run, tail};
+use super::process::{java, run, tail};
 use super::read::{Consumed, Isolation, records_in};
 use super::{home, once};
 
@@ -79,6 +80,16 @@ pub(crate) fn run_python(program: &str, arguments: &[&str]) -> Result<String, St
     finish(
         Command::new(python())
             .arg("-B")
+            .arg(source(program))
+            .args(arguments),
+    )
+}
+
+/// Runs a program of tests/readers with Kafka's newest jars to its end, and gives what it printed,
+/// as `run_python` does.
+pub(crate) fn run_java(program: &str, arguments: &[&str]) -> Result<String, String> {
+    finish(
+        java(Version::V4_3_1, "ERROR")
             .arg(source(program))
             .args(arguments),
     )
