@@ -12,6 +12,8 @@ mod failover;
 mod kafka;
 #[path = "kafka/load.rs"]
 mod load;
+#[path = "kafka/matrix/mod.rs"]
+mod matrix;
 #[path = "kafka/millions.rs"]
 mod millions;
 #[path = "kafka/mistakes/mod.rs"]
@@ -20,5 +22,7 @@ mod mistakes;
 mod old_brokers;
 #[path = "kafka/partitions.rs"]
 mod partitions;
+#[path = "kafka/serializers.rs"]
+mod serializers;
 #[path = "kafka/smoke.rs"]
 mod smoke;

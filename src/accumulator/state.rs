@@ -71,7 +71,13 @@ pub(crate) struct State {
     pub(super) rests_until: Option<Instant>,
     /// When its broker last took a batch.
     pub(super) taken: Option<Instant>,
-    next_ordinal: u64,
+    pub(super) next_ordinal: u64,
+    /// The size, before compression, of the largest batch that a broker has taken.
+    pub(crate) taken_max: usize,
+    /// Not later than any deadline of a batch that waits here.
+    pub(super) deadline: Option<Instant>,
+    /// What a batch may grow to, after one was refused as too large.
+    pub(super) size_max: Option<usize>,
     ticket: u64,
     pub(super) announced: Announced,
     pub(crate) last_error: Option<Error>,
@@ -85,8 +91,11 @@ pub(crate) struct Flight {
     pub(crate) ordinal: u64,
     pub(crate) piece: Piece,
     pub(crate) created: Instant,
+    pub(super) deadline: Option<Instant>,
     pub(crate) attempts: u32,
     pub(crate) bytes: usize,
+    /// See [`Batch::plain_len`].
+    pub(super) plain_len: usize,
     pub(crate) base_sequence: i32,
     /// See [`Batch::is_adrift`].
     pub(super) is_adrift: bool,
@@ -223,8 +232,22 @@ impl State {
     fn on_wire_max(&self, rules: &Rules) -> usize {
         match rules.is_idempotent {
             true => rules.on_wire_max.min(self.sequences.on_wire_max()),
+            false if self.is_untried() => 1,
             false => rules.on_wire_max,
         }
+    }
+
+    /// A batch that is larger than any that was taken may have to be split. Without sequences,
+    /// nothing may be on the wire behind it then: it would overtake the halves.
+    fn is_untried(&self) -> bool {
+        let mut on_wire = self.flights.iter().map(|flight| flight.plain_len);
+        on_wire.any(|len| len > self.taken_max) || self.next_len() > Some(self.taken_max)
+    }
+
+    /// What a batch may grow to.
+    pub(crate) fn batch_size(&self, rules: &Rules) -> usize {
+        self.size_max
+            .map_or(rules.batch_size, |max| max.min(rules.batch_size))
     }
 
     fn may_stamp(&self, rules: &Rules, conditions: Conditions) -> bool {
@@ -276,6 +299,10 @@ impl State {
             Due::At(at) if at > now => return Take::Nothing,
             Due::At(_) | Due::Now => {}
         }
+        if self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            // Nothing is sent after its deadline; the expiry thread sees to it.
+            return Take::Nothing;
+        }
         if self.next_len().is_none_or(|len| len > room) {
             self.announced = Announced::Due;
             return Take::NoRoom;
@@ -307,6 +334,14 @@ impl State {
         waiting
             .or_else(queued)
             .or_else(|| self.open.as_ref().map(OpenBatch::len))
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        match (self.waiting(), self.queue.front()) {
+            (Some(index), _) => self.flights[index].deadline,
+            (None, Some(batch)) => batch.deadline,
+            (None, None) => self.open.as_ref()?.deadline,
+        }
     }
 
     fn resend(&mut self, index: usize) -> Option<Batch> {
@@ -343,8 +378,10 @@ impl State {
             ordinal: batch.ordinal,
             piece: batch.piece(),
             created: batch.created,
+            deadline: batch.deadline,
             attempts: batch.attempts + 1,
             bytes: batch.capacity(),
+            plain_len: batch.plain_len,
             base_sequence: batch.stamp.base_sequence,
             is_adrift: false,
             stage: Stage::OnWire,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::security_keys::SECURITY_KEYS;
+use crate::config::serializers::read_serializer;
 use crate::config::value::{INT_MAX, Setting};
 use crate::config::{Acks, Config, foreign, partitions, suggest, topic};
 use crate::error::{Error, ErrorKind};
@@ -108,6 +109,11 @@ pub(super) const fn ignored(why: &'static str) -> Treatment {
 
 const NO_SAMPLES: Treatment = ignored("metrics here are counters and are not sampled");
 
+const UTF_8: Treatment = Refused {
+    fine: &["UTF-8", "UTF8"],
+    why: "text is written in UTF-8: leave it out, or write a serializer for Producer::typed",
+};
+
 /// Everything but `ssl.*` and `sasl.*`.
 #[rustfmt::skip] // one key, one line, as far as it goes
 pub(super) static KEYS: &[Key] = &[
@@ -160,6 +166,10 @@ pub(super) static KEYS: &[Key] = &[
     ("max.in.flight.requests.per.connection", Read(read_max_in_flight)),
     ("key.serializer", Read(read_serializer)),
     ("value.serializer", Read(read_serializer)),
+    // Java's StringSerializer and UUIDSerializer read these three.
+    ("key.serializer.encoding", UTF_8),
+    ("value.serializer.encoding", UTF_8),
+    ("serializer.encoding", UTF_8),
     ("socket.connection.setup.timeout.ms", read!(connection_setup_timeout, s => {
         s.millis(i64::MAX)?
     })),
@@ -172,7 +182,8 @@ pub(super) static KEYS: &[Key] = &[
     ("partitioner.class", Read(partitions::read_partitioner)),
     ("interceptor.classes", Refused {
         fine: &[""],
-        why: "interceptors are classes of Java, which this producer cannot run",
+        why: "interceptors are classes of Java, which this producer cannot run; Config::interceptor \
+              takes interceptors in Rust",
     }),
     ("security.protocol", Read(Config::read_security_protocol)),
     ("security.providers", Refused {
@@ -270,19 +281,4 @@ fn read_lz4_level(config: &mut Config, setting: &Setting<'_>) -> Result<(), Erro
 fn read_zstd_level(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
     config.levels.zstd = setting.integer(-131_072..=22)? as i32;
     Ok(())
-}
-
-fn read_serializer(_: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
-    match class_name(setting.value) {
-        "ByteArraySerializer" | "StringSerializer" => Ok(()),
-        _ => Err(setting.wrong(
-            "is a class of Java, which this producer cannot run: records take bytes and strings, \
-             and Producer::typed takes serializers in Rust",
-        )),
-    }
-}
-
-/// A class's name without its package.
-fn class_name(class: &str) -> &str {
-    class.rsplit('.').next().unwrap_or(class)
 }

@@ -54,10 +54,18 @@ impl Partition {
     /// What `record` would find. A batch that is full for it leaves.
     fn open_for(self: &Arc<Self>, record: &Record<'_>, timestamp_ms: i64) -> Open {
         let mut state = self.state.lock();
-        let size = self.shared.rules.batch_size;
+        let size = state.batch_size(&self.shared.rules);
         match &state.open {
             None => Open::No,
-            Some(open) if open.accepts(open.encoded_len(record, timestamp_ms), size) => Open::Room,
+            Some(open)
+                if open.accepts(
+                    open.encoded_len(record, timestamp_ms),
+                    record.deadline,
+                    size,
+                ) =>
+            {
+                Open::Room
+            }
             Some(_) => {
                 state.hurry();
                 self.unlock_and_tell(state);

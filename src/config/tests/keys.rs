@@ -49,6 +49,9 @@ fn no_key_is_known_beyond_javas_but_those_named_here() {
         "allow.auto.create.topics",
         "enable.gapless.guarantee",
         "full.buffer.policy",
+        "key.serializer.encoding",
+        "serializer.encoding",
+        "value.serializer.encoding",
     ];
     for (key, _) in KEYS.iter().chain(SECURITY_KEYS) {
         let is_java = JAVA.iter().any(|(name, ..)| name == key);
