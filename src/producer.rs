@@ -424,6 +424,7 @@ impl Producer {
                 let batches = Queues {
                     view: &view,
                     record,
+                    timestamp_ms: record.timestamp_ms.unwrap_or(now_ms),
                     batch_size: config.batch_size,
                 };
                 let seen = TopicView {
