@@ -195,8 +195,8 @@
 //! # Serializers
 //!
 //! A [`Record`] takes bytes and text. [`Producer::typed`] puts serializers in front of a producer,
-//! as `key.serializer` and `value.serializer` do in Java. The stock ones have Java's names and write
-//! Java's bytes:
+//! as `key.serializer` and `value.serializer` do in Java. The stock ones have Java's names and
+//! write Java's bytes:
 //!
 //! - [`BytesSerializer`] takes `[u8]` and `Vec<u8>` (Java's for `byte[]`, `ByteBuffer` and
 //!   `Bytes`), [`StringSerializer`] `str` and `String`.
