@@ -106,7 +106,7 @@ pub use config::{Acks, Config, FullBuffer, SecurityProtocol, TlsVersion, TopicCo
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use error::{Error, ErrorKind, Outcome};
 pub use metrics::MetricsSnapshot;
-pub use partitioner::{PartitionQuery, Partitioner};
+pub use partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 pub use producer::{Producer, TrySendError};
 pub use record::Record;
 pub use serializer::{

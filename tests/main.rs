@@ -43,6 +43,8 @@ mod oracle;
 mod ordering;
 #[path = "behaviour/panics.rs"]
 mod panics;
+#[path = "behaviour/partitions.rs"]
+mod partitions;
 #[path = "behaviour/process.rs"]
 mod process;
 #[path = "behaviour/proxy.rs"]

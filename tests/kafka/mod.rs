@@ -34,6 +34,7 @@ mod ports;
 mod process;
 mod properties;
 mod read;
+pub(crate) mod readers;
 mod version;
 
 pub(crate) use admin::Acl;
@@ -42,6 +43,7 @@ pub(crate) use cluster::Cluster;
 pub(crate) use dump::DumpedBatch;
 pub(crate) use properties::{Listener, USERS};
 pub(crate) use read::{Consumed, Isolation};
+pub(crate) use readers::Reader;
 pub(crate) use version::Version;
 
 /// Polls until `condition` gives a value; panics with `what` when `limit` has passed.

@@ -254,21 +254,6 @@ fn text_is_utf_8_and_another_encoding_is_refused() {
 }
 
 #[test]
-fn partitioners_of_java_that_exist_here_pass() {
-    let package = "org.apache.kafka.clients.producer";
-    let class = |value: &str| with("partitioner.class", value).partitioner;
-    assert!(matches!(class(""), PartitionerChoice::Default));
-    let default = format!("{package}.internals.DefaultPartitioner");
-    assert!(matches!(class(&default), PartitionerChoice::Default));
-    let round_robin = format!("{package}.RoundRobinPartitioner");
-    assert!(matches!(class(&round_robin), PartitionerChoice::RoundRobin));
-    let typed = config().round_robin().partitioner;
-    assert!(matches!(typed, PartitionerChoice::RoundRobin));
-    let error = refusal("partitioner.class", "com.example.Mine");
-    assert!(error.contains("com.example.Mine") && error.contains("RoundRobinPartitioner"));
-}
-
-#[test]
 fn settings_of_one_topic_hold_there_instead_of_the_producers() {
     let text = "bootstrap.servers=a:1
         compression.type=lz4
