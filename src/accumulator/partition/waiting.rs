@@ -1,6 +1,6 @@
 //! What waits in the partitions of a topic, as the partitioner that goes by bytes asks for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Partition;
 use crate::accumulator::batch::lone_size;
@@ -33,7 +33,8 @@ impl Batches for Queues<'_> {
 
     fn open(&self, partition: i32) -> Open {
         let found = self.partition(partition);
-        found.map_or(Open::No, |partition| partition.open_for(self.sizes().0))
+        let (bytes, deadline) = (self.sizes().0, self.record.deadline);
+        found.map_or(Open::No, |partition| partition.open_for(bytes, deadline))
     }
 
     fn waiting(&self, partition: i32) -> u32 {
@@ -49,12 +50,12 @@ impl Batches for Queues<'_> {
 
 impl Partition {
     /// Whether a record of about `bytes` would begin a new batch. The open one leaves then.
-    fn open_for(self: &Arc<Self>, bytes: usize) -> Open {
+    fn open_for(self: &Arc<Self>, bytes: usize, deadline: Option<Instant>) -> Open {
         let mut state = self.state.lock();
-        let size = self.shared.rules.batch_size;
+        let size = state.batch_size(&self.shared.rules);
         match &state.open {
             None => Open::No,
-            Some(open) if open.accepts(bytes, size) => Open::Room,
+            Some(open) if open.accepts(bytes, deadline, size) => Open::Room,
             Some(_) => {
                 state.hurry();
                 self.unlock_and_tell(state);
