@@ -8,10 +8,11 @@
 //! 6. [Time limits](#time-limits)
 //! 7. [Threads](#threads)
 //! 8. [Settings from Java's files](#settings-from-javas-files)
-//! 9. [Security](#security)
-//! 10. [Shutting down](#shutting-down)
-//! 11. [Reading errors](#reading-errors)
-//! 12. [Tests without Kafka](#tests-without-kafka)
+//! 9. [Serializers](#serializers)
+//! 10. [Security](#security)
+//! 11. [Shutting down](#shutting-down)
+//! 12. [Reading errors](#reading-errors)
+//! 13. [Tests without Kafka](#tests-without-kafka)
 //!
 //! # Delivery guarantees
 //!
@@ -229,6 +230,24 @@
 //! `batch.size=65536`, socket buffers that the system sizes, and records without a key, which go to
 //! the partitions in turn, one by one.
 //!
+//! # Serializers
+//!
+//! A [`Record`] takes bytes and text. [`Producer::typed`] puts serializers in front of a producer,
+//! as `key.serializer` and `value.serializer` do in Java. The stock ones have Java's names and
+//! write Java's bytes:
+//!
+//! - [`BytesSerializer`] takes `[u8]` and `Vec<u8>` (Java's for `byte[]`, `ByteBuffer` and
+//!   `Bytes`), [`StringSerializer`] `str` and `String`.
+//! - [`BooleanSerializer`] takes `bool`, [`ShortSerializer`] `i16`, [`IntegerSerializer`] `i32`,
+//!   [`LongSerializer`] `i64`, [`FloatSerializer`] `f32`, [`DoubleSerializer`] `f64`.
+//! - [`UuidSerializer`] takes `[u8; 16]` and writes text, as Java does; [`VoidSerializer`] takes
+//!   `()` and writes null.
+//! - [`ListSerializer`] takes `[T]` and `Vec<T>`; with [`NullableSerializer`], entries may be null.
+//!
+//! For types of your own, implement [`Serialize`]: the example `json` does so for everything that
+//! serde knows. [`ConfluentSerializer`] puts the id of a schema in front. A serializer that fails
+//! or panics fails its record alone, with [`ErrorKind::Application`].
+//!
 //! # Security
 //!
 //! ```
@@ -383,4 +402,9 @@ use crate::error::{Error, ErrorKind, Outcome};
 use crate::partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 use crate::producer::Producer;
 use crate::record::Record;
+use crate::serializer::{
+    BooleanSerializer, BytesSerializer, ConfluentSerializer, DoubleSerializer, FloatSerializer,
+    IntegerSerializer, ListSerializer, LongSerializer, NullableSerializer, Serialize,
+    ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
+};
 use crate::shutdown::CloseReport;
