@@ -10,6 +10,7 @@ use std::fmt;
 use std::mem::size_of;
 use std::time::Duration;
 
+use crate::accumulator::partition::Queues;
 use crate::accumulator::topic::View;
 use crate::accumulator::{Accumulator, Wait};
 use crate::broker::{Brokers, Core};
@@ -352,13 +353,32 @@ impl Producer {
     }
 
     fn append(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
+        let appended = self.append_until(record, wait);
+        let (Err(error), Some(deadline)) = (&appended, record.deadline) else {
+            return appended;
+        };
+        let what = match error.kind() {
+            ErrorKind::BufferFull => "room in the buffer",
+            ErrorKind::TimedOut => "metadata of its topic",
+            _ => return appended,
+        };
+        if deadline > time::now() {
+            return appended;
+        }
+        let topic = record.topic;
+        let message = format!("record for {topic}: its deadline passed while it waited for {what}");
+        Err(Error::new(ErrorKind::TimedOut, message))
+    }
+
+    fn append_until(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
         let Handle { core, expiry, .. } = &*self.0;
         let now_ms = time::wall_clock_ms();
         self.check_open(now_ms)?;
         core.accumulator.check_size(record)?;
+        wait.end_by(record.deadline);
         let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
         loop {
-            let (view, partition) = self.place(record, wait)?;
+            let (view, partition) = self.place(record, now_ms, wait)?;
             let partition = &view.partitions[partition as usize];
             let appended = core
                 .accumulator
@@ -367,7 +387,10 @@ impl Producer {
                 continue;
             };
             if is_first {
-                expiry.arm();
+                match record.deadline {
+                    Some(_) => expiry.arm_at_once(),
+                    None => expiry.arm(),
+                }
                 // Nothing waited for a leader when the last metadata came, so nobody asked for
                 // more.
                 if view.available.len() < view.partitions.len() || partition.needs_view() {
@@ -387,19 +410,33 @@ impl Producer {
     }
 
     /// The partition that a record goes to, which the view has.
-    fn place(&self, record: &Record<'_>, wait: &mut Wait) -> Result<(Arc<View>, i32), Error> {
+    fn place(
+        &self,
+        record: &Record<'_>,
+        now_ms: i64,
+        wait: &mut Wait,
+    ) -> Result<(Arc<View>, i32), Error> {
+        let config = &self.0.core.config;
         let (topic, view) = self.topic_for(record, wait)?;
         let partition = match record.partition {
             Some(partition) => partition,
             None => {
+                let batches = Queues {
+                    view: &view,
+                    record,
+                    batch_size: config.batch_size,
+                };
                 let seen = TopicView {
                     topic: record.topic,
                     count: view.partitions.len() as u32,
                     available: &view.available,
-                    next: &topic.next,
+                    near: &view.near,
+                    turns: &topic.turns,
+                    batches: &batches,
+                    now_ms,
                 };
-                let partitioner = &self.0.core.config.partitioner;
-                partitioner.choose(&seen, record.key, record.value)?
+                let partitioning = &config.partitioning;
+                partitioning.choose(&seen, record.key, record.value)?
             }
         };
         let view = match has_partition(&view, partition) {

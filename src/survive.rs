@@ -30,18 +30,34 @@ pub(crate) fn survive_once<T>(
     }
 }
 
+/// Runs code of the application on the application's own thread; a panic becomes what it said.
+pub(crate) fn caught<T>(turn: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(turn)).map_err(|panic| {
+        let text = text(&*panic).to_owned();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            // A value that panics when it is dropped: it is not.
+            std::mem::forget(panic);
+        }
+        text
+    })
+}
+
 fn tell(who: Option<String>, panic: Box<dyn Any + Send>) {
     let told = catch_unwind(AssertUnwindSafe(move || {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         if let Some(who) = who {
-            log::error!("{who} panicked: {}", text.unwrap_or("no message"));
+            log::error!("{who} panicked: {}", text(&*panic));
         }
     }));
     if let Err(panic) = told {
         // The logger is what panics, or the panic's own value when it is dropped: it is not.
         std::mem::forget(panic);
     }
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("no message")
 }
 
 /// Panics in the threads of one producer, where tests want them.
@@ -99,16 +115,29 @@ mod tests {
     #[test]
     fn a_panic_ends_the_turn_and_not_the_thread() {
         assert_eq!(survive("a turn", || 5), Some(5));
-        let panics: [Box<dyn Any + Send>; 3] = [
-            Box::new("why"),
-            Box::new(String::from("why")),
-            Box::new(PanicsAgain),
-        ];
-        for panic in panics {
+        for panic in panics() {
             assert_eq!(
                 survive("a turn", || std::panic::resume_unwind(panic)),
                 None::<()>
             );
         }
+    }
+
+    #[test]
+    fn a_panic_that_is_caught_tells_what_it_said() {
+        assert_eq!(caught(|| 5), Ok(5));
+        let [text, owned, other] = panics();
+        let said = |panic| caught(|| std::panic::resume_unwind(panic)).map(|()| ());
+        assert_eq!(said(text), Err("why".into()));
+        assert_eq!(said(owned), Err("why".into()));
+        assert_eq!(said(other), Err("no message".into()));
+    }
+
+    fn panics() -> [Box<dyn Any + Send>; 3] {
+        [
+            Box::new("why"),
+            Box::new(String::from("why")),
+            Box::new(PanicsAgain),
+        ]
     }
 }

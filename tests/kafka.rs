@@ -18,5 +18,9 @@ mod millions;
 mod mistakes;
 #[path = "kafka/old_brokers.rs"]
 mod old_brokers;
+#[path = "kafka/partitions.rs"]
+mod partitions;
+#[path = "kafka/serializers.rs"]
+mod serializers;
 #[path = "kafka/smoke.rs"]
 mod smoke;

@@ -7,10 +7,12 @@ mod foreign;
 mod jaas;
 mod keys;
 mod network;
+mod partitions;
 mod properties;
 mod read_security;
 mod security;
 mod security_keys;
+mod serializers;
 mod setters;
 mod suggest;
 mod topic;
@@ -27,7 +29,7 @@ use std::time::Duration;
 use crate::compress::{Compression, Levels};
 use crate::error::Error;
 use crate::interceptor::Registered;
-use crate::partitioner::PartitionerChoice;
+use crate::partitioner::Partitioning;
 
 pub(crate) use address::Address;
 pub(crate) use security::{PemSource, SaslConfig, Secret, TlsConfig, TlsVersions};
@@ -86,7 +88,7 @@ pub struct Config {
     pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) close_timeout: Duration,
-    pub(crate) partitioner: PartitionerChoice,
+    pub(crate) partitioning: Partitioning,
     pub(crate) interceptors: Vec<Registered>,
     pub(crate) security_protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
@@ -112,6 +114,7 @@ struct Chosen {
     retries: bool,
     client_id: bool,
     delivery_timeout: bool,
+    adaptive: bool,
     reconnect_backoff: bool,
     reconnect_backoff_max: bool,
     /// `ssl.enabled.protocols`
@@ -186,7 +189,7 @@ impl Config {
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
             close_timeout: Duration::from_secs(30),
-            partitioner: PartitionerChoice::Default,
+            partitioning: Partitioning::DEFAULT,
             interceptors: Vec::new(),
             security_protocol: SecurityProtocol::Plaintext,
             tls: TlsConfig::default(),

@@ -1,12 +1,10 @@
 //! The typed setters of delivery, batches and pauses, each with its default and what it trades.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::compress::Compression;
 use crate::config::{Acks, Config, FullBuffer};
 use crate::interceptor::{Interceptor, Registered};
-use crate::partitioner::{Partitioner, PartitionerChoice};
 
 /// Delivery: what counts as delivered, and how long that may take.
 impl Config {
@@ -265,32 +263,6 @@ impl Config {
     /// Java's name: `compression.zstd.level`.
     pub fn zstd_level(mut self, level: i32) -> Self {
         self.levels.zstd = level;
-        self
-    }
-}
-
-/// Partitions.
-impl Config {
-    /// Lets the application choose the partition of every record that does not name one.
-    ///
-    /// Defaults to murmur2 of the key over all partitions, as in Java, so that both put a key into
-    /// the same partition; records without a key go in turn to the partitions that have a leader.
-    ///
-    /// Java's name: `partitioner.class`, which takes `RoundRobinPartitioner` here and no other
-    /// class.
-    pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
-        self.partitioner = PartitionerChoice::Custom(Arc::new(partitioner));
-        self
-    }
-
-    /// Puts all records into the partitions in turn, whatever their keys.
-    ///
-    /// It spreads load evenly when few keys have most records, and gives up the order of the
-    /// records of one key.
-    ///
-    /// Java's name: `partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner`.
-    pub fn round_robin(mut self) -> Self {
-        self.partitioner = PartitionerChoice::RoundRobin;
         self
     }
 }

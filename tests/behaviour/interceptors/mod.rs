@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use milena::{
     Acknowledgement, ErrorKind, Headers, InterceptError, InterceptedRecord, Interceptor, Outcome,
-    Producer, Record, Serialize, SerializeError, StringSerializer,
+    Producer, Record, Serialize, SerializeError, Serialized, StringSerializer,
 };
 
 use crate::support::{SOON, cluster, config, delivered, eventually, failed, producer, values};
@@ -169,7 +169,7 @@ impl Serialize<str> for Fails {
         _topic: &str,
         _headers: &mut Headers<'_>,
         _value: &'v str,
-    ) -> Result<Option<std::borrow::Cow<'v, [u8]>>, SerializeError> {
+    ) -> Result<Option<Serialized<'v>>, SerializeError> {
         Err("a bug of the serializer".into())
     }
 }
@@ -242,10 +242,14 @@ fn each_way_to_send_shows_and_tells_each_record_once() {
     let failing = producer.typed((), Fails);
     failed(&failing.send(to().header("own", "1"), (), "v"));
     failed(&failing.try_send(to(), (), "v").expect("its delivery fails"));
+    let callback = notes.clone();
+    failing.send_with(to(), (), "v", move |_| callback.add("callback".into()));
     settle(&producer);
     let told = [
         r#"spy told ("t", None) ["own=1"] Application"#,
         r#"spy told ("t", None) [] Application"#,
+        r#"spy told ("t", None) [] Application"#,
+        "callback",
     ];
     assert_eq!(notes.take(), told);
 }
