@@ -206,9 +206,9 @@ impl State {
     /// Nobody waits for ever while his topic and his broker give back what they hold. Say all of it
     /// is back. Then no share of his is used up, and he is served or stands first; if he stands
     /// first, nobody younger is given anything, and of those who are older each is served once or
-    /// leaves. So the memory that is given back from then on stays free until it is enough, which it
-    /// is once he is alone: no record is larger than the limit. Who waits behind his own broker
-    /// waits for it alone: it gets nothing more until he is served.
+    /// leaves. So what is given back from then on stays free until it is enough, which it is at
+    /// last: no record is larger than the limit. Who waits behind his own broker waits for that
+    /// alone, and it gets nothing more until he is served.
     ///
     /// What others hold may not come back, because they are as dead as their broker. Then those who
     /// stand first for a record that is larger than what a dead broker leaves (1/17) wait until

@@ -119,8 +119,8 @@ fn a_dead_broker_leaves_room_for_what_goes_elsewhere() {
     }
 }
 
-/// Nothing of `t` leaves, and several threads want to send more of it: `u`, at the same broker, does
-/// not notice.
+/// Nothing of `t` leaves, and several threads want to send more of it: `u`, at the same broker,
+/// does not notice.
 #[test]
 fn a_noisy_topic_leaves_room_for_a_quiet_one() {
     let cluster = two_topics(1);

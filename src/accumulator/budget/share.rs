@@ -2,9 +2,9 @@
 //! counters.
 //!
 //! The limits are those of Choudhury and Hahne for the queues of a switch ("Dynamic queue length
-//! thresholds for shared-memory packet switches"): so many times what is free now. One that is
-//! alone may take most of the buffer, and still leaves something; the more are greedy, the less each
-//! has, and nobody configures anything.
+//! thresholds for shared-memory packet switches"): so many times what is free now. Whoever is alone
+//! may take most of the buffer, and still leaves something; the more are greedy, the less each has,
+//! and nobody configures anything.
 //!
 //! Three limits, since one would not do. Were a topic's limit no wider than that of a topic at one
 //! broker, then what waits for a dead broker would use up the topic's share, and its partitions
