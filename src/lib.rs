@@ -73,6 +73,7 @@ mod expiry;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guide;
+mod interceptor;
 mod latch;
 mod metrics;
 #[cfg(feature = "mock")]
@@ -105,6 +106,7 @@ pub use compress::Compression;
 pub use config::{Acks, Config, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig};
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use error::{Error, ErrorKind, Outcome};
+pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};
 pub use metrics::MetricsSnapshot;
 pub use partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 pub use producer::{Producer, TrySendError};

@@ -1,6 +1,7 @@
 //! The producer: the index of what it can do.
 
 mod handle;
+mod intercept;
 mod resume;
 mod topics;
 mod try_send;
@@ -20,6 +21,7 @@ use crate::conn::{Connector, Interrupt};
 use crate::delivery::{Deliveries, Delivery, RecordMetadata};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
+use crate::interceptor::Chain;
 use crate::latch::Latch;
 use crate::metrics::MetricsSnapshot;
 use crate::partitioner::TopicView;
@@ -30,6 +32,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::time::{self, Deadline};
 
 use handle::Handle;
+use intercept::HandedOver;
 use topics::has_partition;
 pub use try_send::TrySendError;
 
@@ -66,6 +69,7 @@ impl Producer {
         let config = config.validate()?;
         let connector = Connector::new(&config)?;
         let callbacks = Arc::new(CallbackQueue::default());
+        let interceptors = Chain::new(&config.interceptors);
         let accumulator = Accumulator::new(&config, callbacks.clone());
         let core = Arc::new(Core {
             metrics: accumulator.metrics().clone(),
@@ -83,6 +87,7 @@ impl Producer {
             callbacks.clone(),
             expiry.clone(),
             interrupt.clone(),
+            interceptors.clone(),
         );
         let updater = Updater::new(core.clone(), interrupt);
         let (time_keeper, kept) = (expiry.clone(), core.clone());
@@ -98,6 +103,7 @@ impl Producer {
             core,
             callbacks,
             expiry,
+            interceptors,
             is_closed,
             shutdown,
         })))
@@ -120,7 +126,7 @@ impl Producer {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn send(&self, record: Record<'_>) -> Delivery {
-        let sent = self.append(&record, &mut self.patience());
+        let sent = self.hand_over(&record, 0, &mut self.patience()).sent;
         sent.unwrap_or_else(|error| self.failed(record.topic, error))
     }
 
@@ -145,22 +151,16 @@ impl Producer {
     where
         F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     {
-        let mut wait = self.patience();
         let bytes = size_of::<F>() + CALLBACK_OVERHEAD;
-        let here = self.0.callbacks.process.check_at(time::wall_clock_ms());
-        let delivery = match here.and_then(|()| self.0.core.accumulator.reserve(bytes, &mut wait)) {
-            Ok(grant) => {
-                let sent = self.append(&record, &mut wait);
-                let delivery = sent.unwrap_or_else(|error| self.failed(record.topic, error));
-                let run = Box::new(move |result| {
-                    callback(result);
-                    drop(grant);
-                });
-                return delivery.attach(run);
-            }
-            Err(error) => self.failed(record.topic, error),
-        };
-        delivery.on_done(callback);
+        let HandedOver { sent, grant } = self.hand_over(&record, bytes, &mut self.patience());
+        let delivery = sent.unwrap_or_else(|error| self.failed(record.topic, error));
+        match grant {
+            Some(grant) => delivery.attach(Box::new(move |result| {
+                callback(result);
+                drop(grant);
+            })),
+            None => delivery.on_done(callback),
+        }
     }
 
     /// Like [`send`](Self::send), but never waits.
@@ -180,8 +180,9 @@ impl Producer {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn try_send<'a>(&self, record: Record<'a>) -> Result<Delivery, TrySendError<'a>> {
-        self.append(&record, &mut Wait::No("try_send does not wait"))
-            .map_err(|error| TrySendError::new(record, error))
+        let mut wait = Wait::No("try_send does not wait");
+        let sent = self.hand_over(&record, 0, &mut wait).sent;
+        sent.map_err(|error| TrySendError::new(record, error))
     }
 
     /// Sends many records; [`Deliveries::wait_all`] gives their results in the same order, one
@@ -346,7 +347,7 @@ impl Producer {
     }
 
     /// A delivery that has failed already.
-    pub(crate) fn failed(&self, topic: &str, error: Error) -> Delivery {
+    fn failed(&self, topic: &str, error: Error) -> Delivery {
         self.0.core.metrics.failed.add(1);
         Delivery::failed(topic, error, &self.0.callbacks)
     }
@@ -372,10 +373,7 @@ impl Producer {
     fn append_until(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
         let Handle { core, expiry, .. } = &*self.0;
         let now_ms = time::wall_clock_ms();
-        self.0.callbacks.process.check_at(now_ms)?;
-        if self.0.is_closed.load(Ordering::Acquire) {
-            return Err(Error::closed());
-        }
+        self.check_open(now_ms)?;
         core.accumulator.check_size(record)?;
         wait.end_by(record.deadline);
         let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
@@ -403,6 +401,14 @@ impl Producer {
         }
     }
 
+    fn check_open(&self, now_ms: i64) -> Result<(), Error> {
+        self.0.callbacks.process.check_at(now_ms)?;
+        match self.0.is_closed.load(Ordering::Acquire) {
+            true => Err(Error::closed()),
+            false => Ok(()),
+        }
+    }
+
     /// The partition that a record goes to, which the view has.
     fn place(
         &self,
@@ -418,6 +424,7 @@ impl Producer {
                 let batches = Queues {
                     view: &view,
                     record,
+                    timestamp_ms: record.timestamp_ms.unwrap_or(now_ms),
                     batch_size: config.batch_size,
                 };
                 let seen = TopicView {

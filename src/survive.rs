@@ -2,18 +2,29 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs `turn`; `None` if it panicked, which is logged as what happened to `who`.
 ///
 /// What is behind a lock is consistent whenever something may panic, and a batch that is dropped on
 /// the way tells its records and its partition. What else a turn changes, its caller resets.
 pub(crate) fn survive<T>(who: &str, turn: impl FnOnce() -> T) -> Option<T> {
+    survive_once(&AtomicBool::new(false), || who.into(), turn)
+}
+
+/// The same for a turn of many, of whose panics only the first is logged.
+pub(crate) fn survive_once<T>(
+    is_logged: &AtomicBool,
+    who: impl FnOnce() -> String,
+    turn: impl FnOnce() -> T,
+) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(turn)) {
         Ok(value) => Some(value),
         // The model checker tells what it has found by a panic; a model's own carry nothing.
         Err(panic) if cfg!(model) && !panic.is::<()>() => std::panic::resume_unwind(panic),
         Err(panic) => {
-            tell(who, panic);
+            let is_first = !is_logged.swap(true, Ordering::Relaxed);
+            tell(is_first.then(who), panic);
             None
         }
     }
@@ -31,9 +42,11 @@ pub(crate) fn caught<T>(turn: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn tell(who: &str, panic: Box<dyn Any + Send>) {
+fn tell(who: Option<String>, panic: Box<dyn Any + Send>) {
     let told = catch_unwind(AssertUnwindSafe(move || {
-        log::error!("{who} panicked: {}", text(&*panic));
+        if let Some(who) = who {
+            log::error!("{who} panicked: {}", text(&*panic));
+        }
     }));
     if let Err(panic) = told {
         // The logger is what panics, or the panic's own value when it is dropped: it is not.

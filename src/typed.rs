@@ -82,7 +82,7 @@ impl<K, V> TypedProducer<K, V> {
     ) -> Delivery {
         match self.write(&record, key, value) {
             Ok(written) => self.producer.send(written.complete(record)),
-            Err(error) => self.producer.failed(record.topic(), error),
+            Err(error) => self.producer.failed_unseen(&record, error),
         }
     }
 
@@ -114,7 +114,7 @@ impl<K, V> TypedProducer<K, V> {
         match self.write(&record, key, value) {
             Ok(written) => self.producer.send_with(written.complete(record), callback),
             Err(error) => {
-                let failed = self.producer.failed(record.topic(), error);
+                let failed = self.producer.failed_unseen(&record, error);
                 failed.on_done(callback);
             }
         }
@@ -146,7 +146,7 @@ impl<K, V> TypedProducer<K, V> {
     ) -> Result<Delivery, TrySendError<'v>> {
         let written = match self.write(&record, key, value) {
             Ok(written) => written,
-            Err(error) => return Ok(self.producer.failed(record.topic(), error)),
+            Err(error) => return Ok(self.producer.failed_unseen(&record, error)),
         };
         let sent = self.producer.try_send(written.complete(record.clone()));
         // What was sent borrows what was written; what comes back is what came in.

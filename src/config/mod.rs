@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use crate::compress::{Compression, Levels};
 use crate::error::Error;
+use crate::interceptor::Registered;
 use crate::partitioner::Partitioning;
 
 pub(crate) use address::Address;
@@ -88,6 +89,7 @@ pub struct Config {
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) close_timeout: Duration,
     pub(crate) partitioning: Partitioning,
+    pub(crate) interceptors: Vec<Registered>,
     pub(crate) security_protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<SaslConfig>,
@@ -188,6 +190,7 @@ impl Config {
             receive_buffer_bytes: None,
             close_timeout: Duration::from_secs(30),
             partitioning: Partitioning::DEFAULT,
+            interceptors: Vec::new(),
             security_protocol: SecurityProtocol::Plaintext,
             tls: TlsConfig::default(),
             sasl: None,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::compress::Compression;
 use crate::config::{Acks, Config, FullBuffer};
+use crate::interceptor::{Interceptor, Registered};
 
 /// Delivery: what counts as delivered, and how long that may take.
 impl Config {
@@ -262,6 +263,20 @@ impl Config {
     /// Java's name: `compression.zstd.level`.
     pub fn zstd_level(mut self, level: i32) -> Self {
         self.levels.zstd = level;
+        self
+    }
+}
+
+/// Interceptors.
+impl Config {
+    /// Adds an interceptor behind those that were added before: it sees each record before it is
+    /// sent, and is told what became of it.
+    ///
+    /// Defaults to none. Each record then costs one callback more.
+    ///
+    /// Java's name: `interceptor.classes`, which takes classes of Java and is refused here.
+    pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
+        self.interceptors.push(Registered::new(interceptor));
         self
     }
 }
