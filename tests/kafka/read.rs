@@ -86,7 +86,7 @@ impl Cluster {
         // By default a large batch comes alone in an answer, which takes long with many of them.
         let options = ["--consumer-property", "max.partition.fetch.bytes=5000000"];
         let base = ["--include", topics, "--timeout-ms", "60000"];
-        self.console(&[base, options].concat(), n)
+        self.console(&[&base[..], &options].concat(), n)
     }
 
     fn console(&self, options: &[&str], n: usize) -> Vec<Consumed> {
