@@ -13,6 +13,7 @@
 //! 11. [Shutting down](#shutting-down)
 //! 12. [Reading errors](#reading-errors)
 //! 13. [Tests without Kafka](#tests-without-kafka)
+//! 14. [Interceptors](#interceptors)
 //!
 //! # Delivery guarantees
 //!
@@ -155,7 +156,7 @@
 //!   needs, and grows up to `batch.size`; it is given back before the results are shown, or, if its
 //!   time passed while a connection had it, when that connection lets it go;
 //! - callbacks given to [`send_with`](Producer::send_with), with what they capture, until they have
-//!   run.
+//!   run, and what [interceptors](#interceptors) are still to be told.
 //!
 //! So thousands of partitions with a record now and then need a KiB each, and callbacks that are
 //! slower than the cluster slow down the senders instead of piling up. It does not count deliveries
@@ -393,12 +394,44 @@
 //! Leaders that move, brokers that stop, slow and silent ones, answers that are cut or make no
 //! sense: the module `mock` of the documentation, built with that feature, has all of it, and says
 //! what the mock does not do as a real broker does.
+//!
+//! # Interceptors
+//!
+//! What a company wants of all its records (a trace header, a count of failures, no secrets in a
+//! topic) goes into an [`Interceptor`], once, and not into every place that sends:
+//!
+//! ```
+//! # let cluster = milena::mock::MockCluster::start(1);
+//! use milena::{Config, ErrorKind, Producer, Record};
+//! use milena::{InterceptError, InterceptedRecord, Interceptor};
+//!
+//! #[derive(Debug)]
+//! struct NoSecrets;
+//!
+//! impl Interceptor for NoSecrets {
+//!     fn on_send(&self, record: &mut InterceptedRecord<'_>) -> Result<(), InterceptError> {
+//!         match record.value() {
+//!             Some(value) if value.starts_with(b"secret") => Err("it is a secret".into()),
+//!             _ => Ok(()),
+//!         }
+//!     }
+//! }
+//!
+//! let producer = Producer::new(Config::new(cluster.bootstrap()).interceptor(NoSecrets))?;
+//! let refused = producer.send(Record::to("orders").value("secret")).wait().unwrap_err();
+//! assert_eq!(refused.kind(), ErrorKind::Application);
+//! # Ok::<(), milena::Error>(())
+//! ```
+//!
+//! They run behind serializers and before the partitioner. Java's `interceptor.classes` is refused:
+//! it names classes of Java.
 
 #![allow(unused_imports, reason = "the links of the documentation need them")]
 
 use crate::config::{Acks, Config};
 use crate::delivery::{Delivery, RecordMetadata};
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::interceptor::Interceptor;
 use crate::partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 use crate::producer::Producer;
 use crate::record::Record;

@@ -37,7 +37,7 @@ mod hostile;
 mod idempotence;
 #[path = "behaviour/idle.rs"]
 mod idle;
-#[path = "behaviour/interceptors.rs"]
+#[path = "behaviour/interceptors/mod.rs"]
 mod interceptors;
 #[path = "behaviour/leaders.rs"]
 mod leaders;
