@@ -189,7 +189,8 @@
 //! would do harm, such as `transactional.id`, is an error. Defaults are Kafka's, with these
 //! exceptions: `acks`, `retries` and `enable.idempotence` as above, `linger.ms=0`,
 //! `batch.size=65536`, socket buffers that the system sizes, and records without a key, which go to
-//! the partitions in turn, one by one.
+//! the partitions in turn, one by one. [All settings](settings), with their defaults here and in
+//! Java and with librdkafka's names for them, are on a page of their own.
 //!
 //! # Security
 //!
@@ -345,3 +346,6 @@ use crate::error::{Error, ErrorKind, Outcome};
 use crate::producer::Producer;
 use crate::record::Record;
 use crate::shutdown::CloseReport;
+
+#[doc = include_str!("guide/settings.md")]
+pub mod settings {}

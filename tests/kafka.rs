@@ -18,5 +18,7 @@ mod millions;
 mod mistakes;
 #[path = "kafka/old_brokers.rs"]
 mod old_brokers;
+#[path = "kafka/settings.rs"]
+mod settings;
 #[path = "kafka/smoke.rs"]
 mod smoke;

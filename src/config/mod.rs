@@ -2,10 +2,15 @@
 //! settings.
 
 mod address;
+#[cfg(test)]
+mod effective;
 mod file;
 mod foreign;
 mod jaas;
+#[cfg(test)]
+mod java;
 mod keys;
+mod librdkafka;
 mod network;
 mod properties;
 mod read_security;

@@ -1,6 +1,7 @@
 //! The settings that a topic may have for itself.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::compress::Compression;
 use crate::config::value::Setting;
@@ -42,6 +43,13 @@ const POLICIES: [(&str, FullBuffer); 4] = [
     ("drop-newest", FullBuffer::DropNewest),
     ("drop-oldest", FullBuffer::DropOldest),
 ];
+
+impl fmt::Display for FullBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = POLICIES.iter().find(|(_, policy)| policy == self);
+        f.write_str(name.map_or("", |(name, _)| name))
+    }
+}
 
 /// Settings of one topic, which hold there instead of the producer's.
 ///

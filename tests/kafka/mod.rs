@@ -64,6 +64,15 @@ pub(crate) fn home() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kafka")
 }
 
+/// What the program `tests/kafka/java/NAME.java` prints, with the jars of a version.
+pub(crate) fn java_program(version: Version, name: &str) -> String {
+    let mut java = process::java(version, "OFF");
+    java.arg(source(&format!("java/{name}.java")));
+    let place = home().join(format!("{name}-{}", std::process::id()));
+    let printed = process::run(&mut java, &place, Duration::from_secs(120)).expect(name);
+    String::from_utf8(printed).expect("a program prints UTF-8")
+}
+
 /// A file of the rig's own sources.
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -114,12 +114,15 @@ fn other_clients_names_are_answered_with_javas() {
     for (key, part) in [
         ("metadata.broker.list", "Java's is bootstrap.servers"),
         ("queue.buffering.max.ms", "Java's is linger.ms"),
-        ("message.timeout.ms", "Java's is delivery.timeout.ms"),
+        ("message.timeout.ms", "default 300000 there, 120000 here"),
         ("request.required.acks", "Java's is acks"),
         ("message.max.bytes", "Java's is max.request.size"),
         ("message.send.max.retries", "Java's is retries"),
-        ("queue.buffering.max.kbytes", "buffer.memory, in bytes"),
-        ("queue.buffering.max.messages", "buffer.memory"),
+        (
+            "queue.buffering.max.kbytes",
+            "in bytes, not KiB; default 1 GiB",
+        ),
+        ("queue.buffering.max.messages", "bytes instead of messages"),
         ("compression.codec", "Java's is compression.type"),
         ("sasl.mechanisms", "Java's is sasl.mechanism"),
         ("sasl.username", "sasl.jaas.config"),
@@ -129,6 +132,7 @@ fn other_clients_names_are_answered_with_javas() {
             "enable.ssl.certificate.verification",
             "ssl.truststore.location",
         ),
+        ("partitioner", "the same key goes to another partition"),
         ("block.on.buffer.full", "max.block.ms"),
         ("statistics.interval.ms", "leave it out"),
     ] {

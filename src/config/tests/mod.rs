@@ -5,6 +5,7 @@ mod jaas;
 mod keys;
 mod properties;
 mod security;
+mod table;
 mod validate;
 mod values;
 
