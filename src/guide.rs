@@ -192,6 +192,19 @@
 //! the partitions in turn, one by one. [All settings](settings), with their defaults here and in
 //! Java and with librdkafka's names for them, are on a page of their own.
 //!
+//! [`Config::explain`] tells what a program's settings come to: each value with the line, setter or
+//! other setting that it comes from, and what works against each other. `cargo run --example
+//! explain -- FILE` does so for a file:
+//!
+//! ```
+//! use milena::Config;
+//!
+//! let config = Config::new("localhost:9092").idempotence(true);
+//! let text = config.explain().to_string();
+//! let acks = text.lines().find(|line| line.starts_with("acks ")).unwrap();
+//! assert!(acks.ends_with("because of enable.idempotence=true"));
+//! ```
+//!
 //! # Security
 //!
 //! ```

@@ -3,12 +3,14 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::config::{Config, PemSource, TlsVersions};
+use crate::config::{Config, PemSource, SaslConfig, TlsVersions};
 use crate::partitioner::PartitionerChoice;
 
 /// A setting that this producer works with, its value, and what differs from Java's.
 pub(super) type Effective = (&'static str, fn(&Config) -> String, &'static str);
 
+/// The one setting without a name as text, in ms too.
+pub(super) const CLOSE_TIMEOUT: &str = "Config::close_timeout";
 /// Nothing is set.
 pub(super) const NOTHING: &str = "(none)";
 /// What is never shown.
@@ -74,12 +76,14 @@ pub(super) static EFFECTIVE: &[Effective] = &[
         true => "https".into(),
         false => NOTHING.into(),
     }, ""),
-    ("sasl.mechanism", |c| match c.chosen.sasl_mechanism {
+    ("sasl.mechanism", |c| match c.is_given("sasl.mechanism") {
         true => "PLAIN".into(),
         false => NOTHING.into(),
     }, "`PLAIN` only"),
-    ("sasl.jaas.config", |c| match c.sasl {
-        Some(_) => HIDDEN.into(),
+    ("sasl.jaas.config", |c| match &c.sasl {
+        Some(SaslConfig::Plain { username, .. }) => {
+            format!("PlainLoginModule, user name {username:?}, password {HIDDEN}")
+        }
         None => NOTHING.into(),
     }, "`PlainLoginModule` only"),
 ];
@@ -93,7 +97,7 @@ fn list(entries: &[impl Display]) -> String {
 }
 
 /// Milliseconds; a setter in code takes parts of one too.
-fn ms(duration: Duration) -> String {
+pub(super) fn ms(duration: Duration) -> String {
     let (ms, rest) = (duration.as_millis(), duration.subsec_nanos() % 1_000_000);
     match rest {
         0 => ms.to_string(),
@@ -106,7 +110,7 @@ fn or_minus_one(bytes: Option<usize>) -> String {
 }
 
 fn client_id(config: &Config) -> String {
-    match config.chosen.client_id {
+    match config.is_given("client.id") {
         true => config.client_id.clone(),
         false => "producer-N".into(),
     }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::config::origin::Origin;
 use crate::config::{Config, keys, properties};
 use crate::error::{Error, ErrorKind};
 
@@ -106,7 +107,7 @@ impl Config {
             let line = last[property.key.as_str()];
             if line == property.line {
                 self = self
-                    .set(&property.key, &property.value)
+                    .give(&property.key, &property.value, Origin::Line(here.clone()))
                     .map_err(|error| error.context(here))?;
             } else if keys::find(&property.key).is_some() {
                 let key = &property.key;

@@ -129,6 +129,7 @@ pub(super) static JAVA: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// The keys that Kafka 4.4 brings.
+#[cfg(test)]
 pub(super) static SINCE_4_4: &[&str] = &[
     "buffer.memory.allocation.strategy",
     "partitioner.rack.aware",

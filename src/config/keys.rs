@@ -92,17 +92,6 @@ macro_rules! read {
     };
 }
 
-/// As `read!`, and remembers that the user chose it.
-macro_rules! choose {
-    ($field:ident, $setting:ident => $value:expr) => {
-        Read(|config, $setting| {
-            config.$field = $value;
-            config.chosen.$field = true;
-            Ok(())
-        })
-    };
-}
-
 pub(super) const fn ignored(why: &'static str) -> Treatment {
     Ignored { fine: &[], why }
 }
@@ -147,14 +136,14 @@ pub(super) static KEYS: &[Key] = &[
         why: "partitions are not chosen by rack",
     }),
     ("linger.ms", read!(linger, s => s.millis(i64::MAX)?)),
-    ("delivery.timeout.ms", choose!(delivery_timeout, s => s.millis(INT_MAX)?)),
-    ("client.id", choose!(client_id, s => s.value.to_owned())),
+    ("delivery.timeout.ms", read!(delivery_timeout, s => s.millis(INT_MAX)?)),
+    ("client.id", read!(client_id, s => s.value.to_owned())),
     ("client.rack", Ignored { fine: &[""], why: "partitions are not chosen by rack" }),
     ("send.buffer.bytes", read!(send_buffer_bytes, s => s.socket_buffer()?)),
     ("receive.buffer.bytes", read!(receive_buffer_bytes, s => s.socket_buffer()?)),
     ("max.request.size", read!(max_request_size, s => s.size(0..=INT_MAX)?)),
-    ("reconnect.backoff.ms", choose!(reconnect_backoff, s => s.millis(i64::MAX)?)),
-    ("reconnect.backoff.max.ms", choose!(reconnect_backoff_max, s => s.millis(i64::MAX)?)),
+    ("reconnect.backoff.ms", read!(reconnect_backoff, s => s.millis(i64::MAX)?)),
+    ("reconnect.backoff.max.ms", read!(reconnect_backoff_max, s => s.millis(i64::MAX)?)),
     ("retry.backoff.ms", read!(retry_backoff, s => s.millis(i64::MAX)?)),
     ("retry.backoff.max.ms", read!(retry_backoff_max, s => s.millis(i64::MAX)?)),
     ("bootstrap.resolve.timeout.ms", ignored(
@@ -241,7 +230,6 @@ static FAMILIES: &[Key] = &[
 ];
 
 fn read_acks(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
-    config.chosen.acks = true;
     config.acks = match setting.value {
         "0" => Acks::None,
         "1" => Acks::Leader,
@@ -259,7 +247,6 @@ fn read_idempotence(config: &mut Config, setting: &Setting<'_>) -> Result<(), Er
 
 fn read_retries(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
     config.retries = setting.integer(0..=INT_MAX)?.unsigned_abs() as u32;
-    config.chosen.retries = true;
     Ok(())
 }
 

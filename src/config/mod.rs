@@ -2,16 +2,17 @@
 //! settings.
 
 mod address;
-#[cfg(test)]
+mod advice;
 mod effective;
+mod explain;
 mod file;
 mod foreign;
 mod jaas;
-#[cfg(test)]
 mod java;
 mod keys;
 mod librdkafka;
 mod network;
+mod origin;
 mod properties;
 mod read_security;
 mod security;
@@ -20,6 +21,7 @@ mod setters;
 mod suggest;
 mod topic;
 mod validate;
+mod validate_security;
 mod value;
 
 #[cfg(test)]
@@ -34,6 +36,8 @@ use crate::error::Error;
 use crate::partitioner::PartitionerChoice;
 
 pub(crate) use address::Address;
+pub use explain::Explanation;
+use origin::{Origin, Origins};
 pub(crate) use security::{PemSource, SaslConfig, Secret, TlsConfig, TlsVersions};
 pub use security::{SecurityProtocol, TlsVersion};
 pub use topic::{FullBuffer, TopicConfig};
@@ -48,8 +52,8 @@ use value::Setting;
 /// be mixed; what is said last holds.
 ///
 /// Settings are checked when they are given as text, and against each other by `Producer::new`.
-/// What was given but has no effect is told by [`warnings`](Config::warnings). `Debug` shows no
-/// password.
+/// What was given but has no effect is told by [`warnings`](Config::warnings), and what all of it
+/// comes to by [`explain`](Config::explain). `Debug` shows no password.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,7 +67,7 @@ use value::Setting;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     pub(crate) bootstrap_servers: Vec<Address>,
     pub(crate) client_id: String,
@@ -101,6 +105,7 @@ pub struct Config {
     pub(crate) full_buffer: FullBuffer,
     topics: BTreeMap<String, TopicConfig>,
     chosen: Chosen,
+    origins: Origins,
     warnings: Vec<String>,
 }
 
@@ -111,18 +116,10 @@ struct Chosen {
     bootstrap_error: Option<Error>,
     /// The protocol of a bootstrap server that was written `SASL_SSL://host:port`.
     bootstrap_protocol: Option<SecurityProtocol>,
-    acks: bool,
-    retries: bool,
-    client_id: bool,
-    delivery_timeout: bool,
-    reconnect_backoff: bool,
-    reconnect_backoff_max: bool,
     /// `ssl.enabled.protocols`
     tls_enabled: TlsVersions,
     /// `ssl.protocol=TLSv1.2`
     tls_1_2_only: bool,
-    /// `sasl.mechanism` was given; PLAIN is the only one that passes.
-    sasl_mechanism: bool,
 }
 
 /// How many replicas must have a record before it counts as delivered.
@@ -159,7 +156,7 @@ impl Config {
         let mut config = Self::with_defaults();
         let read = config.set_bootstrap_servers(&bootstrap_servers.into());
         config.chosen.bootstrap_error = read.err();
-        config
+        config.by_code("bootstrap.servers")
     }
 
     fn with_defaults() -> Self {
@@ -200,6 +197,7 @@ impl Config {
             full_buffer: FullBuffer::Block,
             topics: BTreeMap::new(),
             chosen: Chosen::default(),
+            origins: Origins::default(),
             warnings: Vec::new(),
         }
     }
@@ -224,9 +222,25 @@ impl Config {
     /// let error = Config::new("localhost:9092").set("linger", "5").unwrap_err();
     /// assert_eq!(error.to_string(), r#"unknown setting "linger": did you mean linger.ms?"#);
     /// ```
-    pub fn set(mut self, key: &str, value: &str) -> Result<Self, Error> {
-        keys::apply(&mut self, &Setting::new(key, value))?;
+    pub fn set(self, key: &str, value: &str) -> Result<Self, Error> {
+        self.give(key, value, Origin::Text)
+    }
+
+    fn give(mut self, key: &str, value: &str, origin: Origin) -> Result<Self, Error> {
+        let setting = Setting::new(key, value);
+        keys::apply(&mut self, &setting)?;
+        self.origins.put(setting.key, origin);
         Ok(self)
+    }
+
+    /// Notes that a setter set `key`.
+    fn by_code(mut self, key: &str) -> Self {
+        self.origins.put(key, Origin::Code);
+        self
+    }
+
+    fn is_given(&self, key: &str) -> bool {
+        self.origins.is_given(key)
     }
 
     /// What was given and has no effect, or not the one it seems to have: one sentence each, in the
@@ -251,6 +265,11 @@ impl Config {
     fn warn(&mut self, warning: String) {
         log::warn!("{warning}");
         self.warnings.push(warning);
+    }
+
+    /// A warning of `validate`, which logs them all.
+    fn note(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
     }
 
     fn set_bootstrap_servers(&mut self, text: &str) -> Result<(), Error> {

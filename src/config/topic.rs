@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::compress::Compression;
+use crate::config::origin::Origin;
 use crate::config::value::Setting;
 use crate::config::{Config, keys};
 use crate::error::{Error, ErrorKind};
@@ -113,7 +114,11 @@ impl Config {
     ///
     /// A second call for the same topic replaces the first.
     pub fn topic(mut self, topic: impl Into<String>, settings: TopicConfig) -> Self {
-        self.topics.insert(topic.into(), settings);
+        let topic = topic.into();
+        for key in keys_of(&topic) {
+            self.origins.put(&key, Origin::Code);
+        }
+        self.topics.insert(topic, settings);
         self
     }
 
@@ -174,6 +179,11 @@ impl Config {
             own: own.collect(),
         }
     }
+}
+
+/// The names of its settings as text.
+pub(super) fn keys_of(topic: &str) -> [String; 2] {
+    ["compression.type", "full.buffer.policy"].map(|setting| format!("topic.{topic}.{setting}"))
 }
 
 fn check_name(topic: &str) -> Result<(), Error> {

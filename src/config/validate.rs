@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::compress::{Levels, ZSTD_LEVELS};
+use crate::config::origin::Origin;
 use crate::config::value::INT_MAX;
-use crate::config::{Acks, Config, SaslConfig, TlsVersions, keys};
+use crate::config::{Acks, Config, keys};
 use crate::error::{Error, ErrorKind};
 use crate::time::human;
 
@@ -21,6 +22,18 @@ impl Config {
     /// Cross checks; called by `Producer::new`, which works with what is returned: defaults that
     /// depend on other settings have their values in it.
     pub(crate) fn validate(mut self) -> Result<Self, Error> {
+        let told = self.warnings.len();
+        let settled = self.settle();
+        for warning in &self.warnings[told..] {
+            log::warn!("{warning}");
+        }
+        settled?;
+        self.number_client_id();
+        Ok(self)
+    }
+
+    /// All of `validate` that leaves no trace elsewhere.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
         self.check_servers()?;
         self.settle_sizes()?;
         self.check_topics()?;
@@ -31,8 +44,7 @@ impl Config {
         self.check_tls()?;
         self.check_sasl()?;
         self.settle_idempotence()?;
-        self.settle_client_id()?;
-        Ok(self)
+        self.check_client_id()
     }
 
     fn check_servers(&mut self) -> Result<(), Error> {
@@ -40,7 +52,7 @@ impl Config {
             return Err(error);
         }
         match self.chosen.bootstrap_protocol {
-            Some(written) if written != self.security_protocol => self.warn(format!(
+            Some(written) if written != self.security_protocol => self.note(format!(
                 "bootstrap.servers says {written}://, which has no effect: security.protocol is {}",
                 self.security_protocol
             )),
@@ -60,19 +72,21 @@ impl Config {
         }
         if self.max_request_size > BYTES_MAX {
             self.max_request_size = BYTES_MAX;
-            self.warn(format!(
+            self.imply("max.request.size", "what a request can have");
+            self.note(format!(
                 "max.request.size counts as {BYTES_MAX}, the most that a request can have"
             ));
         }
         if self.batch_size > self.max_request_size {
             self.batch_size = self.max_request_size;
-            self.warn(format!(
+            self.imply("batch.size", "max.request.size");
+            self.note(format!(
                 "batch.size counts as {}, which is max.request.size",
                 self.batch_size
             ));
         }
         if self.buffer_memory < self.max_request_size {
-            self.warn(format!(
+            self.note(format!(
                 "buffer.memory {} is less than max.request.size {}: such a record never fits",
                 self.buffer_memory, self.max_request_size
             ));
@@ -84,7 +98,8 @@ impl Config {
         }
         if self.max_in_flight > IN_FLIGHT_MAX {
             self.max_in_flight = IN_FLIGHT_MAX;
-            self.warn(format!(
+            self.imply("max.in.flight.requests.per.connection", "what helps");
+            self.note(format!(
                 "max.in.flight.requests.per.connection counts as {IN_FLIGHT_MAX}, more help nothing"
             ));
         }
@@ -107,15 +122,17 @@ impl Config {
             )));
         }
         if lz4 != Levels::default().lz4 {
-            self.warn(format!(
+            self.note(format!(
                 "compression.lz4.level: {lz4} counts as 9, the only one that this producer has"
             ));
             self.levels.lz4 = Levels::default().lz4;
+            self.imply("compression.lz4.level", "the codec, which has no other");
         }
         if !ZSTD_LEVELS.contains(&zstd) {
             let (least, most) = (*ZSTD_LEVELS.start(), *ZSTD_LEVELS.end());
             self.levels.zstd = zstd.clamp(least, most);
-            self.warn(format!(
+            self.imply("compression.zstd.level", "the codec, which has no other");
+            self.note(format!(
                 "compression.zstd.level: {zstd} counts as {}: this producer has {least} to {most}",
                 self.levels.zstd
             ));
@@ -142,14 +159,14 @@ impl Config {
             );
             Err(wrong(message))
         };
-        if self.chosen.acks && self.acks != Acks::All {
+        if self.is_given("acks") && self.acks != Acks::All {
             return clash(
                 "acks",
                 self.acks.to_string(),
                 "only acks=all keeps what was acknowledged",
             );
         }
-        if self.chosen.retries && self.retries == 0 {
+        if self.is_given("retries") && self.retries == 0 {
             return clash(
                 "retries",
                 "0".into(),
@@ -161,9 +178,13 @@ impl Config {
             let why = "a broker remembers the last 5 batches of a partition";
             return clash("max.in.flight.requests.per.connection", value, why);
         }
-        self.acks = Acks::All;
-        if !self.chosen.retries {
+        if !self.is_given("acks") {
+            self.acks = Acks::All;
+            self.imply("acks", "enable.idempotence=true");
+        }
+        if !self.is_given("retries") {
             self.retries = INT_MAX.unsigned_abs() as u32;
+            self.imply("retries", "enable.idempotence=true");
         }
         Ok(())
     }
@@ -216,7 +237,7 @@ impl Config {
             human(self.linger),
             human(self.request_timeout)
         );
-        if self.chosen.delivery_timeout {
+        if self.is_given("delivery.timeout.ms") {
             return Err(wrong(format!(
                 "delivery.timeout.ms: {} is less than {parts}: raise it to {} or lower those",
                 human(self.delivery_timeout),
@@ -224,129 +245,57 @@ impl Config {
             )));
         }
         self.delivery_timeout = least;
-        self.warn(format!("delivery.timeout.ms is raised to {parts}"));
+        self.imply("delivery.timeout.ms", "linger.ms and request.timeout.ms");
+        self.note(format!("delivery.timeout.ms is raised to {parts}"));
         Ok(())
     }
 
     /// Java's rules: a reconnect back-off without its maximum is constant, and a maximum below its
     /// base is what counts.
     fn settle_backoffs(&mut self) {
-        if self.chosen.reconnect_backoff && !self.chosen.reconnect_backoff_max {
+        if self.is_given("reconnect.backoff.ms") && !self.is_given("reconnect.backoff.max.ms") {
             self.reconnect_backoff_max = self.reconnect_backoff;
+            self.imply(
+                "reconnect.backoff.max.ms",
+                "reconnect.backoff.ms, set alone",
+            );
         }
-        for (base, max, keys) in [
+        self.retry_backoff = self.settle_pause(
+            (self.retry_backoff, self.retry_backoff_max),
+            ["retry.backoff.ms", "retry.backoff.max.ms"],
+        );
+        self.reconnect_backoff = self.settle_pause(
+            (self.reconnect_backoff, self.reconnect_backoff_max),
+            ["reconnect.backoff.ms", "reconnect.backoff.max.ms"],
+        );
+        self.connection_setup_timeout = self.settle_pause(
             (
-                &mut self.retry_backoff,
-                self.retry_backoff_max,
-                ["retry.backoff.ms", "retry.backoff.max.ms"],
-            ),
-            (
-                &mut self.reconnect_backoff,
-                self.reconnect_backoff_max,
-                ["reconnect.backoff.ms", "reconnect.backoff.max.ms"],
-            ),
-            (
-                &mut self.connection_setup_timeout,
+                self.connection_setup_timeout,
                 self.connection_setup_timeout_max,
-                [
-                    "socket.connection.setup.timeout.ms",
-                    "socket.connection.setup.timeout.max.ms",
-                ],
             ),
-        ] {
-            let warning = if *base > max {
-                *base = max;
-                format!(
-                    "{} is above {}, which holds: it never grows",
-                    keys[0], keys[1]
-                )
-            } else if base.is_zero() {
-                format!(
-                    "{} is 0: failed attempts are repeated without a pause",
-                    keys[0]
-                )
-            } else {
-                continue;
-            };
-            log::warn!("{warning}");
-            self.warnings.push(warning);
-        }
+            [
+                "socket.connection.setup.timeout.ms",
+                "socket.connection.setup.timeout.max.ms",
+            ],
+        );
     }
 
-    fn check_tls(&mut self) -> Result<(), Error> {
-        if self.tls.versions.is_empty() {
-            return Err(wrong(
-                "ssl.enabled.protocols and ssl.protocol leave no version of TLS",
+    fn settle_pause(&mut self, (base, max): (Duration, Duration), keys: [&str; 2]) -> Duration {
+        let [key, max_key] = keys;
+        if base > max {
+            self.note(format!(
+                "{key} is above {max_key}, which holds: it never grows"
+            ));
+            self.imply(key, max_key);
+        } else if base.is_zero() {
+            self.note(format!(
+                "{key} is 0: failed attempts are repeated without a pause"
             ));
         }
-        if self.security_protocol.has_tls() {
-            return Ok(());
-        }
-        for (key, is_set) in [
-            (
-                "ssl.truststore.location (or .certificates)",
-                self.tls.truststore.is_some(),
-            ),
-            (
-                "ssl.enabled.protocols (or ssl.protocol)",
-                self.tls.versions != TlsVersions::default(),
-            ),
-            (
-                "ssl.endpoint.identification.algorithm",
-                !self.tls.verify_host_name,
-            ),
-        ] {
-            if is_set {
-                let protocol = self.security_protocol;
-                self.warn(format!(
-                    "{key} has no effect: security.protocol is {protocol}, which has no TLS"
-                ));
-            }
-        }
-        Ok(())
+        base.min(max)
     }
 
-    fn check_sasl(&mut self) -> Result<(), Error> {
-        let protocol = self.security_protocol;
-        if !protocol.has_sasl() {
-            if self.sasl.is_some() || self.chosen.sasl_mechanism {
-                self.warn(format!(
-                    "sasl.mechanism and sasl.jaas.config have no effect: security.protocol is \
-                     {protocol}; SASL_SSL has SASL"
-                ));
-            }
-            return Ok(());
-        }
-        if self.sasl.is_some() && !self.chosen.sasl_mechanism {
-            return Err(wrong(
-                "sasl.mechanism is missing (its default is GSSAPI, Kerberos): set it to PLAIN",
-            ));
-        }
-        let Some(SaslConfig::Plain { username, password }) = &self.sasl else {
-            return Err(wrong(format!(
-                "security.protocol is {protocol}, but there are no credentials: set \
-                 sasl.mechanism=PLAIN and \
-                 sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \
-                 required username=\"...\" password=\"...\"; or use Config::sasl_plain"
-            )));
-        };
-        if username.is_empty() {
-            return Err(wrong("sasl.jaas.config: the user name is empty"));
-        }
-        if username.contains('\0') || password.expose().contains('\0') {
-            return Err(wrong(
-                "sasl.jaas.config: PLAIN cannot send a user name or password with a zero character",
-            ));
-        }
-        Ok(())
-    }
-
-    fn settle_client_id(&mut self) -> Result<(), Error> {
-        static PRODUCERS: AtomicU64 = AtomicU64::new(1);
-        if !self.chosen.client_id {
-            let number = PRODUCERS.fetch_add(1, Ordering::Relaxed);
-            self.client_id = format!("producer-{number}");
-        }
+    fn check_client_id(&self) -> Result<(), Error> {
         if self.client_id.len() > CLIENT_ID_BYTES_MAX {
             return Err(wrong(format!(
                 "client.id: {} bytes are too many, the protocol takes {CLIENT_ID_BYTES_MAX}",
@@ -355,8 +304,22 @@ impl Config {
         }
         Ok(())
     }
+
+    fn number_client_id(&mut self) {
+        static PRODUCERS: AtomicU64 = AtomicU64::new(1);
+        if !self.is_given("client.id") {
+            let number = PRODUCERS.fetch_add(1, Ordering::Relaxed);
+            self.client_id = format!("producer-{number}");
+        }
+    }
+
+    /// Notes that a value is what something else makes of it.
+    fn imply(&mut self, key: &str, because_of: &str) {
+        self.origins
+            .put(key, Origin::Implied(because_of.to_owned()));
+    }
 }
 
-fn wrong(message: impl Into<String>) -> Error {
+pub(super) fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message)
 }

@@ -136,7 +136,7 @@ Every setting: what becomes of it here, and the defaults of both producers.
 
 A test makes this page from the tables that the code reads settings by, and another compares it with
 what Kafka's own jar says. Values are in Java's units, as [`Config::set`] and the properties files
-take them.
+take them; [`Config::explain`] shows what a program's settings come to.
 
 - *used*: it is read, and checked against Java's range.
 - *ignored*: it has no effect, and a warning says why ([`Config::warnings`]), unless the value asks
@@ -145,6 +145,7 @@ take them.
   without what it asks for would do harm.
 
 [`Config::set`]: crate::Config::set
+[`Config::explain`]: crate::Config::explain
 [`Config::warnings`]: crate::Config::warnings
 
 # Settings of Java's producer
