@@ -192,6 +192,11 @@
 //! the partitions in turn, one by one. [All settings](settings), with their defaults here and in
 //! Java and with librdkafka's names for them, are on a page of their own.
 //!
+//! Secrets need not stand in the file: with `config.providers=file,env`, as in Java,
+//! `${file:/run/secrets/kafka.properties:password}` and `${env:PASSWORD}` stand for them
+//! ([`Config::set`] has the rules). [`Config::from_env`] takes settings from environment variables,
+//! `KAFKA_BOOTSTRAP_SERVERS` and so on.
+//!
 //! [`Config::explain`] tells what a program's settings come to: each value with the line, setter or
 //! other setting that it comes from, and what works against each other. `cargo run --example
 //! explain -- FILE` does so for a file:

@@ -57,6 +57,8 @@ pub(super) static EFFECTIVE: &[Effective] = &[
     ("partitioner.class", partitioner, "`Config::partitioner` takes one in Rust"),
     ("security.protocol", |c| c.security_protocol.to_string(), ""),
     ("enable.idempotence", |c| c.idempotence.to_string(), ""),
+    ("config.providers", |c| list(&c.providers.names),
+     "Kafka's own three: `file`, `dir` and `env`; see `Config::set`"),
     ("enable.gapless.guarantee", |c| c.gapless.to_string(), "librdkafka's; Java has none"),
     ("allow.auto.create.topics", |c| c.allow_auto_create_topics.to_string(),
      "librdkafka's; Java's producer always does"),

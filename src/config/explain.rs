@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::config::Config;
 use crate::config::advice::advice;
-use crate::config::effective::{CLOSE_TIMEOUT, EFFECTIVE, ms};
+use crate::config::effective::{CLOSE_TIMEOUT, EFFECTIVE, HIDDEN, ms};
 use crate::config::java::JAVA;
 use crate::config::topic::keys_of;
 use crate::error::Error;
@@ -136,7 +136,10 @@ impl Config {
     }
 
     fn line(&self, key: &str, value: String) -> Line {
+        let is_hidden = self.origins.is_hidden(key);
+        let value = if is_hidden { HIDDEN.to_owned() } else { value };
         let origin = match self.origins.of(key) {
+            Some(origin) if is_hidden => format!("{origin}, by reference"),
             Some(origin) => origin.to_string(),
             None => default_of(key, &value),
         };

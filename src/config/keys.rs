@@ -73,13 +73,18 @@ pub(super) fn unknown(setting: &Setting<'_>) -> Error {
                 .to_owned(),
         );
     }
-    let known = KEYS.iter().chain(SECURITY_KEYS).map(|(name, _)| *name);
-    match suggest::nearest(key, known) {
+    match nearest(key) {
         Some(near) => wrong(format!("unknown setting {key:?}: did you mean {near}?")),
         None => wrong(format!(
             "unknown setting {key:?}: Kafka's producer has none of this name"
         )),
     }
+}
+
+/// The key that was probably meant.
+pub(super) fn nearest(key: &str) -> Option<&'static str> {
+    let known = KEYS.iter().chain(SECURITY_KEYS).map(|(name, _)| *name);
+    suggest::nearest(key, known)
 }
 
 /// Reads a value into a field.
@@ -101,7 +106,7 @@ const NO_SAMPLES: Treatment = ignored("metrics here are counters and are not sam
 /// Everything but `ssl.*` and `sasl.*`.
 #[rustfmt::skip] // one key, one line, as far as it goes
 pub(super) static KEYS: &[Key] = &[
-    ("bootstrap.servers", Read(|config, setting| config.set_bootstrap_servers(setting.value))),
+    ("bootstrap.servers", Read(read_bootstrap_servers)),
     ("client.dns.lookup", Ignored {
         fine: &["use_all_dns_ips"],
         why: "every address of a name is tried, and names are not replaced by canonical ones",
@@ -200,10 +205,7 @@ pub(super) static KEYS: &[Key] = &[
         fine: &["false"],
         why: "brokers are not asked whether they belong to the cluster known so far",
     }),
-    ("config.providers", Refused {
-        fine: &[""],
-        why: "providers are classes of Java; put the values themselves in place of ${...}",
-    }),
+    ("config.providers", Read(Config::read_providers)),
     // Java's producer has no such thing; this is librdkafka's name.
     ("enable.gapless.guarantee", read!(gapless, s => s.boolean()?)),
     // Java's producer only blocks.
@@ -214,13 +216,7 @@ pub(super) static KEYS: &[Key] = &[
 
 /// Prefixes behind which the user chooses the name.
 static FAMILIES: &[Key] = &[
-    (
-        "config.providers.",
-        Refused {
-            fine: &[],
-            why: "providers are classes of Java; put the values themselves in place of ${...}",
-        },
-    ),
+    ("config.providers.", Read(Config::read_provider)),
     (
         "metrics.context.",
         ignored("it is for metrics reporters, which are classes of Java"),
@@ -228,6 +224,11 @@ static FAMILIES: &[Key] = &[
     // Settings of one topic; Java's producer has none.
     ("topic.", Read(Config::read_topic)),
 ];
+
+fn read_bootstrap_servers(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    let read = config.set_bootstrap_servers(setting.value);
+    read.map_err(|error| setting.guarded(error, "is not host:port,host:port"))
+}
 
 fn read_acks(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
     config.acks = match setting.value {

@@ -4,6 +4,7 @@
 mod address;
 mod advice;
 mod effective;
+mod environment;
 mod explain;
 mod file;
 mod foreign;
@@ -14,7 +15,9 @@ mod librdkafka;
 mod network;
 mod origin;
 mod properties;
+mod providers;
 mod read_security;
+mod reference;
 mod security;
 mod security_keys;
 mod setters;
@@ -38,6 +41,7 @@ use crate::partitioner::PartitionerChoice;
 pub(crate) use address::Address;
 pub use explain::Explanation;
 use origin::{Origin, Origins};
+use providers::Providers;
 pub(crate) use security::{PemSource, SaslConfig, Secret, TlsConfig, TlsVersions};
 pub use security::{SecurityProtocol, TlsVersion};
 pub use topic::{FullBuffer, TopicConfig};
@@ -106,6 +110,7 @@ pub struct Config {
     topics: BTreeMap<String, TopicConfig>,
     chosen: Chosen,
     origins: Origins,
+    providers: Providers,
     warnings: Vec<String>,
 }
 
@@ -198,6 +203,7 @@ impl Config {
             topics: BTreeMap::new(),
             chosen: Chosen::default(),
             origins: Origins::default(),
+            providers: Providers::default(),
             warnings: Vec::new(),
         }
     }
@@ -208,6 +214,40 @@ impl Config {
     /// means nothing here is accepted with a warning that says why ([`warnings`](Self::warnings));
     /// one whose silent loss would harm, such as `transactional.id`, is an error.
     /// `allow.auto.create.topics`, which only librdkafka's producer has, is known too.
+    ///
+    /// # Values by reference
+    ///
+    /// As in Java, `config.providers=file,dir,env` lets values, or pieces of them, stand elsewhere:
+    ///
+    /// - `${file:/path/to/secrets.properties:password}` is the value of that key in the file, and
+    ///   `${file:/path/to/password}` (not in Java) the whole file but for the end of its last line;
+    /// - `${dir:/path/to/secrets:password}` is the whole file of that name in the directory;
+    /// - `${env:PASSWORD}` is an environment variable.
+    ///
+    /// Other names need their `config.providers.NAME.class`: Kafka's `FileConfigProvider`,
+    /// `DirectoryConfigProvider` or `EnvVarConfigProvider`. What a provider may read is limited by
+    /// `config.providers.NAME.param.allowed.paths` (absolute paths; links in them are followed), or
+    /// `.param.allowlist.pattern` (names with `.*` in them and `|` between them).
+    ///
+    /// Providers are named before their first use; in a file they may stand anywhere. Without its
+    /// provider a reference is text, as in Java, and a warning tells. What stands for a reference
+    /// is put in as it is (quotes inside of `sasl.jaas.config` need their backslashes), is not
+    /// looked at for references again, and is read once. Neither [`explain`](Self::explain), `Debug`
+    /// nor an error about its setting shows it; what is used in the open, such as the address of a
+    /// broker or a time that clashes with another, is named where it is.
+    ///
+    /// ```
+    /// use milena::Config;
+    ///
+    /// # fn main() -> Result<(), milena::Error> {
+    /// let config = Config::new("localhost:9092")
+    ///     .set("config.providers", "env")?
+    ///     .set("client.id", "billing-${env:CARGO_PKG_VERSION}")?;
+    /// let error = config.set("client.id", "${env:NOT_SET}").unwrap_err().to_string();
+    /// assert!(error.starts_with("client.id: ${env:NOT_SET}: there is no such environment variable"));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -227,9 +267,30 @@ impl Config {
     }
 
     fn give(mut self, key: &str, value: &str, origin: Origin) -> Result<Self, Error> {
-        let setting = Setting::new(key, value);
+        let resolved = self.resolve(key.trim(), value)?;
+        let setting = match &resolved {
+            Some(value) => Setting::hidden(key, value),
+            None => Setting::new(key, value),
+        };
         keys::apply(&mut self, &setting)?;
         self.origins.put(setting.key, origin);
+        if resolved.is_some() {
+            self.origins.hide(setting.key);
+        }
+        Ok(self)
+    }
+
+    /// Settings of one source: those that name providers come first, wherever they stand in it.
+    fn give_all(mut self, entries: Vec<(String, String, Origin)>) -> Result<Self, Error> {
+        let names_providers = |key: &str| key.trim().starts_with("config.providers");
+        let (first, rest): (Vec<_>, Vec<_>) = entries
+            .into_iter()
+            .partition(|(key, ..)| names_providers(key));
+        for (key, value, origin) in first.into_iter().chain(rest) {
+            let place = origin.to_string();
+            let given = self.give(&key, &value, origin);
+            self = given.map_err(|error| error.context(place))?;
+        }
         Ok(self)
     }
 

@@ -1,6 +1,6 @@
 //! Where the values of settings come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Who said a value.
@@ -10,8 +10,8 @@ pub(super) enum Origin {
     Code,
     /// `Config::set`.
     Text,
-    /// A line of a properties file or text, as errors name it.
-    Line(String),
+    /// A line of a properties file or text, or an environment variable, as errors name it.
+    Place(String),
     /// Another setting, or a limit.
     Implied(String),
 }
@@ -21,7 +21,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Code => f.write_str("set in code"),
             Self::Text => f.write_str("set in code, as text"),
-            Self::Line(place) => f.write_str(place),
+            Self::Place(place) => f.write_str(place),
             Self::Implied(why) => write!(f, "because of {why}"),
         }
     }
@@ -29,19 +29,34 @@ impl fmt::Display for Origin {
 
 /// The origin of every setting that does not have its default.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Origins(BTreeMap<String, Origin>);
+pub(super) struct Origins {
+    all: BTreeMap<String, Origin>,
+    /// The keys whose values came by reference, and are never shown.
+    hidden: BTreeSet<String>,
+}
 
 impl Origins {
     pub(super) fn put(&mut self, key: &str, origin: Origin) {
-        self.0.insert(key.to_owned(), origin);
+        self.all.insert(key.to_owned(), origin);
+        self.hidden.remove(key);
+    }
+
+    /// Notes that the value of `key` must not be shown.
+    pub(super) fn hide(&mut self, key: &str) {
+        self.hidden.insert(key.to_owned());
+    }
+
+    pub(super) fn is_hidden(&self, key: &str) -> bool {
+        self.hidden.contains(key)
     }
 
     pub(super) fn forget(&mut self, key: &str) {
-        self.0.remove(key);
+        self.all.remove(key);
+        self.hidden.remove(key);
     }
 
     pub(super) fn of(&self, key: &str) -> Option<&Origin> {
-        self.0.get(key)
+        self.all.get(key)
     }
 
     /// Whether the user said it.

@@ -181,6 +181,13 @@ impl Config {
     }
 }
 
+/// Whether `topic.NAME.` is followed by a setting that a topic may have for itself.
+pub(super) fn is_setting(key: &str) -> bool {
+    let of_no_topic = keys_of("");
+    let mut endings = of_no_topic.iter().map(|key| &key["topic.".len()..]);
+    endings.any(|ending| key.ends_with(ending))
+}
+
 /// The names of its settings as text.
 pub(super) fn keys_of(topic: &str) -> [String; 2] {
     ["compression.type", "full.buffer.policy"].map(|setting| format!("topic.{topic}.{setting}"))

@@ -35,6 +35,7 @@ impl Config {
     /// All of `validate` that leaves no trace elsewhere.
     pub(super) fn settle(&mut self) -> Result<(), Error> {
         self.check_servers()?;
+        self.check_providers()?;
         self.settle_sizes()?;
         self.check_topics()?;
         self.settle_levels()?;

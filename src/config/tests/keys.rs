@@ -74,7 +74,7 @@ fn values_that_ask_for_what_happens_anyway_pass_in_silence() {
 
 #[test]
 fn families_of_keys_are_treated_by_their_prefix() {
-    assert!(refusal("config.providers.file.class", "x").contains("put the values themselves"));
+    assert!(refusal("config.providers.file.class", "x").contains("is a class of Java"));
     let warned = with("metrics.context.team", "payments");
     assert!(warned.warnings()[0].starts_with("metrics.context.team has no effect"));
 }
@@ -252,7 +252,7 @@ const JAVA: &[(&str, &str, Outcome)] = &[
     ("metadata.recovery.strategy", "7", Warned),
     ("metadata.recovery.rebootstrap.trigger.ms", "7", Warned),
     ("metadata.cluster.check.enable", "7", Warned),
-    ("config.providers", "vault", Refused),
+    ("config.providers", "env", Used),
     ("ssl.protocol", "TLSv1.3", Used),
     ("ssl.provider", "BCFIPS", Refused),
     ("ssl.cipher.suites", "TLS_AES_256_GCM_SHA384", Refused),

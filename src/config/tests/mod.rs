@@ -1,10 +1,12 @@
 //! Tests of the settings, by what the user reads.
 
 mod address;
+mod environment;
 mod explain;
 mod jaas;
 mod keys;
 mod properties;
+mod providers;
 mod security;
 mod table;
 mod validate;
