@@ -250,6 +250,8 @@ fn a_provider_reads_what_it_is_allowed_to() {
         ("CARGO_.*_NAME_.*", false),
         ("CARGO_PKG", false),
         ("PKG_NAME", false),
+        ("PKG_.*", false),
+        (".*_PKG", false),
         ("CARGO_PKG_NAME.*NAME", false),
         ("", false),
     ] {
