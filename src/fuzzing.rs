@@ -5,6 +5,7 @@ mod peer;
 
 use std::fmt::Debug;
 
+use crate::compress::{CodecError, Compression, Compressor, Levels, decompress};
 use crate::config::Config;
 use crate::wire::api_versions::ApiVersionsRequest;
 use crate::wire::find_coordinator::FindCoordinatorRequest;
@@ -23,8 +24,8 @@ pub struct Target {
     pub name: &'static str,
     /// Panics if anything is wrong.
     pub run: fn(&[u8]),
-    /// Whether a connection is opened for every input, which costs time and memory of its own.
-    pub has_connection: bool,
+    /// The memory that every input may cost, however small it is.
+    pub bytes_anyway: usize,
 }
 
 /// Every target.
@@ -57,25 +58,55 @@ pub const TARGETS: &[Target] = &[
     ),
     pure("request_header", request_header),
     pure("record_batch", record_batch),
+    coding("compressed_batch", compressed_batch),
+    coding("gzip", |input| codec(Compression::Gzip, input)),
+    coding("snappy", |input| codec(Compression::Snappy, input)),
+    coding("lz4", |input| codec(Compression::Lz4, input)),
+    coding("zstd", |input| codec(Compression::Zstd, input)),
     pure("properties", properties),
     connected("frame", peer::frames),
     connected("peer", peer::opening),
 ];
 
+/// More than any input decompresses to, in the targets of codecs.
+const DECOMPRESSED_MAX: usize = 256 << 10;
+
+/// The text of errors.
 const fn pure(name: &'static str, run: fn(&[u8])) -> Target {
     Target {
         name,
         run,
-        has_connection: false,
+        bytes_anyway: 16 << 10,
     }
 }
 
+/// The tables of a codec, and what came out of it, in a vector that doubles.
+const fn coding(name: &'static str, run: fn(&[u8])) -> Target {
+    Target {
+        name,
+        run,
+        bytes_anyway: (1 << 20) + 4 * DECOMPRESSED_MAX,
+    }
+}
+
+/// A connection has buffers for 4 KiB in each direction, and settings.
 const fn connected(name: &'static str, run: fn(&[u8])) -> Target {
     Target {
         name,
         run,
-        has_connection: true,
+        bytes_anyway: 256 << 10,
     }
+}
+
+/// A frame of this codec around `bytes`, for seeds.
+pub fn frame(codec: &str, bytes: &[u8]) -> Vec<u8> {
+    let named = |one: &Compression| one.name() == codec;
+    let compression = Compression::ALL.into_iter().find(named).expect("a codec");
+    let mut out = Vec::new();
+    let mut compressor = Compressor::default();
+    let written = compressor.compress(compression, &Levels::default(), bytes, &mut out);
+    assert_eq!(written, Ok(()), "{codec}");
+    out
 }
 
 /// A version of `R` by the first byte, and what follows it.
@@ -147,6 +178,35 @@ fn record_batch(input: &[u8]) {
         }
     }
     assert!(seen <= input.len(), "{seen} bytes of {}", input.len());
+}
+
+/// Bytes that may be a frame, and anything that is to be put into one.
+fn codec(compression: Compression, input: &[u8]) {
+    let frame = frame(compression.name(), input);
+    let back = decompress(compression, &frame, input.len());
+    assert_eq!(back.as_deref(), Ok(input));
+    match decompress(compression, input, DECOMPRESSED_MAX) {
+        Ok(bytes) => assert!(bytes.len() <= DECOMPRESSED_MAX, "{}", bytes.len()),
+        Err(error) => assert_ne!(error, CodecError::Failed(compression)),
+    }
+}
+
+fn compressed_batch(input: &[u8]) {
+    for batch in read_batches(input) {
+        let Ok(batch) = batch else { break };
+        let codec = batch.header.attributes & CODEC_MASK;
+        let Some(compression) = Compression::from_id(codec) else {
+            continue;
+        };
+        match decompress(compression, batch.body(), DECOMPRESSED_MAX) {
+            Ok(body) => {
+                let all = records(&body, batch.header.record_count);
+                let read = all.take_while(Result::is_ok).count();
+                assert!(read <= body.len(), "{read} records of {}", body.len());
+            }
+            Err(error) => assert_ne!(error, CodecError::Failed(compression)),
+        }
+    }
 }
 
 fn properties(input: &[u8]) {

@@ -2,15 +2,16 @@
 //!
 //! 1. [Delivery guarantees](#delivery-guarantees)
 //! 2. [Order](#order)
-//! 3. [What blocks](#what-blocks)
-//! 4. [Memory](#memory)
-//! 5. [Time limits](#time-limits)
-//! 6. [Threads](#threads)
-//! 7. [Settings from Java's files](#settings-from-javas-files)
-//! 8. [Security](#security)
-//! 9. [Shutting down](#shutting-down)
-//! 10. [Reading errors](#reading-errors)
-//! 11. [Tests without Kafka](#tests-without-kafka)
+//! 3. [Partitions](#partitions)
+//! 4. [What blocks](#what-blocks)
+//! 5. [Memory](#memory)
+//! 6. [Time limits](#time-limits)
+//! 7. [Threads](#threads)
+//! 8. [Settings from Java's files](#settings-from-javas-files)
+//! 9. [Security](#security)
+//! 10. [Shutting down](#shutting-down)
+//! 11. [Reading errors](#reading-errors)
+//! 12. [Tests without Kafka](#tests-without-kafka)
 //!
 //! # Delivery guarantees
 //!
@@ -87,6 +88,43 @@
 //!
 //! Results are told in order too: with idempotence a record's delivery and callback never come
 //! before those of an older record in its partition.
+//!
+//! # Partitions
+//!
+//! A record goes to the [`partition`](Record::partition) that it names. Else a partitioner chooses:
+//!
+//! - By default a key's murmur2 hash, over all partitions of the topic as in Java; records without
+//!   a key go in turn to the partitions that have a leader, record by record.
+//! - Of many partitions and few keys, that makes many small batches.
+//!   [`UniformSticky`](PartitionerKind::UniformSticky) fills a batch before it goes on to another
+//!   partition, gives less to slow brokers, and can keep to the producer's own rack. It is Java's
+//!   default, and worth its line in most programs that send without keys.
+//! - Where other programs write to the topic too, all must put a key into the same partition:
+//!   [`PartitionerKind`] has the hashes of librdkafka and Sarama by their names.
+//! - A [`Partitioner`] of the application's own, which may
+//!   [ask any of those](PartitionQuery::by).
+//!
+//! ```
+//! use milena::{Config, PartitionerKind};
+//!
+//! let config = Config::new("localhost:9092").partitioner_kind(PartitionerKind::UniformSticky);
+//! # let _ = config;
+//! ```
+//!
+//! A hash depends on the number of partitions. When partitions are added to a topic, or it is
+//! deleted and made anew with another number of them, while records wait:
+//!
+//! - Records that have a partition already stay there. If the new topic lacks it, they fail when
+//!   their time is over.
+//! - Records that are sent from then on follow the new number, so a key may go to another
+//!   partition, and overtake what waits in the old one: the order of a key's records is not kept
+//!   across the change.
+//! - Records that name their partition go there in any case; if there is none, they fail with
+//!   [`PartitionOutOfRange`](ErrorKind::PartitionOutOfRange).
+//!
+//! The producer logs one warning for each such change, if a key has decided where a record of the
+//! topic went. Where the order matters, [`flush`](Producer::flush) before partitions are added,
+//! give topics of keyed records enough partitions at the start, or name the partitions.
 //!
 //! # What blocks
 //!
@@ -361,6 +399,7 @@
 use crate::config::{Acks, Config};
 use crate::delivery::{Delivery, RecordMetadata};
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 use crate::producer::Producer;
 use crate::record::Record;
 use crate::shutdown::CloseReport;

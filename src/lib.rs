@@ -74,6 +74,7 @@ mod explain;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guide;
+mod interceptor;
 mod latch;
 mod metrics;
 #[cfg(feature = "mock")]
@@ -108,13 +109,16 @@ pub use config::{
 };
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use error::{Error, ErrorKind, Outcome};
+pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};
 pub use metrics::MetricsSnapshot;
-pub use partitioner::{PartitionQuery, Partitioner};
+pub use partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 pub use producer::{Producer, TrySendError};
 pub use record::Record;
 pub use serializer::{
-    BytesSerializer, Headers, IntegerSerializer, LongSerializer, Serialize, SerializeError,
-    StringSerializer,
+    BooleanSerializer, BytesSerializer, ConfluentSerializer, DoubleSerializer, FloatSerializer,
+    Headers, IntegerSerializer, ListSerializer, LongSerializer, NullableSerializer, Serialize,
+    SerializeError, Serialized, SerializedBy, ShortSerializer, StringSerializer, UuidSerializer,
+    VoidSerializer,
 };
 pub use shutdown::CloseReport;
 pub use typed::TypedProducer;

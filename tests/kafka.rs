@@ -18,6 +18,10 @@ mod millions;
 mod mistakes;
 #[path = "kafka/old_brokers.rs"]
 mod old_brokers;
+#[path = "kafka/partitions.rs"]
+mod partitions;
+#[path = "kafka/serializers.rs"]
+mod serializers;
 #[path = "kafka/settings.rs"]
 mod settings;
 #[path = "kafka/smoke.rs"]

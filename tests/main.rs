@@ -27,6 +27,8 @@ mod hostile;
 mod idempotence;
 #[path = "behaviour/idle.rs"]
 mod idle;
+#[path = "behaviour/interceptors.rs"]
+mod interceptors;
 #[path = "behaviour/leaders.rs"]
 mod leaders;
 #[path = "behaviour/limits.rs"]
@@ -43,6 +45,8 @@ mod oracle;
 mod ordering;
 #[path = "behaviour/panics.rs"]
 mod panics;
+#[path = "behaviour/partitions.rs"]
+mod partitions;
 #[path = "behaviour/process.rs"]
 mod process;
 #[path = "behaviour/proxy.rs"]
@@ -55,6 +59,8 @@ mod retries;
 mod scale;
 #[path = "behaviour/sequences.rs"]
 mod sequences;
+#[path = "behaviour/serializers.rs"]
+mod serializers;
 #[path = "behaviour/shutdown.rs"]
 mod shutdown;
 #[path = "behaviour/support.rs"]

@@ -77,22 +77,25 @@ pub(crate) fn decompress(
     bytes: &[u8],
     limit: usize,
 ) -> Result<Vec<u8>, CodecError> {
-    let read: fn(&[u8], usize) -> Result<Vec<u8>, CodecError> = match compression {
-        Compression::None if bytes.len() > limit => return Err(CodecError::TooLarge { limit }),
-        Compression::None => return Ok(bytes.to_vec()),
-        #[cfg(feature = "gzip")]
-        Compression::Gzip => super::gzip::decompress,
-        #[cfg(feature = "snappy")]
-        Compression::Snappy => super::snappy::decompress,
-        #[cfg(feature = "lz4")]
-        Compression::Lz4 => super::lz4::decompress,
-        #[cfg(feature = "zstd")]
-        Compression::Zstd => super::zstd::decompress,
-        #[allow(unreachable_patterns, reason = "unless every codec is built in")]
-        _ => return Err(CodecError::NotBuiltIn(compression)),
-    };
-    survive(&who(compression), || read(bytes, limit))
+    survive(&who(compression), || read(compression, bytes, limit))
         .unwrap_or(Err(CodecError::Failed(compression)))
+}
+
+fn read(compression: Compression, bytes: &[u8], limit: usize) -> Result<Vec<u8>, CodecError> {
+    match compression {
+        Compression::None if bytes.len() > limit => Err(CodecError::TooLarge { limit }),
+        Compression::None => Ok(bytes.to_vec()),
+        #[cfg(feature = "gzip")]
+        Compression::Gzip => super::gzip::decompress(bytes, limit),
+        #[cfg(feature = "snappy")]
+        Compression::Snappy => super::snappy::decompress(bytes, limit),
+        #[cfg(feature = "lz4")]
+        Compression::Lz4 => super::lz4::decompress(bytes, limit),
+        #[cfg(feature = "zstd")]
+        Compression::Zstd => super::zstd::decompress(bytes, limit),
+        #[allow(unreachable_patterns, reason = "unless every codec is built in")]
+        _ => Err(CodecError::NotBuiltIn(compression)),
+    }
 }
 
 /// Lets one codec write; if it fails or panics, its state is made anew: it may be anything.
@@ -132,5 +135,57 @@ impl fmt::Display for CodecError {
             Self::TooLarge { limit } => write!(f, "more than {limit} bytes when decompressed"),
             Self::Failed(compression) => write!(f, "the codec {compression} failed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A codec whose state shows that it was used.
+    #[derive(Default, PartialEq, Debug)]
+    struct Codec {
+        batches: usize,
+    }
+
+    #[test]
+    fn a_codec_that_fails_or_panics_starts_anew_and_leaves_the_output_as_it_was() {
+        let kind = Compression::Zstd;
+        let failures: [fn() -> Result<(), CodecError>; 2] = [
+            || Err(CodecError::Failed(Compression::Zstd)),
+            || std::panic::resume_unwind(Box::new("a bug of the codec")),
+        ];
+        for failure in failures {
+            let (mut codec, mut out) = (Codec::default(), b"in front".to_vec());
+            let well = guard(kind, &mut codec, &mut out, |codec, out| {
+                codec.batches += 1;
+                out.push(b'!');
+                Ok(())
+            });
+            assert_eq!((well, codec.batches), (Ok(()), 1));
+            let failed = guard(kind, &mut codec, &mut out, |codec, out| {
+                codec.batches += 1;
+                out.extend_from_slice(b"half a frame");
+                failure()
+            });
+            assert_eq!(failed, Err(CodecError::Failed(kind)));
+            assert_eq!(codec, Codec::default());
+            assert_eq!(out, b"in front!");
+        }
+    }
+
+    #[test]
+    fn a_codec_that_is_not_built_in_is_named() {
+        let absent = Compression::ALL.iter().filter(|one| !one.is_built_in());
+        for &compression in absent {
+            let error = Err(CodecError::NotBuiltIn(compression));
+            let levels = Levels::default();
+            let mut out = Vec::new();
+            let result = Compressor::default().compress(compression, &levels, b"1", &mut out);
+            assert_eq!(result, error);
+            assert_eq!(decompress(compression, b"1", 1), error.map(|()| Vec::new()));
+        }
+        let text = CodecError::NotBuiltIn(Compression::Lz4).to_string();
+        assert_eq!(text, "lz4 needs the feature lz4 of milena");
     }
 }

@@ -90,3 +90,49 @@ const fn corrupt(what: &'static str) -> CodecError {
         what,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "apple" as `gzip --name` writes it, with a name and a time in the header.
+    const NAMED: &[u8] = b"\x1f\x8b\x08\x08\x01\x02\x03\x04\0\x03fruit\0\
+        \x4b\x2c\x28\xc8\x49\x05\0\x50\xd0\x2e\xa9\x05\0\0\0";
+
+    #[test]
+    fn members_of_other_producers_are_read() {
+        assert_eq!(decompress(NAMED, 5), Ok(b"apple".to_vec()));
+        assert_eq!(decompress(NAMED, 4), Err(CodecError::TooLarge { limit: 4 }));
+    }
+
+    #[test]
+    fn minus_one_is_level_six() {
+        let bytes: Vec<u8> = (0..20_000_u32)
+            .flat_map(|n| (n * n).to_be_bytes())
+            .collect();
+        let member = |level| {
+            let mut out = Vec::new();
+            let result = Encoder::default().compress(level, &bytes, &mut out);
+            assert_eq!(result, Ok(()));
+            out
+        };
+        assert_eq!(member(-1), member(6));
+        assert_ne!(member(1), member(6));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let mut wrong_sum = NAMED.to_vec();
+        let at = wrong_sum.len() - 8;
+        wrong_sum[at] ^= 1;
+        let rows = [
+            (b"no gzip stream".to_vec(), "not a gzip stream"),
+            (wrong_sum, "not a gzip stream"),
+            (NAMED[..NAMED.len() - 1].to_vec(), "ends too early"),
+            ([NAMED, b"!"].concat(), "bytes behind the end"),
+        ];
+        for (bytes, what) in rows {
+            assert_eq!(decompress(&bytes, 100), Err(corrupt(what)), "{bytes:x?}");
+        }
+    }
+}

@@ -207,3 +207,111 @@ const fn corrupt(what: &'static str) -> CodecError {
         what,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The magic, a descriptor with the checksum behind it, and the rest.
+    fn frame(descriptor: &[u8], rest: &[&[u8]]) -> Vec<u8> {
+        let checksum = (xxh32(descriptor) >> 8) as u8;
+        let head = [&MAGIC.to_le_bytes()[..], descriptor, &[checksum]];
+        [&head.concat()[..], &rest.concat()].concat()
+    }
+
+    #[test]
+    fn checksums_are_those_of_the_specification() {
+        let rows: [(&[u8], u32); 4] = [
+            (b"", 0x02CC_5D05),
+            (b"a", 0x550D_7456),
+            (b"abc", 0x32D1_53FF),
+            (b"Nobody inspects the spammish repetition", 0xE229_3B2F),
+        ];
+        for (bytes, expected) in rows {
+            assert_eq!(xxh32(bytes), expected);
+        }
+        assert_eq!((xxh32(&HEADER[4..6]) >> 8) as u8, HEADER[6]);
+    }
+
+    #[test]
+    fn what_cannot_shrink_is_stored_as_it_is() {
+        let mut out = Vec::new();
+        let result = Encoder::default().compress(b"apple", &mut out);
+        assert_eq!(result, Ok(()));
+        let stored: [&[u8]; 3] = [b"\x05\0\0\x80", b"apple", &END];
+        assert_eq!(out, frame(&[0x60, 0x40], &stored));
+    }
+
+    #[test]
+    fn frames_of_other_producers_are_read() {
+        let stored: &[u8] = b"\x05\0\0\x80apple";
+        // The same five bytes, compressed: literals only.
+        let packed: &[u8] = b"\x06\0\0\0\x50apple";
+        let sum = xxh32(b"apple").to_le_bytes();
+        let packed_sum = xxh32(b"\x50apple").to_le_bytes();
+        let twice = xxh32(b"appleapple").to_le_bytes();
+        let frames = [
+            frame(&[0x60, 0x40], &[stored, packed, &END]),
+            frame(&[0x60, 0x70], &[packed, stored, &END]),
+            frame(
+                &[0x68, 0x50, 10, 0, 0, 0, 0, 0, 0, 0],
+                &[packed, packed, &END],
+            ),
+            frame(&[0x70, 0x60], &[stored, &sum, packed, &packed_sum, &END]),
+            frame(&[0x64, 0x40], &[stored, packed, &END, &twice]),
+        ];
+        for frame in frames {
+            assert_eq!(decompress(&frame, 10), Ok(b"appleapple".to_vec()));
+            assert_eq!(
+                decompress(&frame, 9),
+                Err(CodecError::TooLarge { limit: 9 })
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let stored: &[u8] = b"\x05\0\0\x80apple";
+        let mut header = HEADER.to_vec();
+        header[6] += 1;
+        let large = (64 * 1024 + 1_u32).to_le_bytes();
+        let wrong: &[u8] = b"sum.";
+        let rows = [
+            (b"\x04\x22\x4d\x19".to_vec(), "no lz4 frame"),
+            (header, "wrong checksum of the header"),
+            (
+                frame(&[0x40, 0x40], &[&END]),
+                "not version 1 with independent blocks",
+            ),
+            (
+                frame(&[0xa0, 0x40], &[&END]),
+                "not version 1 with independent blocks",
+            ),
+            (frame(&[0x60, 0x30], &[&END]), "unknown size of blocks"),
+            (
+                frame(&[0x60, 0x40], &[&large]),
+                "block larger than its frame allows",
+            ),
+            (
+                frame(&[0x60, 0x40], &[b"\x03\0\0\0\xff\xff\xff"]),
+                "not an lz4 block",
+            ),
+            (
+                frame(&[0x70, 0x40], &[stored, wrong]),
+                "wrong checksum of a block",
+            ),
+            (
+                frame(&[0x64, 0x40], &[stored, &END, wrong]),
+                "wrong checksum of the content",
+            ),
+            (frame(&[0x60, 0x40], &[stored]), "ends too early"),
+            (
+                frame(&[0x60, 0x40], &[stored, &END, b"!"]),
+                "bytes behind the end",
+            ),
+        ];
+        for (bytes, what) in rows {
+            assert_eq!(decompress(&bytes, 100), Err(corrupt(what)));
+        }
+    }
+}

@@ -86,3 +86,71 @@ const fn corrupt(what: &'static str) -> CodecError {
         what,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Five literal bytes, as a block of snappy.
+    const APPLE: &[u8] = b"\x05\x10apple";
+
+    fn frame(version: u8, rest: &[&[u8]]) -> Vec<u8> {
+        let versions = [0, 0, 0, version, 0, 0, 0, 1];
+        [MAGIC, &versions, &rest.concat()].concat()
+    }
+
+    #[test]
+    fn a_frame_has_a_block_for_every_32_kib() {
+        let mut out = Vec::new();
+        let result = Encoder::default().compress(b"apple", &mut out);
+        assert_eq!(result, Ok(()));
+        assert_eq!(out, frame(1, &[b"\0\0\0\x07", APPLE]));
+        out.clear();
+        let result = Encoder::default().compress(&[0; BLOCK_LEN + 1], &mut out);
+        assert_eq!(result, Ok(()));
+        // The last block is the one byte more.
+        assert!(out.ends_with(b"\0\0\0\x03\x01\0\0"));
+    }
+
+    #[test]
+    fn frames_of_other_producers_are_read() {
+        let frames = [
+            APPLE.to_vec(),
+            frame(1, &[b"\0\0\0\x07", APPLE]),
+            frame(9, &[b"\0\0\0\x01\0", b"\0\0\0\x07", APPLE]),
+        ];
+        for frame in frames {
+            assert_eq!(decompress(&frame, 5), Ok(b"apple".to_vec()));
+            assert_eq!(
+                decompress(&frame, 4),
+                Err(CodecError::TooLarge { limit: 4 })
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let rows = [
+            (MAGIC.to_vec(), "ends within the header"),
+            (frame(1, &[])[..15].to_vec(), "ends within the header"),
+            (frame(0, &[]), "unknown version"),
+            (frame(1, &[b"\0\0"]), "ends within a length"),
+            (
+                frame(1, &[b"\xff\xff\xff\xff", APPLE]),
+                "ends within a block",
+            ),
+            (frame(1, &[b"\0\0\0\x06", APPLE]), "not a snappy block"),
+            (b"\x05\x10appl".to_vec(), "not a snappy block"),
+            (b"\xff\xff\xff\xff\xff".to_vec(), "not a snappy block"),
+        ];
+        for (bytes, what) in rows {
+            assert_eq!(decompress(&bytes, 100), Err(corrupt(what)), "{bytes:x?}");
+        }
+        // A length that is a lie takes no memory.
+        let lie = b"\xff\xff\xff\xff\x0f\x10apple";
+        assert_eq!(
+            decompress(lie, 100),
+            Err(CodecError::TooLarge { limit: 100 })
+        );
+    }
+}

@@ -65,3 +65,67 @@ fn what(error: &DecompressError) -> &'static str {
         _ => "not a zstd frame",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(level: i32, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let result = Encoder::default().compress(level, bytes, &mut out);
+        assert_eq!(result, Ok(()));
+        out
+    }
+
+    #[test]
+    fn a_frame_tells_its_size_and_has_no_checksum() {
+        // One segment of 5 bytes, and a raw block that is the last one.
+        let expected = b"\x28\xb5\x2f\xfd\x20\x05\x29\0\0apple";
+        assert_eq!(frame(3, b"apple"), expected);
+    }
+
+    #[test]
+    fn levels_beyond_this_build_are_its_nearest() {
+        let rows = [
+            (-131_072, -7),
+            (-8, -7),
+            (-1, -1),
+            (0, 3),
+            (4, 4),
+            (5, 4),
+            (22, 4),
+        ];
+        for (level, effective) in rows {
+            assert_eq!(effective_level(level), effective, "{level}");
+        }
+        let bytes: Vec<u8> = (0..20_000_u32)
+            .flat_map(|n| (n * n).to_be_bytes())
+            .collect();
+        assert_eq!(frame(22, &bytes), frame(4, &bytes));
+        assert_ne!(frame(-7, &bytes), frame(4, &bytes));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let rows: [(&[u8], &str); 5] = [
+            (b"\x28\xb5\x2f\xfd\x20\x05\x29\0\0appl", "ends too early"),
+            (b"no frame", "no zstd frame"),
+            (
+                b"\x28\xb5\x2f\xfd\x24\x05\x29\0\0apple....",
+                "wrong checksum of the content",
+            ),
+            (
+                b"\x28\xb5\x2f\xfd\x21\x07\x05\x29\0\0apple",
+                "needs a dictionary",
+            ),
+            (b"\x28\xb5\x2f\xfd\x00\xff\x29\0\0apple", "window too large"),
+        ];
+        for (bytes, what) in rows {
+            let expected = CodecError::Corrupt {
+                compression: Compression::Zstd,
+                what,
+            };
+            assert_eq!(decompress(bytes, 100), Err(expected));
+        }
+    }
+}

@@ -54,7 +54,18 @@ pub(super) static EFFECTIVE: &[Effective] = &[
      "0 is refused"),
     ("connections.max.idle.ms", |c| c.connections_max_idle.map_or("-1".into(), ms),
      "0 is refused, less is never"),
-    ("partitioner.class", partitioner, "`Config::partitioner` takes one in Rust"),
+    ("partitioner.class", partitioner,
+     "Java's own is `uniform-sticky`; librdkafka's are known by their names; \
+      `Config::partitioner` takes one in Rust"),
+    ("partitioner.adaptive.partitioning.enable", |c| c.partitioning.sticky.is_adaptive.to_string(),
+     "for `uniform-sticky`"),
+    ("partitioner.availability.timeout.ms", |c| ms(c.partitioning.sticky.availability_timeout),
+     "for `uniform-sticky`"),
+    ("partitioner.ignore.keys", |c| c.partitioning.ignores_keys.to_string(),
+     "for the default one and `uniform-sticky`"),
+    ("partitioner.rack.aware", |c| c.partitioning.is_rack_aware.to_string(),
+     "for `uniform-sticky`; needs `client.rack`"),
+    ("client.rack", |c| or_nothing(&c.partitioning.rack), "for `partitioner.rack.aware`"),
     ("security.protocol", |c| c.security_protocol.to_string(), ""),
     ("enable.idempotence", |c| c.idempotence.to_string(), ""),
     ("config.providers", |c| list(&c.providers.names),
@@ -98,6 +109,13 @@ fn list(entries: &[impl Display]) -> String {
     }
 }
 
+fn or_nothing(text: &str) -> String {
+    match text {
+        "" => NOTHING.into(),
+        text => text.into(),
+    }
+}
+
 /// Milliseconds; a setter in code takes parts of one too.
 pub(super) fn ms(duration: Duration) -> String {
     let (ms, rest) = (duration.as_millis(), duration.subsec_nanos() % 1_000_000);
@@ -123,12 +141,10 @@ fn serializer(_: &Config) -> String {
 }
 
 fn partitioner(config: &Config) -> String {
-    let name = match config.partitioner {
-        PartitionerChoice::Default => "murmur2 of the key, else round-robin",
-        PartitionerChoice::RoundRobin => "RoundRobinPartitioner",
-        PartitionerChoice::Custom(_) => "one in Rust",
-    };
-    name.into()
+    match config.partitioning.choice {
+        PartitionerChoice::Kind(kind) => kind.to_string(),
+        PartitionerChoice::Custom(_) => "one in Rust".into(),
+    }
 }
 
 fn ssl_protocol(config: &Config) -> String {

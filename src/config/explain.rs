@@ -121,6 +121,10 @@ impl Config {
             .map(|(key, value, _)| self.line(key, value(self)))
             .collect();
         lines.push(self.line(CLOSE_TIMEOUT, ms(self.close_timeout)));
+        match self.interceptors.len() {
+            0 => {}
+            count => lines.push(self.line("interceptor.classes", format!("{count} in Rust"))),
+        }
         for (topic, settings) in &self.topics {
             let [compression, full_buffer] = keys_of(topic);
             let values = [

@@ -19,8 +19,9 @@ impl Config {
     ///
     /// The syntax is that of `java.util.Properties`, in UTF-8. If a key comes twice, its last value
     /// holds and a warning tells. Values may stand elsewhere, `${file:/path:key}`, where
-    /// `config.providers` says so (see [`set`](Self::set)). Everything that the file does not set has its default of
-    /// [`Config::new`]. For a file without `bootstrap.servers`, see [`set_file`](Self::set_file).
+    /// `config.providers` says so (see [`set`](Self::set)). Everything that the file does not set
+    /// has its default of [`Config::new`]. For a file without `bootstrap.servers`, see
+    /// [`set_file`](Self::set_file).
     ///
     /// # Errors
     ///

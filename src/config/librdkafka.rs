@@ -193,7 +193,7 @@ pub(super) static LIBRDKAFKA: &[(&str, Answer)] = &[
     )),
     ("sasl.oauthbearer.metadata.authentication.type", Without(OIDC)),
     ("plugin.library.paths", OF_C),
-    ("interceptors", Renamed("interceptor.classes", "interceptors in Rust are given in code")),
+    ("interceptors", Without("Config::interceptor takes interceptors in Rust")),
     ("client.rack", Shared(SAME)),
     ("transactional.id", Shared(SAME)),
     ("transaction.timeout.ms", Shared(SAME)),
@@ -231,8 +231,8 @@ pub(super) static LIBRDKAFKA: &[(&str, Answer)] = &[
     ("delivery.report.only.error", Without("a callback is free to do nothing about an Ok")),
     ("dr_cb", Without("Producer::send_with takes a closure for each record")),
     ("dr_msg_cb", Without("Producer::send_with takes a closure for each record")),
-    ("sticky.partitioning.linger.ms", Renamed(
-        "batch.size", "bytes, not time, say when the next partition has its turn",
+    ("sticky.partitioning.linger.ms", Without(
+        "librdkafka's partitioners stay with a partition for twice linger.ms, as by default there",
     )),
     ("client.dns.lookup", Shared(SAME)),
     ("enable.metrics.push", Shared("metrics are sent there, and never here")),
@@ -254,8 +254,8 @@ pub(super) static LIBRDKAFKA: &[(&str, Answer)] = &[
     ("produce.offset.report", NO_LONGER),
     ("partitioner", Renamed(
         "partitioner.class",
-        "the default hashes keys by murmur2, as Java does; there by CRC-32 \
-         (consistent_random): the same key goes to another partition",
+        "it takes the same values; the default hashes keys by murmur2, as Java's does, there it is \
+         consistent_random (CRC-32): the same key goes to another partition",
     )),
     ("partitioner_cb", Without("Config::partitioner takes a partitioner in Rust")),
     ("msg_order_cmp", Without("records of a partition are sent in their order")),

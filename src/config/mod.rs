@@ -14,12 +14,14 @@ mod keys;
 mod librdkafka;
 mod network;
 mod origin;
+mod partitions;
 mod properties;
 mod providers;
 mod read_security;
 mod reference;
 mod security;
 mod security_keys;
+mod serializers;
 mod setters;
 mod suggest;
 mod topic;
@@ -36,7 +38,8 @@ use std::time::Duration;
 
 use crate::compress::{Compression, Levels};
 use crate::error::Error;
-use crate::partitioner::PartitionerChoice;
+use crate::interceptor::Registered;
+use crate::partitioner::Partitioning;
 
 pub(crate) use address::Address;
 pub use explain::Explanation;
@@ -98,7 +101,8 @@ pub struct Config {
     pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) close_timeout: Duration,
-    pub(crate) partitioner: PartitionerChoice,
+    pub(crate) partitioning: Partitioning,
+    pub(crate) interceptors: Vec<Registered>,
     pub(crate) security_protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<SaslConfig>,
@@ -191,7 +195,8 @@ impl Config {
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
             close_timeout: Duration::from_secs(30),
-            partitioner: PartitionerChoice::Default,
+            partitioning: Partitioning::DEFAULT,
+            interceptors: Vec::new(),
             security_protocol: SecurityProtocol::Plaintext,
             tls: TlsConfig::default(),
             sasl: None,
@@ -232,8 +237,8 @@ impl Config {
     /// Providers are named before their first use; in a file they may stand anywhere. Without its
     /// provider a reference is text, as in Java, and a warning tells. What stands for a reference
     /// is put in as it is (quotes inside of `sasl.jaas.config` need their backslashes), is not
-    /// looked at for references again, and is read once. Neither [`explain`](Self::explain), `Debug`
-    /// nor an error about its setting shows it; what is used in the open, such as the address of a
+    /// looked at for references again, and is read once. Neither [`explain`](Self::explain),
+    /// `Debug` nor an error about its setting shows it; what is used in the open, such as the address of a
     /// broker or a time that clashes with another, is named where it is.
     ///
     /// ```
@@ -329,8 +334,8 @@ impl Config {
     }
 
     /// A warning of `validate`, which logs them all.
-    fn note(&mut self, warning: impl Into<String>) {
-        self.warnings.push(warning.into());
+    fn note(&mut self, warning: String) {
+        self.warnings.push(warning);
     }
 
     fn set_bootstrap_servers(&mut self, text: &str) -> Result<(), Error> {

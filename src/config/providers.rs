@@ -222,12 +222,11 @@ impl Providers {
     }
 
     fn variable(&self, provider: &str, name: &str) -> Result<String, String> {
-        if let Some(allowed) = self.allowed_variables.get(provider) {
-            if !allowed.iter().any(|pattern| matches(pattern, name)) {
-                return Err(format!(
-                    "config.providers.{provider}.param.allowlist.pattern does not allow it"
-                ));
-            }
+        let allowed = self.allowed_variables.get(provider);
+        if allowed.is_some_and(|patterns| !patterns.iter().any(|it| matches(it, name))) {
+            return Err(format!(
+                "config.providers.{provider}.param.allowlist.pattern does not allow it"
+            ));
         }
         match std::env::var_os(name).map(std::ffi::OsString::into_string) {
             Some(Ok(value)) => Ok(value),

@@ -1,9 +1,11 @@
 //! What a broker looks at before it appends a batch, and how it says no.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::log::FirstSequence;
 use super::state::TimestampLimits;
+use crate::compress::{Compression, decompress};
 use crate::wire::codes::Code;
 use crate::wire::produce::{ProducePartitionResponse, RecordError};
 use crate::wire::record_batch::{
@@ -35,13 +37,14 @@ pub(super) struct Refusal {
     is_told_why: bool,
 }
 
-/// The number of zstd, the last codec.
-const CODEC_MAX: i16 = 4;
+/// More than the records of any batch that a test would send.
+const RECORDS_LEN_MAX: usize = 256 << 20;
 /// A record that says no time.
 const NO_TIMESTAMP: i64 = -1;
 
-/// Size, CRC, header and records of a batch, in the order of a broker.
-pub(super) fn check(batch: &Batch<'_>, rules: &AppendRules) -> Result<(), Refusal> {
+/// Size, CRC, header and records of a batch, in the order of a broker; gives its records, which are
+/// not compressed any more.
+pub(super) fn check<'a>(batch: &Batch<'a>, rules: &AppendRules) -> Result<Cow<'a, [u8]>, Refusal> {
     if batch.header.base_offset != 0 {
         return Err(Refusal::by_log(Code::INVALID_RECORD));
     }
@@ -52,7 +55,9 @@ pub(super) fn check(batch: &Batch<'_>, rules: &AppendRules) -> Result<(), Refusa
         return Err(Code::CORRUPT_MESSAGE.into());
     }
     check_header(&batch.header).map_err(Refusal::by_log)?;
-    check_records(batch, rules)
+    let body = decompressed(batch).map_err(Refusal::by_log)?;
+    check_records(&batch.header, &body, rules)?;
+    Ok(body)
 }
 
 impl AppendRules {
@@ -140,22 +145,33 @@ fn check_header(header: &BatchHeader) -> Result<(), Code> {
     if !counts_fit || is_control || lacks_sequence {
         return Err(Code::INVALID_RECORD);
     }
-    if header.attributes & CODEC_MASK > CODEC_MAX {
-        return Err(Code::UNKNOWN_SERVER_ERROR);
-    }
     Ok(())
 }
 
-/// Refuses records that cannot be read, that lack their key, or that have an impossible time. Those
-/// of a compressed batch are taken as they are.
-fn check_records(batch: &Batch<'_>, rules: &AppendRules) -> Result<(), Refusal> {
-    let header = &batch.header;
-    if header.attributes & CODEC_MASK != 0 {
-        return Ok(());
+/// Codecs that Kafka does not have, and what they fail to read, are exceptions that no broker has a
+/// code for.
+fn decompressed<'a>(batch: &Batch<'a>) -> Result<Cow<'a, [u8]>, Code> {
+    match Compression::from_id(batch.header.attributes & CODEC_MASK) {
+        Some(Compression::None) => Ok(batch.body().into()),
+        Some(compression) => decompress(compression, batch.body(), RECORDS_LEN_MAX)
+            .map(Cow::Owned)
+            .map_err(|error| {
+                log::debug!("the mock cluster refuses a batch: {error}");
+                Code::UNKNOWN_SERVER_ERROR
+            }),
+        None => Err(Code::UNKNOWN_SERVER_ERROR),
     }
-    let (mut keyless, mut mistimed) = (Vec::new(), Vec::new());
-    for (index, record) in (0..).zip(records(batch.body(), header.record_count)) {
+}
+
+/// Refuses records that cannot be read, that lack their key, or that have an impossible time. Those
+/// of a compressed batch must have offsets without gaps too: a broker would have to write them
+/// anew, and cannot.
+fn check_records(header: &BatchHeader, body: &[u8], rules: &AppendRules) -> Result<(), Refusal> {
+    let is_compressed = header.attributes & CODEC_MASK != 0;
+    let (mut keyless, mut mistimed, mut is_gapless) = (Vec::new(), Vec::new(), true);
+    for (index, record) in (0..).zip(records(body, header.record_count)) {
         let record = record.map_err(|_| Refusal::by_log(Code::INVALID_RECORD))?;
+        is_gapless &= record.offset_delta == index;
         if rules.is_compacted && record.key.is_none() {
             keyless.push(index);
         } else if !rules.allow_timestamp(header, &record) {
@@ -166,6 +182,8 @@ fn check_records(batch: &Batch<'_>, rules: &AppendRules) -> Result<(), Refusal> 
         Code::INVALID_TIMESTAMP
     } else if !keyless.is_empty() {
         Code::INVALID_RECORD
+    } else if is_compressed && !is_gapless {
+        return Err(Refusal::by_log(Code::UNKNOWN_SERVER_ERROR));
     } else {
         return Ok(());
     };

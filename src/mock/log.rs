@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::check::{AppendRules, Refusal, check};
 use super::facts::MockRecord;
 use crate::wire::codes::Code;
-use crate::wire::record_batch::{Batch, BatchHeader, CODEC_MASK, HEADER_LEN, RecordView, records};
+use crate::wire::record_batch::{Batch, BatchHeader, RecordView, records};
 
 /// Which first sequence number a broker takes from a producer of which a partition knows nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -42,7 +42,8 @@ pub(super) struct Appended {
 struct StoredBatch {
     header: BatchHeader,
     appended: Appended,
-    bytes: Vec<u8>,
+    /// The records, not compressed.
+    body: Vec<u8>,
 }
 
 /// What a partition remembers of one producer id.
@@ -76,6 +77,7 @@ enum Sequence {
 const RECENT_BATCHES_MAX: usize = 5;
 /// Sequence numbers run from 0 to 2^31 - 1, and from 0 again.
 const SEQUENCES: i64 = 1 << 31;
+
 impl PartitionLog {
     /// Appends a batch if all is well: size, CRC, header, records, and last its sequence numbers.
     pub(super) fn append(
@@ -84,7 +86,7 @@ impl PartitionLog {
         rules: &AppendRules,
     ) -> Result<Appended, Refusal> {
         let header = &batch.header;
-        check(batch, rules)?;
+        let body = check(batch, rules)?;
         let place = Appended {
             base_offset: self.end_offset,
             append_time_ms: rules.has_log_append_time.then_some(rules.now_ms),
@@ -101,7 +103,7 @@ impl PartitionLog {
             self.batches.push(StoredBatch {
                 header: header.clone(),
                 appended: place,
-                bytes: batch.bytes.to_vec(),
+                body: body.into_owned(),
             });
         }
         Ok(place)
@@ -117,10 +119,8 @@ impl PartitionLog {
         self.end_offset
     }
 
-    /// The records of batches that are not compressed.
     pub(super) fn records(&self) -> Vec<MockRecord> {
-        let readable = |batch: &&StoredBatch| batch.header.attributes & CODEC_MASK == 0;
-        let batches = self.batches.iter().filter(readable);
+        let batches = self.batches.iter();
         batches.flat_map(StoredBatch::records).collect()
     }
 
@@ -186,8 +186,7 @@ impl PartitionLog {
 
 impl StoredBatch {
     fn records(&self) -> impl Iterator<Item = MockRecord> {
-        let body = self.bytes.get(HEADER_LEN..).unwrap_or_default();
-        let records = records(body, self.header.record_count);
+        let records = records(&self.body, self.header.record_count);
         records.flatten().map(|record| self.record(&record))
     }
 

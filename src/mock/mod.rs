@@ -47,8 +47,8 @@
 //! Its answers are compared with Kafka's (4.3, 3.9, 2.1) by this crate's own tests: error codes,
 //! offsets, the contents of logs, and when a connection is closed. What it does otherwise:
 //!
-//! - Compressed batches of every codec are taken as they are. They are counted, and their records
-//!   are neither checked nor [listed](MockCluster::records).
+//! - Compressed batches are read by the codecs that are built in. A batch of another codec is
+//!   refused with UNKNOWN_SERVER_ERROR, like one that is damaged.
 //! - There are no transactions: a transactional id gets its producer id, and batches of a
 //!   transaction are refused with INVALID_TXN_STATE. There are no consumers, no ACLs and no TLS
 //!   either.
@@ -194,8 +194,7 @@ impl MockCluster {
         Gate::new(&self.shared)
     }
 
-    /// The records of a partition, by offset. Those of compressed batches are not listed; the
-    /// [end offset](Self::end_offset) counts them.
+    /// The records of a partition, by offset, compressed on their way or not.
     ///
     /// ```
     /// # use milena::mock::{Api, MockCluster};
@@ -214,8 +213,7 @@ impl MockCluster {
         self.partition(topic, partition, |partition| partition.log.records())
     }
 
-    /// The offset that the next record of a partition gets: the number of its records, compressed
-    /// or not.
+    /// The offset that the next record of a partition gets: the number of its records.
     ///
     /// ```
     /// # use milena::mock::{Api, MockCluster};

@@ -1,7 +1,8 @@
 //! What stands in the log of a partition, by Kafka's own `DumpLogSegments`.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::Version;
@@ -66,6 +67,18 @@ impl Cluster {
             .iter()
             .map(|segments| logs.by_ref().take(segments.len()).flatten().collect())
             .collect()
+    }
+
+    /// Flips the bits of the byte in the middle of a partition's log, which is soon read again.
+    pub(crate) fn damage(&self, topic: &str, partition: i32) {
+        let segment = &self.segments(topic, partition)[0];
+        let file = File::options().read(true).write(true).open(segment);
+        let file = file.expect("open a segment");
+        let (mut byte, middle) = ([0], file.metadata().expect("a segment's size").len() / 2);
+        file.read_exact_at(&mut byte, middle)
+            .expect("read a byte of a segment");
+        file.write_all_at(&[!byte[0]], middle)
+            .expect("write a byte of a segment");
     }
 
     /// The segments of a partition's log, oldest first.

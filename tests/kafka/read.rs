@@ -2,6 +2,7 @@
 //! producer.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::Version;
@@ -52,13 +53,20 @@ impl Cluster {
     /// All records that the topic holds at the moment of the call, in order of partition and
     /// offset, by Kafka's consumer. Bytes come through unchanged; a million records take seconds.
     pub(crate) fn read(&self, topic: &str, isolation: Isolation) -> Vec<Consumed> {
+        self.try_read(topic, isolation)
+            .unwrap_or_else(|error| panic!("cannot read {topic}: {error}"))
+    }
+
+    /// The same, with what Kafka's consumer said when it failed.
+    pub(super) fn try_read(
+        &self,
+        topic: &str,
+        isolation: Isolation,
+    ) -> Result<Vec<Consumed>, String> {
         let file = self.scratch("read");
-        self.ask(&["read", topic, isolation.name(), &file.display().to_string()]);
-        let bytes = fs::read(&file).expect("read what Tool.java wrote");
+        let answer = self.try_ask(&["read", topic, isolation.name(), &file.display().to_string()]);
+        let records = answer.map(|_| records_in(&file));
         let _ = fs::remove_file(&file);
-        let mut fields = Fields(&bytes);
-        let mut records: Vec<_> = std::iter::from_fn(|| fields.record()).collect();
-        records.sort_unstable_by_key(|record| (record.partition, record.offset));
         records
     }
 
@@ -222,7 +230,16 @@ fn cut<'a>(bytes: &'a [u8], separator: &str) -> Option<(&'a [u8], &'a [u8])> {
     None
 }
 
-/// The records in a file of Tool.java: fixed fields big-endian, byte strings with their lengths, -1
+/// The records that a reader wrote into a file, in order of partition and offset.
+pub(super) fn records_in(file: &Path) -> Vec<Consumed> {
+    let bytes = fs::read(file).expect("read what a reader wrote");
+    let mut fields = Fields(&bytes);
+    let mut records: Vec<_> = std::iter::from_fn(|| fields.record()).collect();
+    records.sort_unstable_by_key(|record| (record.partition, record.offset));
+    records
+}
+
+/// The records in a file of a reader: fixed fields big-endian, byte strings with their lengths, -1
 /// for null.
 struct Fields<'a>(&'a [u8]);
 

@@ -32,7 +32,7 @@ fn the_settings_in_the_guide_are_those_of_kafkas_jar() {
 }
 
 fn settings_of_kafka() -> BTreeMap<String, Said> {
-    let text = java_program(Version::V4_3_1, "ProducerSettings");
+    let text = java_program(Version::V4_3_1, "ProducerSettings", "");
     let line = |line: &str| {
         let mut words = line.split('\t').map(str::to_owned);
         let mut next = || words.next().expect("a word of ProducerSettings.java");

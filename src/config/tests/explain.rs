@@ -7,8 +7,27 @@ use super::super::effective::EFFECTIVE;
 use super::super::explain::Explanation;
 use super::{Acks, Config, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig, config, with};
 use crate::compress::Compression;
+use crate::interceptor::Interceptor;
+use crate::partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 
 const JAAS: &str = "x.PlainLoginModule required username=\"alice\" password=\"hush\";";
+
+#[derive(Debug)]
+struct First;
+
+impl Partitioner for First {
+    fn partition(
+        &self,
+        _: &PartitionQuery<'_>,
+    ) -> Result<i32, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(0)
+    }
+}
+
+#[derive(Debug)]
+struct Watcher;
+
+impl Interceptor for Watcher {}
 
 fn explain(config: &Config) -> Explanation {
     config.explained(|_| Ok(()))
@@ -364,6 +383,17 @@ fn every_setter_is_known_by_the_names_of_its_settings() {
         (config().lz4_level(1), "compression.lz4.level"),
         (config().zstd_level(1), "compression.zstd.level"),
         (config().round_robin(), "partitioner.class"),
+        (config().partitioner_kind(PartitionerKind::Random), "partitioner.class"),
+        (config().partitioner(First), "partitioner.class"),
+        (config().ignore_keys(true), "partitioner.ignore.keys"),
+        (config().adaptive_partitioning(false), "partitioner.adaptive.partitioning.enable"),
+        (
+            config().partitioner_availability_timeout(ms(1)),
+            "partitioner.availability.timeout.ms",
+        ),
+        (config().rack_aware(true), "partitioner.rack.aware"),
+        (config().client_rack("x"), "client.rack"),
+        (config().interceptor(Watcher), "interceptor.classes"),
         (config().retry_backoff(ms(1)), "retry.backoff.ms"),
         (config().retry_backoff_max(ms(1)), "retry.backoff.max.ms"),
         (config().reconnect_backoff(ms(1)), "reconnect.backoff.ms"),
@@ -387,7 +417,9 @@ fn every_setter_is_known_by_the_names_of_its_settings() {
     let default = format!("{:?}", config());
     for (config, names) in &rows {
         let all = EFFECTIVE.iter().map(|(key, ..)| *key);
-        let all = all.skip(1).chain(["Config::close_timeout"]);
+        let all = all
+            .skip(1)
+            .chain(["Config::close_timeout", "interceptor.classes"]);
         let mut said: Vec<&str> = all.filter(|key| config.is_given(key)).collect();
         said.sort_unstable();
         assert_eq!(said.join(" "), *names);

@@ -5,6 +5,7 @@ mod environment;
 mod explain;
 mod jaas;
 mod keys;
+mod partitions;
 mod properties;
 mod providers;
 mod security;

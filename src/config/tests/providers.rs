@@ -105,13 +105,9 @@ fn in_a_file_the_providers_may_stand_anywhere() {
 fn without_a_provider_of_its_name_a_reference_is_text_and_a_warning() {
     let config = with("client.id", "a${env:CARGO_PKG_NAME}b");
     assert_eq!(config.client_id, "a${env:CARGO_PKG_NAME}b");
-    assert_eq!(
-        config.warnings(),
-        [
-            "client.id: ${env:...} is taken as it stands, because config.providers does not name env: \
-          set config.providers=env before it"
-        ]
-    );
+    let expected = "client.id: ${env:...} is taken as it stands, because config.providers does \
+                    not name env: set config.providers=env before it";
+    assert_eq!(config.warnings(), [expected]);
     // What may be a piece of a password is not shown.
     let jaas = "x.PlainLoginModule required username=\"a\" password=\"b${hush:hush}c\";";
     let config = providers().set("sasl.jaas.config", jaas).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::effective::{EFFECTIVE, NOTHING};
 use super::super::java::{JAVA, SINCE_4_4};
-use super::super::keys::Treatment::{Ignored, Read, Refused};
+use super::super::keys::Treatment::{self, Ignored, Read, Refused};
 use super::super::keys::{self, KEYS};
 use super::super::librdkafka::{Answer, LIBRDKAFKA};
 use super::super::security_keys::SECURITY_KEYS;
@@ -116,9 +116,9 @@ fn the_table_tells_used_ignored_and_refused_settings_apart() {
         "| `batch.size` | used | `65536` | `16384` | `int [0,...]` | ",
         "| `transactional.id` | refused |  | (none) | `string` | ",
         "| `metrics.num.samples` | ignored |  | `2` | `int [1,...]` | metrics here are ",
-        "| `client.rack` (from Kafka 4.4 on) | ",
+        "| `client.rack` (from Kafka 4.4 on) | used | ",
         "| `bootstrap.servers` | used | required | required | `list` |  |",
-        "| `full.buffer.policy` | `block` | ",
+        "| `full.buffer.policy` | used | `block` | ",
         "| `message.timeout.ms` | `delivery.timeout.ms` | default 300000 there, 120000 here; ",
     ] {
         assert!(table.contains(&format!("\n{expected}")), "{expected}");
@@ -154,13 +154,13 @@ take them; [`Config::explain`] shows what a program's settings come to.
 const OTHERS: &str = "
 # Settings that Java's producer lacks
 
-| setting | default | what to know |
-|---|---|---|
+| setting | here | default here | what to know |
+|---|---|---|---|
 ";
 
 const OF_TOPICS: &str = "\
-| `topic.NAME.compression.type` | `compression.type` | for the topic NAME alone |
-| `topic.NAME.full.buffer.policy` | `full.buffer.policy` | for the topic NAME alone |
+| `topic.NAME.compression.type` | used | that of `compression.type` | for the topic NAME alone |
+| `topic.NAME.full.buffer.policy` | used | that of `full.buffer.policy` | for the topic NAME alone |
 
 `Config::close_timeout` (30 s) has no name as text.
 ";
@@ -187,10 +187,10 @@ fn guide() -> String {
         text.extend(JAVA[range].iter().map(row));
     }
     text += OTHERS;
-    for (key, value, note) in EFFECTIVE {
+    for (key, treatment) in KEYS.iter().chain(SECURITY_KEYS) {
         if !JAVA.iter().any(|(name, ..)| name == key) {
-            let value = value(&Config::with_defaults());
-            let _ = writeln!(text, "| `{key}` | {} | {note} |", code(&value));
+            let (here, default, note) = here(key, *treatment);
+            let _ = writeln!(text, "| `{key}` | {here} | {default} | {note} |");
         }
     }
     text += OF_TOPICS;
@@ -211,19 +211,29 @@ fn guide() -> String {
     text
 }
 
+/// What becomes of a setting, its default, and what to know.
+fn here(key: &str, treatment: Treatment) -> (&'static str, String, String) {
+    match treatment {
+        Read(_) => {
+            let own = EFFECTIVE.iter().find(|(name, ..)| *name == key);
+            let (_, value, note) = own.unwrap_or_else(|| panic!("{key} is not in EFFECTIVE"));
+            (
+                "used",
+                code(&value(&Config::with_defaults())),
+                (*note).to_owned(),
+            )
+        }
+        Ignored { fine, why } => ("ignored", String::new(), reason(why, fine)),
+        Refused { fine, why } => ("refused", String::new(), reason(why, fine)),
+    }
+}
+
 fn row((key, kind, java, range): &(&str, &str, &str, &str)) -> String {
-    let own = EFFECTIVE.iter().find(|(name, ..)| name == key);
-    let default = own.map(|(_, value, _)| value(&Config::with_defaults()));
-    let default = match default.as_deref() {
-        Some(NOTHING) if *java == "required" => "required".into(),
-        Some(value) => code(value),
-        None => String::new(),
-    };
-    let (here, why) = match keys::find(key) {
-        Some(Read(_)) => ("used", own.map_or("", |(.., note)| note).to_owned()),
-        Some(Ignored { fine, why }) => ("ignored", reason(why, fine)),
-        Some(Refused { fine, why }) => ("refused", reason(why, fine)),
-        None => panic!("{key} is not known"),
+    let treatment = keys::find(key).unwrap_or_else(|| panic!("{key} is not known"));
+    let (here, default, why) = here(key, treatment);
+    let default = match default.as_str() {
+        NOTHING if *java == "required" => "required".into(),
+        _ => default,
     };
     let java = match *java {
         "required" => "required".into(),

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::compress::{Compression, Compressor, Levels};
 use crate::mock::state::TimestampLimits;
-use crate::wire::record_batch::{CONTROL, RecordFields, read_batches};
+use crate::wire::record_batch::{CONTROL, HEADER_LEN, RecordFields, read_batches};
 
 /// The bytes of a batch of `count` records by producer 7.
 fn batch(epoch: i16, base_sequence: i32, count: i32) -> Vec<u8> {
@@ -211,21 +212,73 @@ fn batches_that_contradict_themselves_are_refused() {
     assert_eq!(log.end_offset(), 0);
 }
 
-#[test]
-fn compressed_records_are_counted_and_not_shown() {
-    let mut log = PartitionLog::default();
-    let compressed = BatchHeader {
-        attributes: 4,
-        record_count: 5,
-        last_offset_delta: 4,
-        ..BatchHeader::default()
+/// The same batch with its records compressed.
+fn compressed(mut bytes: Vec<u8>, compression: Compression) -> Vec<u8> {
+    let body = bytes.split_off(HEADER_LEN);
+    let header = BatchHeader::read(&bytes).unwrap();
+    let header = BatchHeader {
+        attributes: header.attributes | compression.id(),
+        ..header
     };
-    let mut bytes = vec![0xff; HEADER_LEN + 20];
-    compressed.write(&mut bytes);
-    assert_eq!(append(&mut log, &bytes), Ok(0));
-    assert_eq!(append(&mut log, &batch(0, 0, 1)), Ok(5));
-    let offsets: Vec<_> = log.records().iter().map(|record| record.offset).collect();
-    assert_eq!(offsets, [5]);
+    let levels = Levels::default();
+    let result = Compressor::default().compress(compression, &levels, &body, &mut bytes);
+    assert_eq!(result, Ok(()));
+    header.write(&mut bytes);
+    bytes
+}
+
+#[test]
+fn compressed_records_are_read_and_checked_like_others() {
+    for compression in Compression::ALL.into_iter().filter(|one| one.is_built_in()) {
+        let mut log = PartitionLog::default();
+        let send = |log: &mut _, bytes| append(log, &compressed(bytes, compression));
+        assert_eq!(send(&mut log, batch(0, 0, 5)), Ok(0), "{compression}");
+        assert_eq!(send(&mut log, batch(0, 0, 5)), Ok(0), "a duplicate");
+        assert_eq!(send(&mut log, batch(0, 9, 1)), OUT_OF_ORDER);
+        assert_eq!(append(&mut log, &batch(0, 5, 1)), Ok(5));
+        let records = log.records();
+        let offsets: Vec<_> = records.iter().map(|record| record.offset).collect();
+        assert_eq!(offsets, [0, 1, 2, 3, 4, 5], "{compression}");
+        assert!(records.iter().all(|one| one.value.as_deref() == Some(b"v")));
+
+        let bytes = compressed(batch(0, 6, 1), compression);
+        let keyed = AppendRules {
+            is_compacted: true,
+            ..rules()
+        };
+        let refused = append_with(&mut log, &bytes, keyed);
+        assert_eq!(refused, Err(Code::INVALID_RECORD), "no key");
+        let two = BatchHeader {
+            record_count: 2,
+            last_offset_delta: 1,
+            ..BatchHeader::default()
+        };
+        let mut bytes = batch(0, 0, 1);
+        two.write(&mut bytes);
+        assert_eq!(
+            send(&mut log, bytes),
+            Err(Code::INVALID_RECORD),
+            "one of two"
+        );
+        assert_eq!(log.end_offset(), 6);
+    }
+}
+
+#[test]
+fn what_no_codec_can_read_is_refused_as_by_a_broker() {
+    let mut log = PartitionLog::default();
+    for codec in 1..=7 {
+        let mut garbage = vec![0xff; HEADER_LEN + 20];
+        let header = BatchHeader {
+            attributes: codec,
+            record_count: 1,
+            ..BatchHeader::default()
+        };
+        header.write(&mut garbage);
+        let refused = append(&mut log, &garbage);
+        assert_eq!(refused, Err(Code::UNKNOWN_SERVER_ERROR), "codec {codec}");
+    }
+    assert_eq!(log.end_offset(), 0);
 }
 
 #[test]

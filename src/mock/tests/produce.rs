@@ -114,19 +114,25 @@ fn a_batch_is_refused_for_the_first_thing_that_is_wrong_with_it() {
 fn zstd_needs_version_7() {
     let cluster = cluster_of(1);
     let mut client = Client::connect(&cluster, 1);
+    // One record without a key, "v", in a frame that stores it as it is.
+    let mut bytes = vec![0; HEADER_LEN];
+    bytes.extend_from_slice(b"\x28\xb5\x2f\xfd\x20\x08\x41\0\0\x0e\0\0\0\x01\x02v\0");
     let header = BatchHeader {
         attributes: 4,
-        record_count: 3,
-        last_offset_delta: 2,
+        record_count: 1,
         ..BatchHeader::default()
     };
-    let mut bytes = vec![0xaa; 100];
     header.write(&mut bytes);
     let request = produce_request(1, "t", 0, &bytes);
     let refused = only_partition(client.call(&request, 6));
     assert_eq!(refused.error, Code::UNSUPPORTED_COMPRESSION_TYPE);
-    assert!(only_partition(client.call(&request, 7)).error.is_ok());
-    assert_eq!(cluster.end_offset("t", 0), 3);
+    assert_eq!(cluster.end_offset("t", 0), 0);
+    let taken = only_partition(client.call(&request, 7)).error.is_ok();
+    assert_eq!(taken, cfg!(feature = "zstd"));
+    let records = cluster.records("t", 0);
+    let values = records.iter().map(|record| record.value.as_deref());
+    let expected = [Some(&b"v"[..])];
+    assert!(values.eq(expected.into_iter().filter(|_| taken)));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the inputs begin with: messages that Kafka itself wrote, and what is made of them.
 
+use milena::fuzzing::frame;
+
 /// `name version bytes` in each line, bytes in hexadecimal digits.
 const WIRE: &str = include_str!("../../golden/wire.txt");
 
@@ -17,6 +19,8 @@ const PROPERTIES: &str = "# comment\nbootstrap.servers = kafka-1:9092,\\\n [::1]
 pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
     match target {
         "record_batch" => vec![unhex(BATCH), unhex(BATCH).repeat(2)],
+        "compressed_batch" => compressed_batches(),
+        "gzip" | "snappy" | "lz4" | "zstd" => compressed(target),
         "properties" => vec![PROPERTIES.into()],
         "request_header" => headers(),
         "frame" => frames(),
@@ -24,6 +28,34 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
         name if name.ends_with("Response") => responses(name),
         name => requests(name),
     }
+}
+
+/// Frames with matches near and far, with literals only, and with more than one block.
+fn compressed(codec: &str) -> Vec<Vec<u8>> {
+    let line = |at: usize| format!("{at}: {at:x} apples of {} are ripe\n", at * at);
+    let text: String = (0..200).map(line).collect();
+    let noise: Vec<u8> = (0..300_usize).map(|at| (at * at * at >> 3) as u8).collect();
+    let zeros = vec![0; 150_000];
+    let all = [b"", &b"apple"[..], &noise, &zeros, text.as_bytes()];
+    let mut frames: Vec<_> = all.map(|bytes| frame(codec, bytes)).into();
+    frames.push(frame(codec, &text.as_bytes()[..400]));
+    // Snappy without its frame, and text for the way back.
+    frames.extend([b"\x05\x10apple".to_vec(), text.into_bytes()]);
+    frames
+}
+
+fn compressed_batches() -> Vec<Vec<u8>> {
+    let codecs = (1..).zip(["gzip", "snappy", "lz4", "zstd"]);
+    let batch = |(number, codec): (u8, &str)| {
+        let plain = unhex(BATCH);
+        let (header, body) = plain.split_at(61);
+        let mut batch = [header, &frame(codec, body)].concat();
+        let length = batch.len() as u32 - 12;
+        batch[8..12].copy_from_slice(&length.to_be_bytes());
+        batch[22] |= number;
+        batch
+    };
+    codecs.map(batch).collect()
 }
 
 /// The version, and the body, of all messages of this name.

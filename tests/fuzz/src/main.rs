@@ -121,7 +121,7 @@ fn run(target: &Target, input: &[u8]) -> Result<usize, String> {
         catch_unwind(run)
     });
     drop(watched);
-    let allowed = memory::allowed(input.len(), target.has_connection);
+    let allowed = memory::allowed(input.len(), target.bytes_anyway);
     match result {
         Err(_) => Err(watch::report(target.name, input, "a panic, see above")),
         Ok(()) if bytes > allowed => {

@@ -1,6 +1,7 @@
 //! Record batches by hand, right and wrong ones.
 
 use super::bytes::{In, Out};
+use super::codecs::{stored, unpacked};
 
 /// What a batch is to be like. The default is right: one value, no producer id.
 #[derive(Clone)]
@@ -20,7 +21,7 @@ pub(super) struct Batch {
     /// Between the offsets of two records; 1 is right.
     pub(super) stride: i64,
     /// Instead of the records.
-    pub(super) body: Option<&'static [u8]>,
+    pub(super) body: Option<Vec<u8>>,
     pub(super) is_crc_wrong: bool,
 }
 
@@ -81,10 +82,7 @@ impl Batch {
         checked.i16(self.producer.1);
         checked.i32(self.producer.2);
         checked.i32(count);
-        match self.body {
-            Some(body) => checked.raw(body),
-            None => self.records(&mut checked),
-        }
+        checked.raw(&self.body.clone().unwrap_or_else(|| self.records()));
         let mut crc = crc32c::crc32c(&checked.bytes);
         if self.is_crc_wrong {
             crc ^= 1;
@@ -99,7 +97,18 @@ impl Batch {
         batch.bytes
     }
 
-    fn records(&self, out: &mut Out) {
+    /// The same with its records compressed.
+    pub(super) fn compressed(self, codec: i16) -> Self {
+        let records = self.body.clone().unwrap_or_else(|| self.records());
+        Self {
+            attributes: self.attributes | codec,
+            body: Some(stored(codec, &records)),
+            ..self
+        }
+    }
+
+    fn records(&self) -> Vec<u8> {
+        let mut out = Out::default();
         for (index, value) in (0..).zip(&self.values) {
             let mut record = Out::default();
             record.i8(0);
@@ -113,6 +122,7 @@ impl Batch {
             out.varint(record.bytes.len() as i64);
             out.raw(&record.bytes);
         }
+        out.bytes
     }
 }
 
@@ -143,8 +153,8 @@ pub(super) struct Stored {
     pub(super) timestamp_ms: i64,
 }
 
-/// The records in the bytes of a fetch answer; those of compressed batches are left out.
-pub(super) fn stored(bytes: &[u8]) -> Vec<Stored> {
+/// The records in the bytes of a fetch answer.
+pub(super) fn fetched(bytes: &[u8]) -> Vec<Stored> {
     let mut input = In {
         bytes,
         flexible: false,
@@ -163,9 +173,7 @@ pub(super) fn stored(bytes: &[u8]) -> Vec<Stored> {
         let (base_ms, max_ms) = (batch.i64(), batch.i64());
         let (id, epoch, sequence) = (batch.i64(), batch.i16(), batch.i32());
         let count = batch.i32();
-        if attributes & 7 != 0 {
-            continue;
-        }
+        batch.bytes = unpacked(attributes & 7, batch.bytes);
         for _ in 0..count {
             batch.varint();
             batch.i8();

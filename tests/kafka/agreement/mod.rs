@@ -8,6 +8,7 @@
 mod answers;
 mod batch;
 mod bytes;
+mod codecs;
 mod connection;
 mod names;
 mod produce;

@@ -8,6 +8,16 @@ use super::batch::{
 use super::talk::Talk;
 
 const HOUR_MS: i64 = 3_600_000;
+/// By number. Kafka has none above 4.
+const CODECS: [(i16, &str); 7] = [
+    (1, "gzip"),
+    (2, "snappy"),
+    (3, "lz4"),
+    (4, "zstd"),
+    (5, "codec 5"),
+    (6, "codec 6"),
+    (7, "codec 7"),
+];
 
 pub(super) const ALL: &[Scenario] = &[
     Scenario::new("every version of produce", every_version),
@@ -18,6 +28,7 @@ pub(super) const ALL: &[Scenario] = &[
     Scenario::new("headers that do not fit", headers),
     Scenario::new("records that do not fit", records),
     Scenario::new("compressed batches", compressed),
+    Scenario::new("batches that are compressed badly", compressed_badly),
     Scenario::new("a batch that is too large", too_large).with(&[("max.message.bytes", "200")]),
     Scenario::new("time of the broker", timed).with(&[("message.timestamp.type", "LogAppendTime")]),
     Scenario::new("timestamps by default", timestamps),
@@ -243,7 +254,7 @@ fn records(talk: &mut Talk<'_>) {
     ];
     for (what, body) in bodies {
         let batch = Batch {
-            body: Some(body),
+            body: Some(body.to_vec()),
             ..of(&["a"])
         };
         talk.produce(what, &batch);
@@ -251,40 +262,94 @@ fn records(talk: &mut Talk<'_>) {
 }
 
 fn compressed(talk: &mut Talk<'_>) {
-    const GARBAGE: &[u8] = b"this was never compressed";
-    let mut taken_by_mock = 0;
-    for (codec, name) in [
-        (1, "gzip"),
-        (2, "snappy"),
-        (3, "lz4"),
-        (4, "zstd"),
-        (5, "codec 5"),
-    ] {
-        for version in [3, 9] {
-            let batch = Batch {
-                attributes: codec,
-                body: Some(GARBAGE),
-                ..of(&["a"])
-            };
+    for (codec, name) in CODECS {
+        for version in [3, 6, 7, 9] {
             let produce = Produce {
                 version,
                 ..talk.plain()
             };
-            talk.send(
-                &format!("{name} garbage v{version}"),
-                &produce,
-                &batch.bytes(),
-            );
-            if codec > 4 || (codec, version) == (4, 3) {
-                continue;
-            }
-            let start = if version >= 5 { ", start 0" } else { "" };
-            let kafka = format!("UNKNOWN_SERVER_ERROR{start}");
-            let why = "the mock has no codecs, and takes compressed records as they are";
-            talk.differs(&format!("at {taken_by_mock}"), &kafka, why);
-            taken_by_mock += 1;
+            let batch = of(&["a", "b"]).compressed(codec).bytes();
+            talk.send(&format!("{name} v{version}"), &produce, &batch);
         }
     }
+    let id = talk.producer();
+    let batch = || of(&["a", "b"]).by(id, 0, 0).compressed(3);
+    talk.produce("first", &batch());
+    talk.produce("again", &batch());
+    talk.produce("out of order", &of(&["c"]).by(id, 0, 9).compressed(3));
+    talk.log();
+}
+
+fn compressed_badly(talk: &mut Talk<'_>) {
+    const GARBAGE: &[u8] = b"this was never compressed";
+    let garbage = |attributes| Batch {
+        attributes,
+        body: Some(GARBAGE.to_vec()),
+        ..of(&["a"])
+    };
+    for (codec, name) in CODECS {
+        for version in [3, 9] {
+            let produce = Produce {
+                version,
+                ..talk.plain()
+            };
+            let batch = garbage(codec).bytes();
+            talk.send(&format!("{name} garbage v{version}"), &produce, &batch);
+        }
+        if codec > 4 {
+            continue;
+        }
+        let mut produce =
+            |what: &str, batch: &Batch| talk.produce(&format!("{name} {what}"), batch);
+        for stride in [0, 2] {
+            let batch = Batch {
+                stride,
+                ..of(&["a", "b"])
+            };
+            let what = format!("offsets {stride} apart");
+            produce(&what, &batch.compressed(codec));
+        }
+        let with = |body: &[u8]| Batch {
+            body: Some(body.to_vec()),
+            ..of(&["a"])
+        };
+        produce("nothing", &with(b"").compressed(codec));
+        let beyond = [14, 0, 0, 0, 100, 0, 0, 0];
+        produce("a key beyond the record", &with(&beyond).compressed(codec));
+        let twice = Batch {
+            count: Some(1),
+            last_offset_delta: Some(0),
+            ..of(&["a", "b"])
+        };
+        produce("more records than told", &twice.compressed(codec));
+        let fewer = Batch {
+            count: Some(3),
+            last_offset_delta: Some(2),
+            ..of(&["a", "b"])
+        };
+        produce("fewer records than told", &fewer.compressed(codec));
+        let mut whole = of(&["a", "b"]).compressed(codec);
+        let frame = whole.body.as_mut().expect("a frame");
+        frame.truncate(frame.len() - 10);
+        produce("frame cut short", &whole);
+        let future = Batch {
+            timestamp_ms: now_ms() + 100 * HOUR_MS,
+            ..of(&["a", "b"])
+        };
+        produce("from the future", &future.compressed(codec));
+    }
+    let wrong = Batch {
+        is_crc_wrong: true,
+        ..garbage(4)
+    };
+    talk.produce("garbage, wrong crc", &wrong);
+    talk.produce("garbage, no sequence to it", &garbage(4).by(70, 0, 9));
+    let control = Batch {
+        attributes: 4 | CONTROL,
+        ..garbage(4)
+    };
+    talk.produce("garbage, control", &control);
+    talk.log();
 }
 
 fn too_large(talk: &mut Talk<'_>) {
@@ -372,6 +437,7 @@ fn compacted(talk: &mut Talk<'_>) {
         ..of(&["a", "b"])
     };
     talk.produce("without keys", &keyless);
+    talk.produce("without keys, compressed", &keyless.compressed(4));
     talk.log();
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use milena::mock::{Api, FirstSequence, MockCluster, MockRecord};
 
-use super::batch::{Stored, stored};
+use super::batch::{Stored, fetched};
 use super::connection::{Connection, FETCH};
 use super::talk::{Place, Side};
 use crate::kafka::{Cluster, Listener, USERS, Version, until};
@@ -236,6 +236,6 @@ impl Side for Real {
         body.i64();
         assert_eq!(body.array(), 0, "no aborted transaction");
         let len = body.array();
-        (stored(body.raw(len)), end)
+        (fetched(body.raw(len)), end)
     }
 }
