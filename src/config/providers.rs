@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use crate::config::Config;
 use crate::config::reference::{self, Piece, Reference};
 use crate::config::validate::wrong;
 use crate::config::value::Setting;
-use crate::config::{Config, file, properties};
 use crate::error::Error;
 
 /// All that one value may have after its references were resolved.
@@ -19,15 +19,15 @@ pub(super) struct Providers {
     /// The names, of which only these can be referred to.
     pub(super) names: Vec<String>,
     kinds: BTreeMap<String, Kind>,
-    allowed_paths: BTreeMap<String, Vec<PathBuf>>,
+    pub(super) allowed_paths: BTreeMap<String, Vec<PathBuf>>,
     /// The alternatives of `allowlist.pattern`, each cut at its `.*`.
-    allowed_variables: BTreeMap<String, Vec<Vec<String>>>,
+    pub(super) allowed_variables: BTreeMap<String, Vec<Vec<String>>>,
     /// Names that gave a value already: a limit that comes later would have come too late.
     used: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// A key of a properties file, or a whole file.
     File,
     /// A file of a directory.
@@ -182,86 +182,11 @@ impl Providers {
         self.names.iter().any(|known| known == name)
     }
 
-    fn kind(&self, name: &str) -> Option<Kind> {
+    pub(super) fn kind(&self, name: &str) -> Option<Kind> {
         let mut known = KINDS.iter();
         let of_name = known.find(|(known, ..)| *known == name);
         let given = self.kinds.get(name).copied();
         given.or(of_name.map(|(.., kind)| *kind))
-    }
-
-    /// What a reference stands for, or what is wrong with it and what to do.
-    fn look_up(&self, reference: &Reference<'_>) -> Result<String, String> {
-        let Reference { path, key, .. } = *reference;
-        match self.kind(reference.provider) {
-            None => Err(format!(
-                "config.providers.{}.class is missing: set it before",
-                reference.provider
-            )),
-            Some(Kind::Variable) if !path.is_empty() => {
-                Err("a variable has no path: write ${NAME:VARIABLE}".to_owned())
-            }
-            Some(Kind::Variable) => self.variable(reference.provider, key),
-            Some(Kind::Directory) => {
-                let is_name = !key.is_empty() && Path::new(key).file_name() == Some(key.as_ref());
-                if path.is_empty() || !is_name {
-                    return Err("write ${NAME:DIRECTORY:FILE}, the name of a file in it".to_owned());
-                }
-                self.whole(reference.provider, &Path::new(path).join(key))
-            }
-            Some(Kind::File) if path.is_empty() => self.whole(reference.provider, Path::new(key)),
-            Some(Kind::File) => {
-                let text = self.text(reference.provider, Path::new(path))?;
-                let all = properties::parse(&text)
-                    .map_err(|malformed| format!("line {}: {}", malformed.line, malformed.what))?;
-                let found = all.into_iter().rev().find(|property| property.key == key);
-                found.map(|property| property.value).ok_or_else(|| {
-                    "the file has no such key: add it, or correct the name".to_owned()
-                })
-            }
-        }
-    }
-
-    fn variable(&self, provider: &str, name: &str) -> Result<String, String> {
-        let allowed = self.allowed_variables.get(provider);
-        if allowed.is_some_and(|patterns| !patterns.iter().any(|it| matches(it, name))) {
-            return Err(format!(
-                "config.providers.{provider}.param.allowlist.pattern does not allow it"
-            ));
-        }
-        match std::env::var_os(name).map(std::ffi::OsString::into_string) {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(_)) => Err("the value of the variable is not UTF-8".to_owned()),
-            None => Err(
-                "there is no such environment variable: set it for this process, or correct the \
-                 name"
-                    .to_owned(),
-            ),
-        }
-    }
-
-    /// A whole file, without the end of its last line, which editors and `echo` add.
-    fn whole(&self, provider: &str, path: &Path) -> Result<String, String> {
-        let mut text = self.text(provider, path)?;
-        if text.ends_with('\n') {
-            text.pop();
-        }
-        if text.ends_with('\r') {
-            text.pop();
-        }
-        Ok(text)
-    }
-
-    fn text(&self, provider: &str, path: &Path) -> Result<String, String> {
-        let mut path = path.to_owned();
-        if let Some(allowed) = self.allowed_paths.get(provider) {
-            path = normal(&path);
-            if !allowed.iter().any(|start| path.starts_with(start)) {
-                return Err(format!(
-                    "config.providers.{provider}.param.allowed.paths does not allow it"
-                ));
-            }
-        }
-        file::read_regular(&path)
     }
 }
 
@@ -307,25 +232,8 @@ fn patterns(setting: &Setting<'_>) -> Result<Vec<Vec<String>>, Error> {
     }
 }
 
-/// Whether the whole name is the pieces with anything between them.
-fn matches(pieces: &[String], name: &str) -> bool {
-    let [first, between @ .., last] = pieces else {
-        return pieces.first().is_some_and(|piece| piece == name);
-    };
-    let Some(mut rest) = name.strip_prefix(first.as_str()) else {
-        return false;
-    };
-    for piece in between {
-        let Some(at) = rest.find(piece.as_str()) else {
-            return false;
-        };
-        rest = &rest[at + piece.len()..];
-    }
-    rest.ends_with(last.as_str())
-}
-
 /// Without `.` and `..`, by the text alone.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {
         match component {

@@ -1,4 +1,4 @@
-//! The typed setters of delivery, batches and pauses, each with its default and what it trades.
+//! The typed setters of delivery and batches, each with its default and what it trades.
 
 use std::time::Duration;
 
@@ -276,57 +276,5 @@ impl Config {
     pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
         self.interceptors.push(Registered::new(interceptor));
         self.by_code("interceptor.classes")
-    }
-}
-
-/// Pauses after failures.
-impl Config {
-    /// The first pause before a request is sent again; it doubles with each failure, give or take
-    /// 20 %.
-    ///
-    /// Shorter hides short failures better and weighs on brokers that are in trouble.
-    ///
-    /// Defaults to 100 ms, as in Java.
-    ///
-    /// Java's name: `retry.backoff.ms`.
-    pub fn retry_backoff(mut self, pause: Duration) -> Self {
-        self.retry_backoff = pause;
-        self.by_code("retry.backoff.ms")
-    }
-
-    /// The longest pause before a request is sent again. If it is below the first, every pause has
-    /// this length.
-    ///
-    /// Defaults to 1 s, as in Java.
-    ///
-    /// Java's name: `retry.backoff.max.ms`.
-    pub fn retry_backoff_max(mut self, pause: Duration) -> Self {
-        self.retry_backoff_max = pause;
-        self.by_code("retry.backoff.max.ms")
-    }
-
-    /// The first pause before a broker is connected to again; it doubles with each failure, give or
-    /// take 20 %.
-    ///
-    /// As in Java, setting it without [`reconnect_backoff_max`](Self::reconnect_backoff_max) makes
-    /// every pause this long.
-    ///
-    /// Defaults to 50 ms, as in Java.
-    ///
-    /// Java's name: `reconnect.backoff.ms`.
-    pub fn reconnect_backoff(mut self, pause: Duration) -> Self {
-        self.reconnect_backoff = pause;
-        self.by_code("reconnect.backoff.ms")
-    }
-
-    /// The longest pause before a broker is connected to again. If it is below the first, every
-    /// pause has this length.
-    ///
-    /// Defaults to 1 s, as in Java.
-    ///
-    /// Java's name: `reconnect.backoff.max.ms`.
-    pub fn reconnect_backoff_max(mut self, pause: Duration) -> Self {
-        self.reconnect_backoff_max = pause;
-        self.by_code("reconnect.backoff.max.ms")
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the settings, by what the user reads.
 
 mod address;
+mod advice;
 mod environment;
 mod explain;
 mod jaas;
