@@ -12,6 +12,8 @@ mod failover;
 mod kafka;
 #[path = "kafka/load.rs"]
 mod load;
+#[path = "kafka/matrix/mod.rs"]
+mod matrix;
 #[path = "kafka/millions.rs"]
 mod millions;
 #[path = "kafka/mistakes/mod.rs"]

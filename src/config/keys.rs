@@ -177,7 +177,7 @@ pub(super) static KEYS: &[Key] = &[
     ("interceptor.classes", Refused {
         fine: &[""],
         why: "interceptors are classes of Java, which this producer cannot run; \
-              Config::interceptor takes interceptors in Rust",
+              Config::interceptor takes them in Rust",
     }),
     ("security.protocol", Read(Config::read_security_protocol)),
     ("security.providers", Refused {

@@ -58,15 +58,27 @@ impl Cluster {
     /// The batches of the partitions from 0 on in the logs of their leaders, without their records:
     /// one run of the tool, and quick also for millions of records.
     pub(crate) fn dump_batches(&self, topic: &str, partitions: i32) -> Vec<Vec<DumpedBatch>> {
-        let segments: Vec<_> = (0..partitions)
-            .map(|partition| self.segments(topic, partition))
-            .collect();
-        let printed = self.dump(&[], &segments.concat());
+        self.dump_topics(&[topic], partitions).remove(0)
+    }
+
+    /// The same of several topics with so many partitions each.
+    pub(crate) fn dump_topics(
+        &self,
+        topics: &[&str],
+        partitions: i32,
+    ) -> Vec<Vec<Vec<DumpedBatch>>> {
+        let of_topic = |topic: &&str| -> Vec<_> {
+            (0..partitions)
+                .map(|partition| self.segments(topic, partition))
+                .collect()
+        };
+        let topics: Vec<_> = topics.iter().map(of_topic).collect();
+        let printed = self.dump(&[], &topics.concat().concat());
         let mut logs = printed.split("Dumping ").skip(1).map(parse);
-        segments
-            .iter()
-            .map(|segments| logs.by_ref().take(segments.len()).flatten().collect())
-            .collect()
+        let mut log =
+            |segments: &Vec<String>| logs.by_ref().take(segments.len()).flatten().collect();
+        let mut of_topic = |topic: &Vec<_>| topic.iter().map(&mut log).collect();
+        topics.iter().map(&mut of_topic).collect()
     }
 
     /// Flips the bits of the byte in the middle of a partition's log, which is soon read again.

@@ -76,17 +76,25 @@ impl Cluster {
     ///
     /// The printed form is text: keys, values and headers must not contain the [`SEPARATORS`].
     pub(crate) fn console_consume(&self, topic: &str, n: usize, options: &[&str]) -> Vec<Consumed> {
+        let base = ["--topic", topic, "--timeout-ms", "10000"];
+        self.console(&[&base[..], options].concat(), n)
+    }
+
+    /// The same of all topics that a regular expression fits, whose records are not told apart; it
+    /// is more patient.
+    pub(crate) fn console_consume_all(&self, topics: &str, n: usize) -> Vec<Consumed> {
+        // By default a large batch comes alone in an answer, which takes long with many of them.
+        let options = ["--consumer-property", "max.partition.fetch.bytes=5000000"];
+        let base = ["--include", topics, "--timeout-ms", "60000"];
+        self.console(&[&base[..], &options[..]].concat(), n)
+    }
+
+    fn console(&self, options: &[&str], n: usize) -> Vec<Consumed> {
         let mut command = java(self.version().tools(), "ERROR");
         command
             .arg("org.apache.kafka.tools.consumer.ConsoleConsumer")
-            .args([
-                "--bootstrap-server",
-                &self.internal(),
-                "--topic",
-                topic,
-                "--from-beginning",
-            ])
-            .args(["--max-messages", &n.to_string(), "--timeout-ms", "10000"])
+            .args(["--bootstrap-server", &self.internal(), "--from-beginning"])
+            .args(["--max-messages", &n.to_string()])
             .args(options);
         for print in ["timestamp", "partition", "offset", "headers", "key"] {
             command.args(["--property", &format!("print.{print}=true")]);

@@ -7,6 +7,7 @@ that Tool.java writes and read.rs reads.
 import pathlib
 import struct
 import sys
+import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
@@ -30,9 +31,12 @@ def main(bootstrap, directory, *topics):
     files = {topic: open(pathlib.Path(directory, topic), "wb") for topic in topics}
     open_ended = {(partition.topic, partition.partition) for partition in partitions}
     consumer.assign(partitions)
+    heard = time.monotonic()
     while open_ended:
-        messages = consumer.consume(1000, SILENCE_MAX_S)
-        if not messages:
+        messages = consumer.consume(1000, 0.1)
+        if messages:
+            heard = time.monotonic()
+        elif time.monotonic() > heard + SILENCE_MAX_S:
             sys.exit(f"no record for {SILENCE_MAX_S} s; not at their end: {sorted(open_ended)}")
         for message in messages:
             error = message.error()

@@ -1,6 +1,6 @@
 //! What waits in the partitions of a topic, as the partitioner that goes by bytes asks for it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Partition;
 use crate::accumulator::batch::lone_size;
@@ -16,6 +16,7 @@ use crate::wire::record_batch::HEADER_LEN;
 pub(crate) struct Queues<'a> {
     pub(crate) view: &'a View,
     pub(crate) record: &'a Record<'a>,
+    pub(crate) timestamp_ms: i64,
     pub(crate) batch_size: usize,
 }
 
@@ -33,8 +34,9 @@ impl Batches for Queues<'_> {
 
     fn open(&self, partition: i32) -> Open {
         let found = self.partition(partition);
-        let (bytes, deadline) = (self.sizes().0, self.record.deadline);
-        found.map_or(Open::No, |partition| partition.open_for(bytes, deadline))
+        found.map_or(Open::No, |partition| {
+            partition.open_for(self.record, self.timestamp_ms)
+        })
     }
 
     fn waiting(&self, partition: i32) -> u32 {
@@ -49,13 +51,21 @@ impl Batches for Queues<'_> {
 }
 
 impl Partition {
-    /// Whether a record of about `bytes` would begin a new batch. The open one leaves then.
-    fn open_for(self: &Arc<Self>, bytes: usize, deadline: Option<Instant>) -> Open {
+    /// What `record` would find. A batch that is full for it leaves.
+    fn open_for(self: &Arc<Self>, record: &Record<'_>, timestamp_ms: i64) -> Open {
         let mut state = self.state.lock();
         let size = state.batch_size(&self.shared.rules);
         match &state.open {
             None => Open::No,
-            Some(open) if open.accepts(bytes, deadline, size) => Open::Room,
+            Some(open)
+                if open.accepts(
+                    open.encoded_len(record, timestamp_ms),
+                    record.deadline,
+                    size,
+                ) =>
+            {
+                Open::Room
+            }
             Some(_) => {
                 state.hurry();
                 self.unlock_and_tell(state);

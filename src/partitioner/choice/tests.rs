@@ -232,6 +232,23 @@ fn each_kind_treats_keys_empty_keys_and_null_keys_as_its_original_does() {
     }
 }
 
+/// The check value that CRC-32 is known by.
+#[test]
+fn consistent_is_the_crc_32_of_zlib() {
+    let query = PartitionQuery::new("orders", 1_000_000, &[]);
+    for (key, crc) in [
+        (&b"123456789"[..], 0xcbf4_3926_u32),
+        (b"The quick brown fox jumps over the lazy dog", 0x414f_a339),
+        (b"", 0),
+    ] {
+        let partition = (crc % 1_000_000) as i32;
+        assert_eq!(
+            query.with_key(key).by(PartitionerKind::Consistent),
+            partition
+        );
+    }
+}
+
 #[test]
 fn keys_are_ignored_where_that_is_asked_for() {
     for (name, is_one) in [

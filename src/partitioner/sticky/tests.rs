@@ -130,18 +130,18 @@ fn stay_bytes(turns: &Turns) -> u32 {
 #[test]
 fn records_stay_until_the_batch_is_full_or_its_bytes_have_left_in_smaller_ones() {
     // Batches of ten records that nobody takes before they are full.
-    let full = runs(&Queues::new(100, 1000), 200, |open| open + 100);
-    assert!(full.iter().all(|run| *run == 10), "{full:?}");
+    let full = runs(&Queues::new(100, 1000), 101, |open| open + 100);
+    assert_eq!(full, [10; 10]);
     // Each record is taken at once: the same number of bytes.
-    let taken = runs(&Queues::new(100, 1000), 200, |_| 0);
-    assert!(taken.iter().all(|run| *run == 10), "{taken:?}");
+    let taken = runs(&Queues::new(100, 1000), 101, |_| 0);
+    assert_eq!(taken, [10; 10]);
     // There is always room, because the batch is taken again and again before it is full: twice.
-    let room = runs(&Queues::new(100, 1000), 200, |_| 500);
-    assert!(room.iter().all(|run| *run == 20), "{room:?}");
+    let room = runs(&Queues::new(100, 1000), 101, |_| 500);
+    assert_eq!(room, [20; 5]);
     // A record larger than a batch, and batches of one record each.
     for (bytes, room) in [(5000, 1000), (100, 0)] {
-        let large = runs(&Queues::new(bytes, room), 200, |_| 0);
-        assert!(large.iter().all(|run| *run == 1), "{large:?}");
+        let large = runs(&Queues::new(bytes, room), 101, |_| 0);
+        assert_eq!(large, [1; 100]);
     }
 }
 
@@ -260,7 +260,8 @@ fn by_time_a_partition_keeps_the_records_of_ten_milliseconds() {
         assert!(slot.iter().all(|partition| *partition == slot[0]));
     }
     let firsts: Vec<i32> = slots.values().map(|slot| slot[0]).collect();
-    assert!(ALL.iter().all(|partition| firsts.contains(partition)));
+    let changes = firsts.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(changes > 60, "{changes} of 99, of which chance makes 79");
     // The clock was set back.
     let back = TopicView {
         now_ms: start - 1_000_000,
