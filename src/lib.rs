@@ -51,8 +51,9 @@
 //! # Log
 //!
 //! Through the `log` crate: `error` for records that a dropped producer could not deliver, and for
-//! panics in callbacks; `warn` for settings without effect, unencrypted passwords and records whose
-//! time has passed; `debug` for connections, retries and refusals. No message shows a password.
+//! panics in callbacks and interceptors; `warn` for settings without effect, unencrypted passwords
+//! and records whose time has passed; `debug` for connections, retries and refusals. No message
+//! shows a password.
 //!
 //! # Brokers and compiler
 //!

@@ -279,8 +279,8 @@ impl Producer {
         self.0.core.metrics.snapshot(self.buffered_bytes())
     }
 
-    /// The bytes of `buffer.memory` in use: batch buffers by their capacity, and callbacks that
-    /// have not run.
+    /// The bytes of `buffer.memory` in use: batch buffers by their capacity, callbacks that have
+    /// not run, and what interceptors are still to be told.
     ///
     /// ```
     /// # let cluster = milena::mock::MockCluster::start(1);

@@ -127,7 +127,7 @@ mod tests {
     fn a_panic_that_is_caught_tells_what_it_said() {
         assert_eq!(caught(|| 5), Ok(5));
         let [text, owned, other] = panics();
-        let said = |panic| caught(|| std::panic::resume_unwind(panic)).map(|()| ());
+        let said = |panic| caught(|| -> () { std::panic::resume_unwind(panic) });
         assert_eq!(said(text), Err("why".into()));
         assert_eq!(said(owned), Err("why".into()));
         assert_eq!(said(other), Err("no message".into()));

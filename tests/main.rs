@@ -10,8 +10,18 @@ mod callbacks;
 mod clocks;
 #[path = "behaviour/codes.rs"]
 mod codes;
+#[cfg(all(
+    feature = "gzip",
+    feature = "snappy",
+    feature = "lz4",
+    feature = "zstd"
+))]
+#[path = "behaviour/compression.rs"]
+mod compression;
 #[path = "behaviour/connection.rs"]
 mod connection;
+#[path = "behaviour/deadlines.rs"]
+mod deadlines;
 #[path = "behaviour/delivery.rs"]
 mod delivery;
 #[path = "behaviour/endings.rs"]
@@ -27,7 +37,7 @@ mod hostile;
 mod idempotence;
 #[path = "behaviour/idle.rs"]
 mod idle;
-#[path = "behaviour/interceptors.rs"]
+#[path = "behaviour/interceptors/mod.rs"]
 mod interceptors;
 #[path = "behaviour/leaders.rs"]
 mod leaders;
@@ -63,6 +73,9 @@ mod sequences;
 mod serializers;
 #[path = "behaviour/shutdown.rs"]
 mod shutdown;
+#[cfg(feature = "lz4")]
+#[path = "behaviour/splitting.rs"]
+mod splitting;
 #[path = "behaviour/support.rs"]
 mod support;
 #[path = "behaviour/throttling.rs"]

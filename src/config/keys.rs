@@ -182,8 +182,8 @@ pub(super) static KEYS: &[Key] = &[
     ("partitioner.class", Read(partitions::read_partitioner)),
     ("interceptor.classes", Refused {
         fine: &[""],
-        why: "interceptors are classes of Java, which this producer cannot run; Config::interceptor \
-              takes interceptors in Rust",
+        why: "interceptors are classes of Java, which this producer cannot run; \
+              Config::interceptor takes them in Rust",
     }),
     ("security.protocol", Read(Config::read_security_protocol)),
     ("security.providers", Refused {

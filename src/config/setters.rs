@@ -275,6 +275,12 @@ impl Config {
     /// Defaults to none. Each record then costs one callback more.
     ///
     /// Java's name: `interceptor.classes`, which takes classes of Java and is refused here.
+    ///
+    /// ```
+    /// let config = milena::Config::new("localhost:9092");
+    /// let error = config.set("interceptor.classes", "com.example.Audit").unwrap_err();
+    /// assert!(error.to_string().contains("Config::interceptor takes them in Rust"));
+    /// ```
     pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
         self.interceptors.push(Registered::new(interceptor));
         self

@@ -121,8 +121,9 @@ pub trait Interceptor: Send + Sync + fmt::Debug {
     /// The last call, once for each producer, when that is closed and everything is told. Defaults
     /// to nothing.
     ///
-    /// It runs on the callback thread too, and [`close`](crate::Producer::close) waits for it within
-    /// its time-out. Only a thread that is inside `send` at that moment may still be in `on_send`.
+    /// It runs on the callback thread too, and [`close`](crate::Producer::close) waits for it
+    /// within its time-out. Only a thread that is inside `send` at that moment may still be in
+    /// `on_send`.
     fn close(&self) {}
 }
 

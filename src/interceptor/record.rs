@@ -7,6 +7,33 @@ use crate::record::Record;
 /// A record that is being sent, as an [`Interceptor`](super::Interceptor) sees it.
 ///
 /// Nothing is copied that is not changed.
+///
+/// ```
+/// # let cluster = milena::mock::MockCluster::start(1);
+/// use milena::{Config, InterceptError, InterceptedRecord, Interceptor, Producer, Record};
+///
+/// /// Sends the orders of one customer elsewhere, without the value.
+/// #[derive(Debug)]
+/// struct Aside;
+///
+/// impl Interceptor for Aside {
+///     fn on_send(&self, record: &mut InterceptedRecord<'_>) -> Result<(), InterceptError> {
+///         if record.topic() == "orders" && record.key() == Some(b"customer-7") {
+///             record.set_topic("aside");
+///             record.set_null_value();
+///             record.remove_headers("via");
+///             record.add_header("was", "orders");
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let producer = Producer::new(Config::new(cluster.bootstrap()).interceptor(Aside))?;
+/// let record = Record::to("orders").key("customer-7").value("3 apples").header("via", "shop");
+/// let metadata = producer.send(record).wait()?;
+/// assert_eq!((metadata.topic(), metadata.value_size()), ("aside", None));
+/// # Ok::<(), milena::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct InterceptedRecord<'a> {
     given: &'a Record<'a>,

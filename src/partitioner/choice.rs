@@ -1,6 +1,5 @@
 //! The partitioner of a producer, and the rules that hold for all of them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::fnv1a::fnv1a;
@@ -8,6 +7,7 @@ use super::sticky::{self, Batches, StickyRules};
 use super::turns::Turns;
 use super::{PartitionQuery, Partitioner, PartitionerKind, murmur2};
 use crate::error::{Error, ErrorKind};
+use crate::survive::caught;
 
 /// How the partition of a record is chosen, as the configuration says.
 #[derive(Clone, Debug)]
@@ -174,18 +174,11 @@ pub(super) fn remainder(hash: u32, count: u32) -> i32 {
 
 /// Runs the application's code: its error, or its panic, becomes the record's error.
 fn ask(partitioner: &dyn Partitioner, query: &PartitionQuery<'_>) -> Result<i32, Error> {
-    // Unwind safe: nothing of ours is borrowed mutably, and the partitioner is shared by design.
-    let answer = catch_unwind(AssertUnwindSafe(|| {
-        partitioner.partition(query).map_err(|e| e.to_string())
-    }));
-    let problem = match answer {
+    // The error's text is the application's code too.
+    let problem = match caught(|| partitioner.partition(query).map_err(|e| e.to_string())) {
         Ok(Ok(partition)) => return Ok(partition),
         Ok(Err(error)) => format!("failed: {error}"),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            format!("panicked: {}", text.unwrap_or("no message"))
-        }
+        Err(panic) => format!("panicked: {panic}"),
     };
     let message = format!(
         "the partitioner, asked about topic {}, {problem}",

@@ -166,6 +166,7 @@ mod tests {
     fn serializers_complete_the_record_and_see_each_others_headers() {
         let record = Record::to("t").header("own", "h");
         let record = record.partition(3).timestamp_ms(9);
+        let record = record.deadline(std::time::Instant::now());
         let (key, value) = ((&Counting("key"), "k"), (&Counting("value"), "null"));
         let written = Written::new(&record, key, value).unwrap();
         let expected = record.clone().key("k");

@@ -77,7 +77,7 @@ impl Cluster {
     /// The printed form is text: keys, values and headers must not contain the [`SEPARATORS`].
     pub(crate) fn console_consume(&self, topic: &str, n: usize, options: &[&str]) -> Vec<Consumed> {
         let base = ["--topic", topic, "--timeout-ms", "10000"];
-        self.console(&[&base, options].concat(), n)
+        self.console(&[&base[..], options].concat(), n)
     }
 
     /// The same of all topics that a regular expression fits, whose records are not told apart; it
@@ -86,7 +86,7 @@ impl Cluster {
         // By default a large batch comes alone in an answer, which takes long with many of them.
         let options = ["--consumer-property", "max.partition.fetch.bytes=5000000"];
         let base = ["--include", topics, "--timeout-ms", "60000"];
-        self.console(&[base, options].concat(), n)
+        self.console(&[&base[..], &options[..]].concat(), n)
     }
 
     fn console(&self, options: &[&str], n: usize) -> Vec<Consumed> {
