@@ -242,7 +242,26 @@
 //! would do harm, such as `transactional.id`, is an error. Defaults are Kafka's, with these
 //! exceptions: `acks`, `retries` and `enable.idempotence` as above, `linger.ms=0`,
 //! `batch.size=65536`, socket buffers that the system sizes, and records without a key, which go to
-//! the partitions in turn, one by one.
+//! the partitions in turn, one by one. [All settings](settings), with their defaults here and in
+//! Java and with librdkafka's names for them, are on a page of their own.
+//!
+//! Secrets need not stand in the file: with `config.providers=file,env`, as in Java,
+//! `${file:/run/secrets/kafka.properties:password}` and `${env:PASSWORD}` stand for them
+//! ([`Config::set`] has the rules). [`Config::from_env`] takes settings from environment variables,
+//! `KAFKA_BOOTSTRAP_SERVERS` and so on.
+//!
+//! [`Config::explain`] tells what a program's settings come to: each value with the line, setter or
+//! other setting that it comes from, and what works against each other. `cargo run --example
+//! explain -- FILE` does so for a file:
+//!
+//! ```
+//! use milena::Config;
+//!
+//! let config = Config::new("localhost:9092").idempotence(true);
+//! let text = config.explain().to_string();
+//! let acks = text.lines().find(|line| line.starts_with("acks ")).unwrap();
+//! assert!(acks.ends_with("because of enable.idempotence=true"));
+//! ```
 //!
 //! # Serializers
 //!
@@ -454,3 +473,6 @@ use crate::serializer::{
     ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
 };
 use crate::shutdown::CloseReport;
+
+#[doc = include_str!("guide/settings.md")]
+pub mod settings {}
