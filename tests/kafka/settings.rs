@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kafka::{Version, java_program};
+use crate::kafka::readers::run_java;
 
 const GUIDE: &str = include_str!("../../src/guide/settings.md");
 const NEWER: &str = " (from Kafka 4.4 on)";
@@ -32,7 +32,7 @@ fn the_settings_in_the_guide_are_those_of_kafkas_jar() {
 }
 
 fn settings_of_kafka() -> BTreeMap<String, Said> {
-    let text = java_program(Version::V4_3_1, "ProducerSettings", "");
+    let text = run_java("ProducerSettings.java", &[]).expect("Java's settings");
     let line = |line: &str| {
         let mut words = line.split('\t').map(str::to_owned);
         let mut next = || words.next().expect("a word of ProducerSettings.java");
