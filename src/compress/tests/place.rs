@@ -106,6 +106,45 @@ fn where_compression_runs_best() {
     }
 }
 
+/// The shortest time for the batches of one request: on a machine that has other work too, that is
+/// when both cores were free.
+#[test]
+#[ignore = "a measurement"]
+fn what_a_lane_gains() {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let records = records();
+    for compression in Compression::ALL.into_iter().skip(1) {
+        for batches in [2, 4, 8, 16] {
+            let case = Case {
+                place: Place::Lanes,
+                compression,
+                callers: 0,
+                partitions: 0,
+                records: 0,
+                pace: None,
+            };
+            let pipeline = Pipeline::new(&case);
+            let mut lanes: Vec<Compressor> = (0..cores).map(|_| Compressor::default()).collect();
+            let mut least = |used: usize| {
+                let mut once = || {
+                    let full = |at: usize| Full {
+                        partition: at,
+                        bytes: records[at * 100..][..150].concat(),
+                        is_compressed: false,
+                    };
+                    let mut request: Vec<Full> = (0..batches).map(full).collect();
+                    let start = Instant::now();
+                    pipeline.compress_all(&mut lanes[..used], &mut request);
+                    start.elapsed()
+                };
+                (0..300).map(|_| once()).min().unwrap_or_default()
+            };
+            let (alone, shared) = (least(1), least(cores));
+            println!("{compression}, {batches} batches: {alone:?} alone, {shared:?} by {cores}");
+        }
+    }
+}
+
 struct Run {
     rate: f64,
     cpu_ns: f64,
@@ -121,12 +160,7 @@ impl Run {
 }
 
 fn run(case: &Case) -> Run {
-    let pipeline = Pipeline {
-        case,
-        partitions: (0..case.partitions).map(|_| Mutex::default()).collect(),
-        queue: Mutex::default(),
-        changed: Condvar::new(),
-    };
+    let pipeline = Pipeline::new(case);
     let records = records();
     let (start, cpu) = (Instant::now(), cpu_time());
     let mut appends = Vec::new();
@@ -154,7 +188,16 @@ fn run(case: &Case) -> Run {
     }
 }
 
-impl Pipeline<'_> {
+impl<'a> Pipeline<'a> {
+    fn new(case: &'a Case) -> Self {
+        Self {
+            case,
+            partitions: (0..case.partitions).map(|_| Mutex::default()).collect(),
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
     fn call(&self, caller: usize, records: &[Vec<u8>]) -> Vec<u32> {
         let count = self.case.records / self.case.callers;
         let pause = self.case.pace.map(|pace| self.case.callers as f64 / pace);
@@ -218,34 +261,35 @@ impl Pipeline<'_> {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let mut lanes: Vec<Compressor> = (0..cores).map(|_| Compressor::default()).collect();
         while let Some(mut request) = self.request() {
-            let count = request.len();
             let len: usize = request.iter().map(|full| full.bytes.len()).sum();
             let has_lanes = self.case.place == Place::Lanes && len >= LANES_LEN_MIN;
-            let used = if has_lanes { cores.min(count) } else { 1 };
-            let share = count.div_ceil(used);
-            let work = |compressor: &mut Compressor, part: &mut [Full]| {
-                for full in part.iter_mut().filter(|full| !full.is_compressed) {
-                    full.bytes = self.compressed(compressor, &full.bytes);
-                }
-            };
-            let (first, rest) = request.split_at_mut(share);
-            let (own, others) = lanes.split_at_mut(1);
-            if rest.is_empty() {
-                work(&mut own[0], first);
-            } else {
-                std::thread::scope(|scope| {
-                    for (compressor, part) in others.iter_mut().zip(rest.chunks_mut(share)) {
-                        scope.spawn(move || work(compressor, part));
-                    }
-                    work(&mut own[0], first);
-                });
-            }
+            let used = if has_lanes { cores } else { 1 };
+            self.compress_all(&mut lanes[..used], &mut request);
             for full in &request {
                 std::hint::black_box(crc32c::crc32c(&full.bytes));
             }
-            self.queue.lock().held -= BATCH_LEN * count;
+            self.queue.lock().held -= BATCH_LEN * request.len();
             self.changed.notify_all();
         }
+    }
+
+    fn compress_all(&self, lanes: &mut [Compressor], request: &mut [Full]) {
+        let share = request.len().div_ceil(lanes.len());
+        let work = |compressor: &mut Compressor, part: &mut [Full]| {
+            for full in part.iter_mut().filter(|full| !full.is_compressed) {
+                full.bytes = self.compressed(compressor, &full.bytes);
+            }
+        };
+        let mut parts = request.chunks_mut(share).zip(lanes);
+        let own = parts.next();
+        std::thread::scope(|scope| {
+            for (part, compressor) in parts {
+                scope.spawn(move || work(compressor, part));
+            }
+            if let Some((part, compressor)) = own {
+                work(compressor, part);
+            }
+        });
     }
 
     /// A batch of each partition at most, as much as a request holds.
