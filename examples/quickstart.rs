@@ -12,7 +12,6 @@ mod support;
 
 use std::process::ExitCode;
 
-use lexopt::prelude::*;
 use milena::mock::MockCluster;
 use milena::{Config, Error, Producer, Record};
 
@@ -25,27 +24,10 @@ Without --bootstrap, a cluster for tests is started inside this program and used
 const PARTITIONS: i32 = 3;
 
 fn main() -> ExitCode {
-    support::log_to_stderr();
-    let arguments = match Arguments::parse() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => return support::usage_error(error),
-    };
-    let topic = &arguments.topic;
-    let outcome = match &arguments.bootstrap {
-        Some(bootstrap) => tour(bootstrap, topic),
-        None => embedded_tour(topic),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::run(USAGE, "quickstart", |place| match &place.bootstrap {
+        Some(bootstrap) => tour(bootstrap, &place.topic),
+        None => embedded_tour(&place.topic),
+    })
 }
 
 /// The tour with a cluster of its own, which ends with this function.
@@ -168,28 +150,4 @@ fn text(bytes: Option<&[u8]>) -> String {
 
 fn offset(offset: Option<i64>) -> String {
     offset.map_or_else(|| "unknown".to_owned(), |offset| offset.to_string())
-}
-
-struct Arguments {
-    bootstrap: Option<String>,
-    topic: String,
-}
-
-impl Arguments {
-    /// `None` if help was asked for.
-    fn parse() -> Result<Option<Self>, lexopt::Error> {
-        let (mut bootstrap, mut topic) = (None, "quickstart".to_owned());
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("help") | Short('h') => return Ok(None),
-                Long("bootstrap" | "bootstrap-server") => {
-                    bootstrap = Some(parser.value()?.string()?)
-                }
-                Long("topic") => topic = parser.value()?.string()?,
-                _ => return Err(argument.unexpected()),
-            }
-        }
-        Ok(Some(Self { bootstrap, topic }))
-    }
 }

@@ -160,7 +160,16 @@ impl Delivery {
         }
     }
 
-    pub(crate) fn attach(self, run: CallbackFn) {
+    pub(crate) fn topic(&self) -> &Arc<str> {
+        &self.completion.topic
+    }
+
+    /// `None` if it failed before it had one.
+    pub(crate) fn partition(&self) -> Option<i32> {
+        Some(self.completion.partition).filter(|partition| *partition >= 0)
+    }
+
+    pub(crate) fn attach(&self, run: CallbackFn) {
         self.completion.add_callback(Callback {
             slot: self.slot,
             run,

@@ -22,7 +22,8 @@ const REST_AWAKE: Duration = Duration::from_millis(250);
 /// good.
 ///
 /// All records have the same limit, so a batch that is opened later expires later: while the thread
-/// sleeps until the oldest batch's time, new batches need not wake it.
+/// sleeps until the oldest batch's time, new batches need not wake it, but for those that have a
+/// deadline of their own.
 #[derive(Debug, Default)]
 pub(crate) struct Expiry {
     is_armed: AtomicBool,
@@ -43,6 +44,13 @@ impl Expiry {
             self.state.lock().is_poked = true;
             self.changed.notify_all();
         }
+    }
+
+    /// Something was buffered that may expire before all else.
+    pub(crate) fn arm_at_once(&self) {
+        self.is_armed.store(true, Ordering::SeqCst);
+        self.state.lock().is_poked = true;
+        self.changed.notify_all();
     }
 
     pub(crate) fn close(&self) {

@@ -2,15 +2,18 @@
 //!
 //! 1. [Delivery guarantees](#delivery-guarantees)
 //! 2. [Order](#order)
-//! 3. [What blocks](#what-blocks)
-//! 4. [Memory](#memory)
-//! 5. [Time limits](#time-limits)
-//! 6. [Threads](#threads)
-//! 7. [Settings from Java's files](#settings-from-javas-files)
-//! 8. [Security](#security)
-//! 9. [Shutting down](#shutting-down)
-//! 10. [Reading errors](#reading-errors)
-//! 11. [Tests without Kafka](#tests-without-kafka)
+//! 3. [Partitions](#partitions)
+//! 4. [What blocks](#what-blocks)
+//! 5. [Memory](#memory)
+//! 6. [Time limits](#time-limits)
+//! 7. [Threads](#threads)
+//! 8. [Settings from Java's files](#settings-from-javas-files)
+//! 9. [Serializers](#serializers)
+//! 10. [Security](#security)
+//! 11. [Shutting down](#shutting-down)
+//! 12. [Reading errors](#reading-errors)
+//! 13. [Tests without Kafka](#tests-without-kafka)
+//! 14. [Interceptors](#interceptors)
 //!
 //! # Delivery guarantees
 //!
@@ -88,6 +91,43 @@
 //! Results are told in order too: with idempotence a record's delivery and callback never come
 //! before those of an older record in its partition.
 //!
+//! # Partitions
+//!
+//! A record goes to the [`partition`](Record::partition) that it names. Else a partitioner chooses:
+//!
+//! - By default a key's murmur2 hash, over all partitions of the topic as in Java; records without
+//!   a key go in turn to the partitions that have a leader, record by record.
+//! - Of many partitions and few keys, that makes many small batches.
+//!   [`UniformSticky`](PartitionerKind::UniformSticky) fills a batch before it goes on to another
+//!   partition, gives less to slow brokers, and can keep to the producer's own rack. It is Java's
+//!   default, and worth its line in most programs that send without keys.
+//! - Where other programs write to the topic too, all must put a key into the same partition:
+//!   [`PartitionerKind`] has the hashes of librdkafka and Sarama by their names.
+//! - A [`Partitioner`] of the application's own, which may
+//!   [ask any of those](PartitionQuery::by).
+//!
+//! ```
+//! use milena::{Config, PartitionerKind};
+//!
+//! let config = Config::new("localhost:9092").partitioner_kind(PartitionerKind::UniformSticky);
+//! # let _ = config;
+//! ```
+//!
+//! A hash depends on the number of partitions. When partitions are added to a topic, or it is
+//! deleted and made anew with another number of them, while records wait:
+//!
+//! - Records that have a partition already stay there. If the new topic lacks it, they fail when
+//!   their time is over.
+//! - Records that are sent from then on follow the new number, so a key may go to another
+//!   partition, and overtake what waits in the old one: the order of a key's records is not kept
+//!   across the change.
+//! - Records that name their partition go there in any case; if there is none, they fail with
+//!   [`PartitionOutOfRange`](ErrorKind::PartitionOutOfRange).
+//!
+//! The producer logs one warning for each such change, if a key has decided where a record of the
+//! topic went. Where the order matters, [`flush`](Producer::flush) before partitions are added,
+//! give topics of keyed records enough partitions at the start, or name the partitions.
+//!
 //! # What blocks
 //!
 //! [`send`](Producer::send) copies the record into a batch and returns. It blocks, for at most
@@ -116,7 +156,7 @@
 //!   needs, and grows up to `batch.size`; it is given back before the results are shown, or, if its
 //!   time passed while a connection had it, when that connection lets it go;
 //! - callbacks given to [`send_with`](Producer::send_with), with what they capture, until they have
-//!   run.
+//!   run, and what [interceptors](#interceptors) are still to be told.
 //!
 //! So thousands of partitions with a record now and then need a KiB each, and callbacks that are
 //! slower than the cluster slow down the senders instead of piling up. It does not count deliveries
@@ -190,6 +230,24 @@
 //! exceptions: `acks`, `retries` and `enable.idempotence` as above, `linger.ms=0`,
 //! `batch.size=65536`, socket buffers that the system sizes, and records without a key, which go to
 //! the partitions in turn, one by one.
+//!
+//! # Serializers
+//!
+//! A [`Record`] takes bytes and text. [`Producer::typed`] puts serializers in front of a producer,
+//! as `key.serializer` and `value.serializer` do in Java. The stock ones have Java's names and
+//! write Java's bytes:
+//!
+//! - [`BytesSerializer`] takes `[u8]` and `Vec<u8>` (Java's for `byte[]`, `ByteBuffer` and
+//!   `Bytes`), [`StringSerializer`] `str` and `String`.
+//! - [`BooleanSerializer`] takes `bool`, [`ShortSerializer`] `i16`, [`IntegerSerializer`] `i32`,
+//!   [`LongSerializer`] `i64`, [`FloatSerializer`] `f32`, [`DoubleSerializer`] `f64`.
+//! - [`UuidSerializer`] takes `[u8; 16]` and writes text, as Java does; [`VoidSerializer`] takes
+//!   `()` and writes null.
+//! - [`ListSerializer`] takes `[T]` and `Vec<T>`; with [`NullableSerializer`], entries may be null.
+//!
+//! For types of your own, implement [`Serialize`]: the example `json` does so for everything that
+//! serde knows. [`ConfluentSerializer`] puts the id of a schema in front. A serializer that fails
+//! or panics fails its record alone, with [`ErrorKind::Application`].
 //!
 //! # Security
 //!
@@ -336,12 +394,50 @@
 //! Leaders that move, brokers that stop, slow and silent ones, answers that are cut or make no
 //! sense: the module `mock` of the documentation, built with that feature, has all of it, and says
 //! what the mock does not do as a real broker does.
+//!
+//! # Interceptors
+//!
+//! What a company wants of all its records (a trace header, a count of failures, no secrets in a
+//! topic) goes into an [`Interceptor`], once, and not into every place that sends:
+//!
+//! ```
+//! # let cluster = milena::mock::MockCluster::start(1);
+//! use milena::{Config, ErrorKind, Producer, Record};
+//! use milena::{InterceptError, InterceptedRecord, Interceptor};
+//!
+//! #[derive(Debug)]
+//! struct NoSecrets;
+//!
+//! impl Interceptor for NoSecrets {
+//!     fn on_send(&self, record: &mut InterceptedRecord<'_>) -> Result<(), InterceptError> {
+//!         match record.value() {
+//!             Some(value) if value.starts_with(b"secret") => Err("it is a secret".into()),
+//!             _ => Ok(()),
+//!         }
+//!     }
+//! }
+//!
+//! let producer = Producer::new(Config::new(cluster.bootstrap()).interceptor(NoSecrets))?;
+//! let refused = producer.send(Record::to("orders").value("secret")).wait().unwrap_err();
+//! assert_eq!(refused.kind(), ErrorKind::Application);
+//! # Ok::<(), milena::Error>(())
+//! ```
+//!
+//! They run behind serializers and before the partitioner. Java's `interceptor.classes` is refused:
+//! it names classes of Java.
 
 #![allow(unused_imports, reason = "the links of the documentation need them")]
 
 use crate::config::{Acks, Config};
 use crate::delivery::{Delivery, RecordMetadata};
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::interceptor::Interceptor;
+use crate::partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 use crate::producer::Producer;
 use crate::record::Record;
+use crate::serializer::{
+    BooleanSerializer, BytesSerializer, ConfluentSerializer, DoubleSerializer, FloatSerializer,
+    IntegerSerializer, ListSerializer, LongSerializer, NullableSerializer, Serialize,
+    ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
+};
 use crate::shutdown::CloseReport;

@@ -51,8 +51,9 @@
 //! # Log
 //!
 //! Through the `log` crate: `error` for records that a dropped producer could not deliver, and for
-//! panics in callbacks; `warn` for settings without effect, unencrypted passwords and records whose
-//! time has passed; `debug` for connections, retries and refusals. No message shows a password.
+//! panics in callbacks and interceptors; `warn` for settings without effect, unencrypted passwords
+//! and records whose time has passed; `debug` for connections, retries and refusals. No message
+//! shows a password.
 //!
 //! # Brokers and compiler
 //!
@@ -73,6 +74,7 @@ mod expiry;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guide;
+mod interceptor;
 mod latch;
 mod metrics;
 #[cfg(feature = "mock")]
@@ -105,13 +107,16 @@ pub use compress::Compression;
 pub use config::{Acks, Config, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig};
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use error::{Error, ErrorKind, Outcome};
+pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};
 pub use metrics::MetricsSnapshot;
-pub use partitioner::{PartitionQuery, Partitioner};
+pub use partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 pub use producer::{Producer, TrySendError};
 pub use record::Record;
 pub use serializer::{
-    BytesSerializer, Headers, IntegerSerializer, LongSerializer, Serialize, SerializeError,
-    StringSerializer,
+    BooleanSerializer, BytesSerializer, ConfluentSerializer, DoubleSerializer, FloatSerializer,
+    Headers, IntegerSerializer, ListSerializer, LongSerializer, NullableSerializer, Serialize,
+    SerializeError, Serialized, SerializedBy, ShortSerializer, StringSerializer, UuidSerializer,
+    VoidSerializer,
 };
 pub use shutdown::CloseReport;
 pub use typed::TypedProducer;

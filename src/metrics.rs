@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) request_bytes: Counter,
     pub(crate) batches: Counter,
     pub(crate) retries: Counter,
+    pub(crate) splits: Counter,
     pub(crate) connects: Counter,
     pub(crate) connect_failures: Counter,
     pub(crate) metadata_requests: Counter,
@@ -67,6 +68,9 @@ pub struct MetricsSnapshot {
     pub batches: u64,
     /// Batches that were put back to be sent again (`record-retry-total`, in batches).
     pub retries: u64,
+    /// Batches that a broker refused as too large, and that were sent in halves
+    /// (`batch-split-total`).
+    pub splits: u64,
     /// Connections for records that were opened (`connection-creation-total`).
     pub connects: u64,
     /// Attempts to connect that failed.
@@ -89,6 +93,7 @@ impl Metrics {
             request_bytes: self.request_bytes.total(),
             batches: self.batches.total(),
             retries: self.retries.total(),
+            splits: self.splits.total(),
             connects: self.connects.total(),
             connect_failures: self.connect_failures.total(),
             metadata_requests: self.metadata_requests.total(),

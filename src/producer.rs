@@ -1,6 +1,7 @@
 //! The producer: the index of what it can do.
 
 mod handle;
+mod intercept;
 mod resume;
 mod topics;
 mod try_send;
@@ -9,6 +10,7 @@ use std::fmt;
 use std::mem::size_of;
 use std::time::Duration;
 
+use crate::accumulator::partition::Queues;
 use crate::accumulator::topic::View;
 use crate::accumulator::{Accumulator, Wait};
 use crate::broker::{Brokers, Core};
@@ -19,6 +21,7 @@ use crate::conn::{Connector, Interrupt};
 use crate::delivery::{Deliveries, Delivery, RecordMetadata};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
+use crate::interceptor::Chain;
 use crate::latch::Latch;
 use crate::metrics::MetricsSnapshot;
 use crate::partitioner::TopicView;
@@ -29,6 +32,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::time::{self, Deadline};
 
 use handle::Handle;
+use intercept::HandedOver;
 use topics::has_partition;
 pub use try_send::TrySendError;
 
@@ -65,6 +69,7 @@ impl Producer {
         let config = config.validate()?;
         let connector = Connector::new(&config)?;
         let callbacks = Arc::new(CallbackQueue::default());
+        let interceptors = Chain::new(&config.interceptors);
         let accumulator = Accumulator::new(&config, callbacks.clone());
         let core = Arc::new(Core {
             metrics: accumulator.metrics().clone(),
@@ -82,6 +87,7 @@ impl Producer {
             callbacks.clone(),
             expiry.clone(),
             interrupt.clone(),
+            interceptors.clone(),
         );
         let updater = Updater::new(core.clone(), interrupt);
         let (time_keeper, kept) = (expiry.clone(), core.clone());
@@ -97,6 +103,7 @@ impl Producer {
             core,
             callbacks,
             expiry,
+            interceptors,
             is_closed,
             shutdown,
         })))
@@ -119,7 +126,7 @@ impl Producer {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn send(&self, record: Record<'_>) -> Delivery {
-        let sent = self.append(&record, &mut self.patience());
+        let sent = self.hand_over(&record, 0, &mut self.patience()).sent;
         sent.unwrap_or_else(|error| self.failed(record.topic, error))
     }
 
@@ -144,22 +151,16 @@ impl Producer {
     where
         F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     {
-        let mut wait = self.patience();
         let bytes = size_of::<F>() + CALLBACK_OVERHEAD;
-        let here = self.0.callbacks.process.check_at(time::wall_clock_ms());
-        let delivery = match here.and_then(|()| self.0.core.accumulator.reserve(bytes, &mut wait)) {
-            Ok(grant) => {
-                let sent = self.append(&record, &mut wait);
-                let delivery = sent.unwrap_or_else(|error| self.failed(record.topic, error));
-                let run = Box::new(move |result| {
-                    callback(result);
-                    drop(grant);
-                });
-                return delivery.attach(run);
-            }
-            Err(error) => self.failed(record.topic, error),
-        };
-        delivery.on_done(callback);
+        let HandedOver { sent, grant } = self.hand_over(&record, bytes, &mut self.patience());
+        let delivery = sent.unwrap_or_else(|error| self.failed(record.topic, error));
+        match grant {
+            Some(grant) => delivery.attach(Box::new(move |result| {
+                callback(result);
+                drop(grant);
+            })),
+            None => delivery.on_done(callback),
+        }
     }
 
     /// Like [`send`](Self::send), but never waits.
@@ -179,8 +180,9 @@ impl Producer {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn try_send<'a>(&self, record: Record<'a>) -> Result<Delivery, TrySendError<'a>> {
-        self.append(&record, &mut Wait::No("try_send does not wait"))
-            .map_err(|error| TrySendError::new(record, error))
+        let mut wait = Wait::No("try_send does not wait");
+        let sent = self.hand_over(&record, 0, &mut wait).sent;
+        sent.map_err(|error| TrySendError::new(record, error))
     }
 
     /// Sends many records; [`Deliveries::wait_all`] gives their results in the same order, one
@@ -277,8 +279,8 @@ impl Producer {
         self.0.core.metrics.snapshot(self.buffered_bytes())
     }
 
-    /// The bytes of `buffer.memory` in use: batch buffers by their capacity, and callbacks that
-    /// have not run.
+    /// The bytes of `buffer.memory` in use: batch buffers by their capacity, callbacks that have
+    /// not run, and what interceptors are still to be told.
     ///
     /// ```
     /// # let cluster = milena::mock::MockCluster::start(1);
@@ -345,22 +347,38 @@ impl Producer {
     }
 
     /// A delivery that has failed already.
-    pub(crate) fn failed(&self, topic: &str, error: Error) -> Delivery {
+    fn failed(&self, topic: &str, error: Error) -> Delivery {
         self.0.core.metrics.failed.add(1);
         Delivery::failed(topic, error, &self.0.callbacks)
     }
 
     fn append(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
+        let appended = self.append_until(record, wait);
+        let (Err(error), Some(deadline)) = (&appended, record.deadline) else {
+            return appended;
+        };
+        let what = match error.kind() {
+            ErrorKind::BufferFull => "room in the buffer",
+            ErrorKind::TimedOut => "metadata of its topic",
+            _ => return appended,
+        };
+        if deadline > time::now() {
+            return appended;
+        }
+        let topic = record.topic;
+        let message = format!("record for {topic}: its deadline passed while it waited for {what}");
+        Err(Error::new(ErrorKind::TimedOut, message))
+    }
+
+    fn append_until(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
         let Handle { core, expiry, .. } = &*self.0;
         let now_ms = time::wall_clock_ms();
-        self.0.callbacks.process.check_at(now_ms)?;
-        if self.0.is_closed.load(Ordering::Acquire) {
-            return Err(Error::closed());
-        }
+        self.check_open(now_ms)?;
         core.accumulator.check_size(record)?;
+        wait.end_by(record.deadline);
         let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
         loop {
-            let (view, partition) = self.place(record, wait)?;
+            let (view, partition) = self.place(record, now_ms, wait)?;
             let partition = &view.partitions[partition as usize];
             let appended = core
                 .accumulator
@@ -369,7 +387,10 @@ impl Producer {
                 continue;
             };
             if is_first {
-                expiry.arm();
+                match record.deadline {
+                    Some(_) => expiry.arm_at_once(),
+                    None => expiry.arm(),
+                }
                 // Nothing waited for a leader when the last metadata came, so nobody asked for
                 // more.
                 if view.available.len() < view.partitions.len() || partition.needs_view() {
@@ -380,20 +401,43 @@ impl Producer {
         }
     }
 
+    fn check_open(&self, now_ms: i64) -> Result<(), Error> {
+        self.0.callbacks.process.check_at(now_ms)?;
+        match self.0.is_closed.load(Ordering::Acquire) {
+            true => Err(Error::closed()),
+            false => Ok(()),
+        }
+    }
+
     /// The partition that a record goes to, which the view has.
-    fn place(&self, record: &Record<'_>, wait: &mut Wait) -> Result<(Arc<View>, i32), Error> {
+    fn place(
+        &self,
+        record: &Record<'_>,
+        now_ms: i64,
+        wait: &mut Wait,
+    ) -> Result<(Arc<View>, i32), Error> {
+        let config = &self.0.core.config;
         let (topic, view) = self.topic_for(record, wait)?;
         let partition = match record.partition {
             Some(partition) => partition,
             None => {
+                let batches = Queues {
+                    view: &view,
+                    record,
+                    timestamp_ms: record.timestamp_ms.unwrap_or(now_ms),
+                    batch_size: config.batch_size,
+                };
                 let seen = TopicView {
                     topic: record.topic,
                     count: view.partitions.len() as u32,
                     available: &view.available,
-                    next: &topic.next,
+                    near: &view.near,
+                    turns: &topic.turns,
+                    batches: &batches,
+                    now_ms,
                 };
-                let partitioner = &self.0.core.config.partitioner;
-                partitioner.choose(&seen, record.key, record.value)?
+                let partitioning = &config.partitioning;
+                partitioning.choose(&seen, record.key, record.value)?
             }
         };
         let view = match has_partition(&view, partition) {

@@ -1,5 +1,7 @@
 //! What is sent: topic, key, value, headers, and where and when.
 
+use std::time::Instant;
+
 use crate::error::{Error, ErrorKind};
 
 /// A record on its way to a topic. It borrows: the bytes are copied once, into the batch that
@@ -32,6 +34,7 @@ pub struct Record<'a> {
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) headers: Vec<(&'a str, Option<&'a [u8]>)>,
     pub(crate) timestamp_ms: Option<i64>,
+    pub(crate) deadline: Option<Instant>,
 }
 
 impl<'a> Record<'a> {
@@ -47,6 +50,7 @@ impl<'a> Record<'a> {
             value: None,
             headers: Vec::new(),
             timestamp_ms: None,
+            deadline: None,
         }
     }
 
@@ -153,6 +157,36 @@ impl<'a> Record<'a> {
         self
     }
 
+    /// Never sends the record after this: for what is of no use later, a price or a command.
+    ///
+    /// What waits in the buffer then fails, as [`NotWritten`](crate::Outcome::NotWritten) if no
+    /// attempt was made. An attempt that began before is not taken back: its answer counts, however
+    /// late, but no other attempt follows it. Begun means that the first byte was handed to the
+    /// connection.
+    ///
+    /// Records of about the same deadline share a batch, whose earliest deadline holds for all of
+    /// them, so a record may be given up with an eighth of its time left. Results are told in the
+    /// order of the records: one that fails at its deadline is told so behind all older ones of its
+    /// partition. Defaults to none: `delivery.timeout.ms` alone ends the attempts.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// # let producer = milena::Producer::new(milena::Config::new(cluster.bootstrap()))?;
+    /// use std::time::{Duration, Instant};
+    /// use milena::{ErrorKind, Record};
+    ///
+    /// let soon = Instant::now() + Duration::from_secs(5);
+    /// producer.send(Record::to("prices").value("7.31").deadline(soon)).wait()?;
+    ///
+    /// let late = producer.send(Record::to("prices").value("7.31").deadline(Instant::now()));
+    /// assert_eq!(late.wait().unwrap_err().kind(), ErrorKind::TimedOut);
+    /// # Ok::<(), milena::Error>(())
+    /// ```
+    pub fn deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
     /// The topic that the record is for.
     pub fn topic(&self) -> &'a str {
         self.topic
@@ -181,6 +215,11 @@ impl<'a> Record<'a> {
     /// The timestamp that was set; `None` is the time of the send.
     pub fn explicit_timestamp_ms(&self) -> Option<i64> {
         self.timestamp_ms
+    }
+
+    /// The deadline that was set.
+    pub fn explicit_deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Refuses what no cluster would take, before anything waits for one.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use crate::broker::Core;
 use crate::callbacks::CallbackQueue;
 use crate::conn::Interrupt;
-use crate::delivery::Completion;
+use crate::delivery::{Completion, Delivery};
 use crate::error::{Error, ErrorKind};
 use crate::expiry::Expiry;
+use crate::interceptor::Chain;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time::{self, Deadline, human};
@@ -43,6 +44,7 @@ pub(crate) struct Shutdown {
     callbacks: Arc<CallbackQueue>,
     expiry: Arc<Expiry>,
     interrupt: Arc<Interrupt>,
+    interceptors: Option<Arc<Chain>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stage: Mutex<Stage>,
     changed: Condvar,
@@ -61,6 +63,7 @@ impl Shutdown {
         callbacks: Arc<CallbackQueue>,
         expiry: Arc<Expiry>,
         interrupt: Arc<Interrupt>,
+        interceptors: Option<Arc<Chain>>,
     ) -> Self {
         let (threads, changed) = (Mutex::default(), Condvar::new());
         let stage = Mutex::new(Stage::Open);
@@ -69,6 +72,7 @@ impl Shutdown {
             callbacks,
             expiry,
             interrupt,
+            interceptors,
             threads,
             stage,
             changed,
@@ -147,6 +151,7 @@ impl Shutdown {
             );
         }
         self.abandon(deadline);
+        self.close_interceptors();
         if !self.callbacks.close(grace) {
             log::warn!("callbacks of a closed producer are still running");
         }
@@ -171,6 +176,14 @@ impl Shutdown {
 
     fn abandon(&self, deadline: Deadline) {
         let _losses = self.core.accumulator.abandon(deadline.limit());
+    }
+
+    /// Behind everything that they are still to be told.
+    fn close_interceptors(&self) {
+        if let Some(chain) = self.interceptors.clone() {
+            let last = Delivery::failed("", Error::closed(), &self.callbacks);
+            last.attach(Box::new(move |_| chain.close()));
+        }
     }
 
     fn report(&self) -> CloseReport {

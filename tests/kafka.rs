@@ -12,11 +12,17 @@ mod failover;
 mod kafka;
 #[path = "kafka/load.rs"]
 mod load;
+#[path = "kafka/matrix/mod.rs"]
+mod matrix;
 #[path = "kafka/millions.rs"]
 mod millions;
 #[path = "kafka/mistakes/mod.rs"]
 mod mistakes;
 #[path = "kafka/old_brokers.rs"]
 mod old_brokers;
+#[path = "kafka/partitions.rs"]
+mod partitions;
+#[path = "kafka/serializers.rs"]
+mod serializers;
 #[path = "kafka/smoke.rs"]
 mod smoke;

@@ -10,8 +10,18 @@ mod callbacks;
 mod clocks;
 #[path = "behaviour/codes.rs"]
 mod codes;
+#[cfg(all(
+    feature = "gzip",
+    feature = "snappy",
+    feature = "lz4",
+    feature = "zstd"
+))]
+#[path = "behaviour/compression.rs"]
+mod compression;
 #[path = "behaviour/connection.rs"]
 mod connection;
+#[path = "behaviour/deadlines.rs"]
+mod deadlines;
 #[path = "behaviour/delivery.rs"]
 mod delivery;
 #[path = "behaviour/endings.rs"]
@@ -27,6 +37,8 @@ mod hostile;
 mod idempotence;
 #[path = "behaviour/idle.rs"]
 mod idle;
+#[path = "behaviour/interceptors/mod.rs"]
+mod interceptors;
 #[path = "behaviour/leaders.rs"]
 mod leaders;
 #[path = "behaviour/limits.rs"]
@@ -43,6 +55,8 @@ mod oracle;
 mod ordering;
 #[path = "behaviour/panics.rs"]
 mod panics;
+#[path = "behaviour/partitions.rs"]
+mod partitions;
 #[path = "behaviour/process.rs"]
 mod process;
 #[path = "behaviour/proxy.rs"]
@@ -55,8 +69,13 @@ mod retries;
 mod scale;
 #[path = "behaviour/sequences.rs"]
 mod sequences;
+#[path = "behaviour/serializers.rs"]
+mod serializers;
 #[path = "behaviour/shutdown.rs"]
 mod shutdown;
+#[cfg(feature = "lz4")]
+#[path = "behaviour/splitting.rs"]
+mod splitting;
 #[path = "behaviour/support.rs"]
 mod support;
 #[path = "behaviour/throttling.rs"]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
+use lexopt::prelude::*;
 use log::{LevelFilter, Log, Metadata, Record};
 use milena::{Config, Error};
 
@@ -61,6 +62,55 @@ impl Settings {
         match &self.bootstrap {
             Some(servers) => config.set("bootstrap.servers", servers),
             None => Ok(config),
+        }
+    }
+}
+
+/// Where an example that needs no Kafka sends: to a cluster of the user's, if he names one.
+pub(crate) struct Place {
+    pub(crate) bootstrap: Option<String>,
+    pub(crate) topic: String,
+}
+
+impl Place {
+    /// `None` if help was asked for.
+    fn parse(topic: &str) -> Result<Option<Self>, lexopt::Error> {
+        let (mut bootstrap, mut topic) = (None, topic.to_owned());
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("help") | Short('h') => return Ok(None),
+                Long("bootstrap" | "bootstrap-server") => {
+                    bootstrap = Some(parser.value()?.string()?)
+                }
+                Long("topic") => topic = parser.value()?.string()?,
+                _ => return Err(argument.unexpected()),
+            }
+        }
+        Ok(Some(Self { bootstrap, topic }))
+    }
+}
+
+/// The main function of an example that takes a [`Place`], and `topic` unless another is named.
+pub(crate) fn run(
+    usage: &str,
+    topic: &str,
+    example: impl FnOnce(&Place) -> Result<(), Error>,
+) -> ExitCode {
+    log_to_stderr();
+    let place = match Place::parse(topic) {
+        Ok(Some(place)) => place,
+        Ok(None) => {
+            println!("{usage}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return usage_error(error),
+    };
+    match example(&place) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -138,6 +138,16 @@ impl Grant {
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
+    /// Parts with `bytes` of it, or with all if it has less.
+    pub(crate) fn split_off(&mut self, bytes: usize) -> Grant {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Grant {
+            budget: self.budget.clone(),
+            bytes,
+        }
+    }
+
     /// Gives back what is over `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let over = self.bytes.saturating_sub(bytes);

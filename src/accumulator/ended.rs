@@ -8,15 +8,19 @@
 //! partition moves to a new epoch, alone: no other partition's batch is ever numbered anew because
 //! of it (librdkafka #4953, KAFKA-14034).
 
+mod give_up;
+mod split;
+
 use std::time::Instant;
 
-use super::batch::{Batch, OpenBatch};
+use super::batch::Batch;
 #[cfg(test)]
 use super::coverage;
-use super::results::Piece;
 use super::sequence::Stamp;
-use super::state::{Announced, Rules, Stage, State, Verdict};
+use super::state::{Rules, Stage, State, Verdict};
 use crate::error::Error;
+
+pub(crate) use give_up::{GivenUp, Sent, Which};
 
 impl State {
     /// Takes back a batch whose attempt has ended. The batch that comes out, if any, is the
@@ -187,6 +191,7 @@ impl State {
         let Some(flight) = self.flights.remove(index) else {
             return;
         };
+        self.taken_max = self.taken_max.max(flight.plain_len);
         self.sequences
             .acked(flight.base_sequence, flight.piece.records);
         #[cfg(test)]
@@ -200,7 +205,7 @@ impl State {
 
     /// Its records have failed. With idempotence its sequences stay taken until it is known whether
     /// the log has them.
-    fn bury(&mut self, index: usize, rules: &Rules) {
+    pub(super) fn bury(&mut self, index: usize, rules: &Rules) {
         if rules.is_idempotent {
             self.flights[index].stage = Stage::Tombstone;
             self.sequences.is_draining = true;
@@ -290,84 +295,6 @@ impl State {
         }
         Some(self.sequences.outgrow())
     }
-
-    /// Takes out the batches whose time has come by `created_by`, for the caller to fail outside
-    /// the lock: those that wait here whole, those on the wire by their place.
-    pub(crate) fn give_up(
-        &mut self,
-        created_by: Option<Instant>,
-        rules: &Rules,
-        close: impl Fn(OpenBatch) -> Batch,
-    ) -> GivenUp {
-        let is_old = |created: Instant| created_by.is_none_or(|by| created <= by);
-        let sent = self.give_up_sent(is_old, true, rules);
-        let unsent = self.give_up_unsent(is_old, close);
-        GivenUp { sent, unsent }
-    }
-
-    /// Takes out all that waits here, because its broker will not have it.
-    pub(crate) fn refuse(&mut self, rules: &Rules, close: impl Fn(OpenBatch) -> Batch) -> GivenUp {
-        let sent = self.give_up_sent(|_| true, false, rules);
-        let unsent = self.give_up_unsent(|_| true, close);
-        GivenUp { sent, unsent }
-    }
-
-    fn give_up_sent(
-        &mut self,
-        is_old: impl Fn(Instant) -> bool,
-        also_on_wire: bool,
-        rules: &Rules,
-    ) -> Vec<Sent> {
-        let mut given_up = Vec::new();
-        for mut flight in std::mem::take(&mut self.flights) {
-            if is_old(flight.created) {
-                #[cfg(test)]
-                coverage::given_up(&flight.stage);
-                match std::mem::replace(&mut flight.stage, Stage::Tombstone) {
-                    Stage::Waiting(batch) => {
-                        given_up.push(Sent::Waiting(batch));
-                        self.sequences.is_draining |= rules.is_idempotent;
-                    }
-                    Stage::OnWire if also_on_wire => {
-                        given_up.push(Sent::OnWire(flight.piece, flight.attempts));
-                        flight.stage = Stage::Abandoned;
-                        self.sequences.is_draining |= rules.is_idempotent;
-                    }
-                    stage => flight.stage = stage,
-                }
-            }
-            if rules.is_idempotent || !matches!(flight.stage, Stage::Tombstone) {
-                self.flights.push_back(flight);
-            }
-        }
-        if self.waiting().is_none() {
-            self.rests_until = None;
-        }
-        given_up
-    }
-
-    fn give_up_unsent(
-        &mut self,
-        is_old: impl Fn(Instant) -> bool,
-        close: impl Fn(OpenBatch) -> Batch,
-    ) -> Vec<Batch> {
-        let mut given_up = Vec::new();
-        while self
-            .queue
-            .front()
-            .is_some_and(|batch| is_old(batch.created))
-        {
-            given_up.extend(self.queue.pop_front());
-        }
-        if self.open.as_ref().is_some_and(|open| is_old(open.created)) {
-            given_up.extend(self.open.take().map(close));
-        }
-        if self.next_len().is_none() {
-            // A token for nothing would make the sender connect for nothing.
-            self.announced = Announced::No;
-        }
-        given_up
-    }
 }
 
 /// A broker refuses `stamp` as out of order, although nothing is missing between that and `acked`,
@@ -387,36 +314,6 @@ pub(super) enum Sequel {
     Disproved,
     /// Nothing can be known: its records fail.
     Failed,
-}
-
-/// Batches that are out of time.
-pub(crate) struct GivenUp {
-    pub(crate) sent: Vec<Sent>,
-    /// Never sent, or known to be in no log.
-    pub(crate) unsent: Vec<Batch>,
-}
-
-impl GivenUp {
-    pub(crate) fn is_any(&self) -> bool {
-        !self.sent.is_empty() || !self.unsent.is_empty()
-    }
-
-    /// Those that waited here.
-    pub(crate) fn batches(self) -> impl Iterator<Item = Batch> {
-        let waited = self.sent.into_iter().filter_map(|sent| match sent {
-            Sent::Waiting(batch) => Some(batch),
-            Sent::OnWire(..) => None,
-        });
-        waited.chain(self.unsent)
-    }
-}
-
-/// A batch that was sent and is out of time.
-pub(crate) enum Sent {
-    /// It waited to be sent again.
-    Waiting(Batch),
-    /// Un-answered: its records, and the number of attempts.
-    OnWire(Piece, u32),
 }
 
 #[cfg(test)]

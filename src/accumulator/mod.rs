@@ -30,7 +30,7 @@ use crate::time::{self, Deadline, human};
 
 use batch::lone_size;
 use budget::{Budget, Grant, Refused};
-use ended::{GivenUp, Sent};
+use ended::{GivenUp, Sent, Which};
 use identity::Identities;
 use partition::{Append, Fate, Load, Partition, Shared};
 use ready::ReadyQueue;
@@ -327,44 +327,45 @@ impl Accumulator {
         unsettled
     }
 
-    /// Fails what is older than `delivery.timeout.ms`; also says when the next batch will be.
+    /// Fails what is older than `delivery.timeout.ms`, and what was to be sent by a deadline that
+    /// has passed; also says when to come again.
     pub(crate) fn expire(&self, now: Instant) -> (Losses, Option<Instant>) {
         let timeout = self.shared.rules.delivery_timeout;
-        let mut losses = Losses::default();
-        let mut next: Option<Instant> = None;
-        let Some(created_by) = now.checked_sub(timeout) else {
-            let oldest = self
-                .partitions()
-                .iter()
-                .filter_map(|partition| partition.oldest())
-                .min();
-            return (
-                losses,
-                oldest.and_then(|oldest| time::after(oldest, timeout)),
-            );
-        };
+        let created_by = now.checked_sub(timeout);
         let what = format!(
             "not delivered within delivery.timeout.ms = {}",
             human(timeout)
         );
+        let mut losses = Losses::default();
+        let mut next: Option<Instant> = None;
         for partition in self.partitions() {
-            if partition
-                .oldest()
-                .is_some_and(|oldest| oldest <= created_by)
-            {
-                losses.add(fail(
-                    &partition,
-                    Some(created_by),
-                    ErrorKind::TimedOut,
-                    &what,
-                ));
+            let oldest = partition.oldest();
+            if let Some(by) = created_by.filter(|by| oldest.is_some_and(|oldest| oldest <= *by)) {
+                let which = Which::OpenedBy(by);
+                losses.add(fail(&partition, which, ErrorKind::TimedOut, &what));
             }
-            let due = partition
-                .oldest()
-                .and_then(|oldest| time::after(oldest, timeout));
-            next = [next, due].into_iter().flatten().min();
+            losses.add(self.expire_late(&partition, now));
+            let oldest = partition.oldest();
+            let due = oldest.and_then(|oldest| time::after(oldest, timeout));
+            next = [next, due, partition.deadline()]
+                .into_iter()
+                .flatten()
+                .min();
         }
         (losses, next)
+    }
+
+    /// Fails what must not be sent any more because its deadline has passed.
+    pub(crate) fn expire_late(&self, partition: &Arc<Partition>, now: Instant) -> Losses {
+        match partition.deadline() {
+            Some(deadline) if deadline <= now => fail(
+                partition,
+                Which::LateAt(now),
+                ErrorKind::TimedOut,
+                "not sent any more: its deadline has passed",
+            ),
+            _ => Losses::default(),
+        }
     }
 
     /// Fails everything, because the producer closes.
@@ -375,13 +376,25 @@ impl Accumulator {
         );
         let mut losses = Losses::default();
         for partition in self.partitions() {
-            losses.add(fail(&partition, None, ErrorKind::Closed, &what));
+            losses.add(fail(&partition, Which::All, ErrorKind::Closed, &what));
         }
         losses
     }
 }
 
 impl Wait {
+    /// Waits no longer than a record's deadline.
+    pub(crate) fn end_by(&mut self, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else { return };
+        let now = time::now();
+        let left = deadline.saturating_duration_since(now);
+        *self = match *self {
+            Self::AtMost(limit) => Self::Until(Deadline::new(now, limit.min(left))),
+            Self::Until(until) => Self::Until(Deadline::new(now, until.left(now).min(left))),
+            Self::No(why) => Self::No(why),
+        };
+    }
+
     /// Until when it waits, counted from the first call: however often a send has to wait, it has
     /// one limit, and the clock is read only if it has to.
     ///
@@ -415,15 +428,10 @@ impl Losses {
 }
 
 /// Fails the batches of `partition` that are out of time.
-fn fail(
-    partition: &Arc<Partition>,
-    created_by: Option<Instant>,
-    kind: ErrorKind,
-    what: &str,
-) -> Losses {
+fn fail(partition: &Arc<Partition>, which: Which, kind: ErrorKind, what: &str) -> Losses {
     let what = format!("record for {partition} {what}");
     let lost = || Error::new(kind, what.clone());
-    let (GivenUp { sent, unsent }, standstill) = partition.give_up(created_by, lost);
+    let (GivenUp { sent, unsent }, standstill) = partition.give_up(which, lost);
     let mut losses = Losses::default();
     let mut resolve = |piece: Piece, fate: Fate| {
         let error = standstill.error(kind, &what, fate);

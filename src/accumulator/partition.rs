@@ -2,14 +2,16 @@
 
 mod gap;
 mod routes;
+mod split;
 mod standstill;
+mod waiting;
 
 use std::fmt;
 use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
 use super::budget::{Budget, Grant};
-use super::ended::{GivenUp, Loss};
+use super::ended::{GivenUp, Loss, Which};
 use super::identity::Identities;
 use super::ready::Token;
 use super::results::{Piece, Told};
@@ -23,11 +25,12 @@ use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::record::Record;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::sync::{Arc, Guard, Mutex};
 use crate::time;
 
 pub(crate) use standstill::{Fate, Standstill};
+pub(crate) use waiting::Queues;
 
 /// The batches of one partition. It lives as long as its topic, which is until nobody uses that or
 /// the producer ends, whatever the metadata says meanwhile.
@@ -38,6 +41,8 @@ pub(crate) struct Partition {
     pub(crate) rule: TopicRule,
     shared: Arc<Shared>,
     state: Mutex<State>,
+    /// How many batches its broker has not taken, as of the last change.
+    waiting: AtomicU32,
 }
 
 /// What the partitions of a producer have in common.
@@ -98,6 +103,7 @@ impl Partition {
             rule,
             shared,
             state: Mutex::default(),
+            waiting: AtomicU32::new(0),
         })
     }
 
@@ -117,8 +123,8 @@ impl Partition {
         timestamp_ms: i64,
         grant: &mut Option<Grant>,
     ) -> Append {
-        let batch_size = self.shared.rules.batch_size;
         let mut state = self.state.lock();
+        let batch_size = state.batch_size(&self.shared.rules);
         if self.shared.is_closed.load(Ordering::SeqCst) {
             return Append::Closed;
         }
@@ -130,7 +136,7 @@ impl Partition {
         }
         if let Some(open) = &state.open {
             let record_len = open.encoded_len(record, timestamp_ms);
-            if !open.accepts(record_len, batch_size) {
+            if !open.accepts(record_len, record.deadline, batch_size) {
                 let full = state.open.take().map(|open| open.close(self.clone()));
                 state.queue.extend(full);
             }
@@ -145,7 +151,9 @@ impl Partition {
             };
             let (completion, now) = (Arc::new(self.completion()), time::now());
             let place = state.results.open(completion.clone(), now);
-            let open = OpenBatch::new(granted, timestamp_ms, completion, (place, now));
+            let mut open = OpenBatch::new(granted, timestamp_ms, completion, (place, now));
+            open.deadline = record.deadline;
+            state.note_deadline(record.deadline);
             state.open = Some(open);
         }
         let open = state.open.as_mut().expect("a batch was opened above");
@@ -333,6 +341,11 @@ impl Partition {
         self.state.lock().results.oldest()
     }
 
+    /// See [`State::deadline`].
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.state.lock().deadline()
+    }
+
     pub(crate) fn load(&self) -> Load {
         let state = self.state.lock();
         let mut load = Load {
@@ -358,18 +371,15 @@ impl Partition {
         load
     }
 
-    /// Takes out what was made by `created_by` (all of it if `None`), with why it waited.
-    /// `lost` tells in short what has become of it.
+    /// Takes batches out, with why they waited. `lost` tells in short what has become of them.
     pub(crate) fn give_up(
         self: &Arc<Self>,
-        created_by: Option<Instant>,
+        which: Which,
         lost: impl FnOnce() -> Error,
     ) -> (GivenUp, Standstill) {
         let identity_trouble = self.shared.identities.trouble();
         let mut state = self.state.lock();
-        let given_up = state.give_up(created_by, &self.shared.rules, |open| {
-            open.close(self.clone())
-        });
+        let given_up = state.give_up(which, &self.shared.rules, |open| open.close(self.clone()));
         if given_up.is_any() {
             state.results.lose(lost);
         }
@@ -393,7 +403,8 @@ impl Partition {
         if !state.is_valid(ticket, broker_id) {
             return None;
         }
-        let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
+        let rules = &self.shared.rules;
+        let given_up = state.give_up(Which::Waiting, rules, |open| open.close(self.clone()));
         if given_up.is_any() {
             state.results.lose(|| lost.clone());
         }
@@ -422,6 +433,8 @@ impl Partition {
         let conditions = self.shared.conditions();
         let announcement = state.announce(rules, conditions);
         let result = state.results.next();
+        self.waiting
+            .store(state.waiting_batches(), Ordering::Relaxed);
         drop(state);
         // Its memory is free before anybody sees the result.
         stopped.into_iter().for_each(|mut batch| batch.free());

@@ -69,7 +69,15 @@ pub(crate) struct State {
     /// A refusal said that the route is wrong: wait for the next view of the cluster.
     pub(super) awaits_view: bool,
     pub(super) rests_until: Option<Instant>,
-    next_ordinal: u64,
+    /// When its broker last took a batch.
+    pub(super) taken: Option<Instant>,
+    pub(super) next_ordinal: u64,
+    /// The size, before compression, of the largest batch that a broker has taken.
+    pub(crate) taken_max: usize,
+    /// Not later than any deadline of a batch that waits here.
+    pub(super) deadline: Option<Instant>,
+    /// What a batch may grow to, after one was refused as too large.
+    pub(super) size_max: Option<usize>,
     ticket: u64,
     pub(super) announced: Announced,
     pub(crate) last_error: Option<Error>,
@@ -83,8 +91,11 @@ pub(crate) struct Flight {
     pub(crate) ordinal: u64,
     pub(crate) piece: Piece,
     pub(crate) created: Instant,
+    pub(super) deadline: Option<Instant>,
     pub(crate) attempts: u32,
     pub(crate) bytes: usize,
+    /// See [`Batch::plain_len`].
+    pub(super) plain_len: usize,
     pub(crate) base_sequence: i32,
     /// See [`Batch::is_adrift`].
     pub(super) is_adrift: bool,
@@ -221,8 +232,22 @@ impl State {
     fn on_wire_max(&self, rules: &Rules) -> usize {
         match rules.is_idempotent {
             true => rules.on_wire_max.min(self.sequences.on_wire_max()),
+            false if self.is_untried() => 1,
             false => rules.on_wire_max,
         }
+    }
+
+    /// A batch that is larger than any that was taken may have to be split. Without sequences,
+    /// nothing may be on the wire behind it then: it would overtake the halves.
+    fn is_untried(&self) -> bool {
+        let mut on_wire = self.flights.iter().map(|flight| flight.plain_len);
+        on_wire.any(|len| len > self.taken_max) || self.next_len() > Some(self.taken_max)
+    }
+
+    /// What a batch may grow to.
+    pub(crate) fn batch_size(&self, rules: &Rules) -> usize {
+        self.size_max
+            .map_or(rules.batch_size, |max| max.min(rules.batch_size))
     }
 
     fn may_stamp(&self, rules: &Rules, conditions: Conditions) -> bool {
@@ -274,6 +299,10 @@ impl State {
             Due::At(at) if at > now => return Take::Nothing,
             Due::At(_) | Due::Now => {}
         }
+        if self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            // Nothing is sent after its deadline; the expiry thread sees to it.
+            return Take::Nothing;
+        }
         if self.next_len().is_none_or(|len| len > room) {
             self.announced = Announced::Due;
             return Take::NoRoom;
@@ -290,6 +319,7 @@ impl State {
             (None, newest) => self.send_first(newest, now, seal),
         };
         self.on_wire += usize::from(batch.is_some());
+        self.taken = batch.as_ref().map(|_| now).or(self.taken);
         batch.map_or(Take::Nothing, Take::Batch)
     }
 
@@ -304,6 +334,14 @@ impl State {
         waiting
             .or_else(queued)
             .or_else(|| self.open.as_ref().map(OpenBatch::len))
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        match (self.waiting(), self.queue.front()) {
+            (Some(index), _) => self.flights[index].deadline,
+            (None, Some(batch)) => batch.deadline,
+            (None, None) => self.open.as_ref()?.deadline,
+        }
     }
 
     fn resend(&mut self, index: usize) -> Option<Batch> {
@@ -340,8 +378,10 @@ impl State {
             ordinal: batch.ordinal,
             piece: batch.piece(),
             created: batch.created,
+            deadline: batch.deadline,
             attempts: batch.attempts + 1,
             bytes: batch.capacity(),
+            plain_len: batch.plain_len,
             base_sequence: batch.stamp.base_sequence,
             is_adrift: false,
             stage: Stage::OnWire,
@@ -403,6 +443,13 @@ impl State {
     /// True if no connection has a batch of it, and no broker knows a sequence of it.
     pub(super) fn is_unused(&self) -> bool {
         self.on_wire == 0 && !self.sequences.is_in_use()
+    }
+
+    /// How many batches no broker has; those that were on the wire count as one.
+    pub(super) fn waiting_batches(&self) -> u32 {
+        let is_held_up = self.rests_until.is_some() || self.awaits_view;
+        let all = self.queue.len() + usize::from(self.open.is_some()) + usize::from(is_held_up);
+        u32::try_from(all).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn has_batches(&self) -> bool {

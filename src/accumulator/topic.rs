@@ -1,11 +1,12 @@
 //! A topic as senders see it: its partitions, and which of them have a leader.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use super::partition::{Partition, Shared};
 use crate::cluster::PartitionInfo;
 use crate::error::Error;
+use crate::partitioner::Turns;
 use crate::sync::{Arc, Mutex};
 
 /// A topic that the cluster has told us about. It is kept while it is used, and with idempotence
@@ -13,8 +14,8 @@ use crate::sync::{Arc, Mutex};
 pub(crate) struct Topic {
     name: Arc<str>,
     view: Mutex<Arc<View>>,
-    /// The round-robin counter.
-    pub(crate) next: AtomicU32,
+    /// What the partitioners remember of it.
+    pub(crate) turns: Turns,
     usage: AtomicU8,
 }
 
@@ -34,6 +35,8 @@ pub(crate) struct View {
     retired: Vec<Arc<Partition>>,
     /// The indexes of the partitions that have a leader.
     pub(crate) available: Vec<i32>,
+    /// The indexes of those whose leader is in the producer's rack, if racks count.
+    pub(crate) near: Vec<i32>,
     /// What the metadata says of each partition.
     pub(crate) infos: Vec<PartitionInfo>,
     /// Why nothing can be sent to the topic now, if the cluster says so.
@@ -52,7 +55,7 @@ impl Topic {
         Self {
             name,
             view: Mutex::default(),
-            next: AtomicU32::new(first),
+            turns: Turns::new(first),
             usage: AtomicU8::new(USED),
         }
     }
@@ -103,25 +106,26 @@ impl Topic {
         all.extend(missing.map(|i| Partition::new(self.name.clone(), i as i32, shared.clone())));
         let retired = all.split_off(count);
         let infos = old.infos.clone();
-        let available = old
-            .available
-            .iter()
-            .copied()
-            .filter(|i| (*i as usize) < count)
-            .collect();
+        let kept = |indexes: &[i32]| -> Vec<i32> {
+            let all = indexes.iter().copied();
+            all.filter(|index| (*index as usize) < count).collect()
+        };
+        let (available, near) = (kept(&old.available), kept(&old.near));
         self.set(View {
             partitions: all,
             retired,
             available,
+            near,
             infos,
             denied: None,
         })
     }
 
-    /// Publishes which partitions have a leader now.
-    pub(crate) fn publish(&self, available: Vec<i32>, infos: Vec<PartitionInfo>) {
+    /// Publishes which partitions have a leader now, and which of these a near one.
+    pub(crate) fn publish(&self, available: Vec<i32>, near: Vec<i32>, infos: Vec<PartitionInfo>) {
         let view = View {
             available,
+            near,
             infos,
             ..(*self.view()).clone()
         };

@@ -1,6 +1,7 @@
 //! The data plane: per broker one sender thread, and per connection one receiver thread.
 
 mod outcome;
+mod press;
 mod receiver;
 pub(crate) mod sender;
 pub(crate) mod settle;

@@ -29,6 +29,9 @@ pub(crate) struct Facts {
     /// The attempts that were refused for their sequence.
     pub(crate) refusals: u32,
     pub(crate) created: Instant,
+    /// Not to be sent after it.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) records: u32,
     pub(crate) may_be_written: bool,
     pub(crate) acks_all: bool,
     pub(crate) is_idempotent: bool,
@@ -61,6 +64,8 @@ pub(crate) enum Decision {
         at: Option<Instant>,
         error: Error,
     },
+    /// It is too large for the broker: its records are to be sent in smaller batches.
+    Split(Error),
     /// Its records have failed.
     Fail { refresh: bool, error: Error },
 }
@@ -87,6 +92,9 @@ pub(crate) fn decide(
                     at: time::after(now, pause),
                     error,
                 };
+            }
+            if TOO_LARGE.contains(code) && may_split(facts, policy, now) {
+                return Decision::Split(error);
             }
             let unknown = facts.may_be_written || leaves_unknown(*code, facts.acks_all);
             let is_hopeless =
@@ -139,12 +147,10 @@ fn again_or_fail(
         refresh,
     } = cause;
     let pause = policy.backoff.delay(facts.attempts, jitter);
-    let deadline = time::after(facts.created, policy.delivery_timeout);
-    let in_time = deadline.is_none_or(|deadline| now < deadline);
     // A batch that may be in the log is safe to send again, and only that can tell: the limit of
     // attempts does not count for it.
     let may_try = facts.attempts <= policy.retries || facts.is_idempotent && may_be_written;
-    if is_retriable && in_time && may_try {
+    if is_retriable && is_in_time(facts, policy, now) && may_try {
         let at = time::after(now, pause);
         return Decision::Again {
             at,
@@ -160,23 +166,39 @@ fn again_or_fail(
     };
     let error = error.with_outcome(outcome);
     let error = match is_retriable {
-        true => error.context(limit_reached(facts.attempts, policy, in_time)),
+        true => error.context(limit_reached(facts, policy, now)),
         false => error,
     };
     Decision::Fail { refresh, error }
 }
 
+/// A broker that has the whole batch, because its limit was higher then, does not recognise the
+/// halves by their sequences: it would refuse them as out of order.
+fn may_split(facts: &Facts, policy: &Policy, now: Instant) -> bool {
+    let is_doubtful = facts.is_idempotent && facts.may_be_written;
+    facts.records > 1 && !is_doubtful && is_in_time(facts, policy, now)
+}
+
+fn is_in_time(facts: &Facts, policy: &Policy, now: Instant) -> bool {
+    let timeout = time::after(facts.created, policy.delivery_timeout);
+    let mut ends = timeout.into_iter().chain(facts.deadline);
+    ends.all(|end| now < end)
+}
+
 /// Why a batch is not sent again although it could be.
-fn limit_reached(attempts: u32, policy: &Policy, in_time: bool) -> String {
-    let limit = match (in_time, policy.retries) {
-        (true, 0) => return "not sent again because retries is 0".to_string(),
-        (true, retries) => format!("retries is {retries}"),
-        (false, _) => format!(
+fn limit_reached(facts: &Facts, policy: &Policy, now: Instant) -> String {
+    let limit = match policy.retries {
+        _ if facts.deadline.is_some_and(|deadline| deadline <= now) => {
+            "its deadline has passed".to_string()
+        }
+        _ if !is_in_time(facts, policy, now) => format!(
             "delivery.timeout.ms = {} is over",
             human(policy.delivery_timeout)
         ),
+        0 => return "not sent again because retries is 0".to_string(),
+        retries => format!("retries is {retries}"),
     };
-    format!("given up after {attempts} attempts, {limit}")
+    format!("given up after {} attempts, {limit}", facts.attempts)
 }
 
 fn is_delivered(code: Code) -> bool {
@@ -193,6 +215,9 @@ fn leaves_unknown(code: Code, acks_all: bool) -> bool {
         code => !REFUSES.contains(&code),
     }
 }
+
+/// The topic's, or the broker's, limit for a batch, and for what its log takes in one piece.
+const TOO_LARGE: [Code; 2] = [Code::MESSAGE_TOO_LARGE, Code::RECORD_LIST_TOO_LARGE];
 
 /// What a broker answers before it appends anything.
 const REFUSES: [Code; 30] = [

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::press::{self, Press};
 use super::receiver::{Line, Receiver};
 use super::settle::Settle;
 use super::window::{InFlight, Window};
@@ -33,6 +34,7 @@ pub(crate) struct Sender {
     core: Arc<Core>,
     broker: Arc<Broker>,
     settle: Settle,
+    press: Press,
     pending: VecDeque<Token>,
     link: Option<Link>,
     /// Connections in a row that failed, or that died before they were of use.
@@ -54,10 +56,12 @@ struct Link {
 impl Sender {
     pub(crate) fn new(core: Arc<Core>, broker: Arc<Broker>) -> Self {
         let settle = Settle::new(core.clone(), broker.clone());
+        let press = Press::new(core.config.levels);
         Self {
             core,
             broker,
             settle,
+            press,
             pending: VecDeque::new(),
             link: None,
             failures: 0,
@@ -135,9 +139,24 @@ impl Sender {
         if let Some(until) = throttled.filter(|until| *until > time::now()) {
             self.broker.queue.pause(until);
         }
+        let version = link.version;
         // Time has passed: more may be due, and some of it may have gone elsewhere.
         self.drain();
+        self.refuse_codecs(version);
         true
+    }
+
+    /// Fails what this broker cannot have as it is to be compressed.
+    fn refuse_codecs(&mut self, version: i16) {
+        let settle = &self.settle;
+        let broker = &self.broker;
+        self.pending.retain(|token| {
+            match press::refusal(token.partition.rule.compression, version) {
+                Some(error) => settle.refused(token, &broker.own(&error)),
+                None => return true,
+            }
+            false
+        });
     }
 
     /// Waits for a producer id where there is none; the cluster thread fetches it.
@@ -340,6 +359,19 @@ impl Sender {
         batches
     }
 
+    /// Gives back what must not be sent any more: compression takes time.
+    fn drop_late(&self, batches: &mut Vec<Batch>) {
+        if batches.iter().all(|batch| batch.deadline.is_none()) {
+            return;
+        }
+        let now = time::now();
+        let is_late = |batch: &mut Batch| batch.deadline.is_some_and(|deadline| deadline <= now);
+        for batch in batches.extract_if(.., is_late) {
+            let error = Error::new(ErrorKind::TimedOut, "its deadline passed on the way");
+            self.settle.not_sent(batch, &error);
+        }
+    }
+
     /// Begins an attempt for each batch, and sorts them as the request lists them.
     pub(crate) fn prepare(batches: &mut [Batch]) {
         for batch in &mut *batches {
@@ -363,7 +395,11 @@ impl Sender {
     }
 
     fn send(&mut self, mut batches: Vec<Batch>) {
-        let Some(link) = &mut self.link else { return };
+        self.press.pack(&mut batches);
+        self.drop_late(&mut batches);
+        let Some(link) = self.link.as_mut().filter(|_| !batches.is_empty()) else {
+            return;
+        };
         let config = &self.core.config;
         let answers = config.acks != Acks::None;
         Self::prepare(&mut batches);

@@ -150,6 +150,10 @@ impl Settle {
                 self.wish(refresh);
                 log::debug!("to be sent again: {error}");
             }
+            Decision::Split(error) => {
+                log::debug!("to be sent in halves: {error}");
+                partition.split(batch, error);
+            }
             Decision::OutOfSequence {
                 has_forgotten,
                 at,
@@ -166,6 +170,10 @@ impl Settle {
                 }
                 log::debug!("out of sequence: {error}");
             }
+        }
+        if facts.deadline.is_some_and(|deadline| deadline <= now) {
+            // It may wait there now, and nobody looks after it.
+            self.core.accumulator.expire_late(&partition, now);
         }
     }
 
@@ -195,6 +203,8 @@ impl Settle {
             attempts: batch.attempts.saturating_sub(batch.excused),
             refusals: batch.excused,
             created: batch.created,
+            deadline: batch.deadline,
+            records: batch.records,
             may_be_written: batch.may_be_written,
             acks_all: self.core.config.acks == Acks::All,
             is_idempotent: self.core.config.idempotence,

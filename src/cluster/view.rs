@@ -53,6 +53,20 @@ pub(crate) fn missing(name: &str) -> Error {
     )
 }
 
+/// What it means for keys that a topic has another number of partitions.
+pub(crate) fn keys_move(topic: &str, before: usize, count: usize) -> String {
+    let how = match before < count {
+        true => "partitions were added, or it was deleted and made anew",
+        false => "it was deleted and made anew",
+    };
+    format!(
+        "topic {topic} has {count} partitions and had {before}: {how}; keys move: records that are \
+         waiting stay where they are, later ones of the same key may go to another partition, so \
+         their order is not kept across the change; where it matters, flush before partitions are \
+         added, or name the partition of each record"
+    )
+}
+
 /// Why a partition of a topic that has shrunk gets no new leader.
 pub(crate) fn retired(partition: &dyn Display, count: usize) -> Error {
     let message = format!("{partition}: the metadata lists {count} partitions of the topic only");

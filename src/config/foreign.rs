@@ -67,7 +67,7 @@ static EXPLAINED: &[(&str, &str)] = &[
     ),
     (
         "partitioner",
-        "this is librdkafka's name, Java's is partitioner.class",
+        "this is librdkafka's name, Java's is partitioner.class, which takes the same values",
     ),
     ("sasl.username", IN_JAAS),
     ("sasl.password", IN_JAAS),

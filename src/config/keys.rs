@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::config::security_keys::SECURITY_KEYS;
+use crate::config::serializers::read_serializer;
 use crate::config::value::{INT_MAX, Setting};
-use crate::config::{Acks, Config, foreign, suggest, topic};
+use crate::config::{Acks, Config, foreign, partitions, suggest, topic};
 use crate::error::{Error, ErrorKind};
-use crate::partitioner::PartitionerChoice;
 
 /// Java's least `metadata.max.idle.ms`.
 pub(super) const METADATA_IDLE_MIN: Duration = Duration::from_secs(5);
@@ -109,6 +109,11 @@ pub(super) const fn ignored(why: &'static str) -> Treatment {
 
 const NO_SAMPLES: Treatment = ignored("metrics here are counters and are not sampled");
 
+const UTF_8: Treatment = Refused {
+    fine: &["UTF-8", "UTF8"],
+    why: "text is written in UTF-8: leave it out, or write a serializer for Producer::typed",
+};
+
 /// Everything but `ssl.*` and `sasl.*`.
 #[rustfmt::skip] // one key, one line, as far as it goes
 pub(super) static KEYS: &[Key] = &[
@@ -129,27 +134,14 @@ pub(super) static KEYS: &[Key] = &[
     ("compression.lz4.level", Read(read_lz4_level)),
     ("compression.zstd.level", Read(read_zstd_level)),
     ("batch.size", read!(batch_size, s => s.size(0..=INT_MAX)?)),
-    ("partitioner.adaptive.partitioning.enable", Ignored {
-        fine: &["false"],
-        why: "records without a key go to all partitions in turn",
-    }),
-    ("partitioner.availability.timeout.ms", Ignored {
-        fine: &["0"],
-        why: "records without a key go in turn to all partitions that have a leader",
-    }),
-    ("partitioner.ignore.keys", Refused {
-        fine: &["false"],
-        why: "this partitioner does not ignore keys; \
-              partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner does",
-    }),
-    ("partitioner.rack.aware", Ignored {
-        fine: &["false"],
-        why: "partitions are not chosen by rack",
-    }),
+    ("partitioner.adaptive.partitioning.enable", Read(partitions::read_adaptive)),
+    ("partitioner.availability.timeout.ms", Read(partitions::read_availability)),
+    ("partitioner.ignore.keys", Read(partitions::read_ignore_keys)),
+    ("partitioner.rack.aware", Read(partitions::read_rack_aware)),
     ("linger.ms", read!(linger, s => s.millis(i64::MAX)?)),
     ("delivery.timeout.ms", choose!(delivery_timeout, s => s.millis(INT_MAX)?)),
     ("client.id", choose!(client_id, s => s.value.to_owned())),
-    ("client.rack", Ignored { fine: &[""], why: "partitions are not chosen by rack" }),
+    ("client.rack", Read(partitions::read_rack)),
     ("send.buffer.bytes", read!(send_buffer_bytes, s => s.socket_buffer()?)),
     ("receive.buffer.bytes", read!(receive_buffer_bytes, s => s.socket_buffer()?)),
     ("max.request.size", read!(max_request_size, s => s.size(0..=INT_MAX)?)),
@@ -174,6 +166,10 @@ pub(super) static KEYS: &[Key] = &[
     ("max.in.flight.requests.per.connection", Read(read_max_in_flight)),
     ("key.serializer", Read(read_serializer)),
     ("value.serializer", Read(read_serializer)),
+    // Java's StringSerializer and UUIDSerializer read these three.
+    ("key.serializer.encoding", UTF_8),
+    ("value.serializer.encoding", UTF_8),
+    ("serializer.encoding", UTF_8),
     ("socket.connection.setup.timeout.ms", read!(connection_setup_timeout, s => {
         s.millis(i64::MAX)?
     })),
@@ -183,10 +179,11 @@ pub(super) static KEYS: &[Key] = &[
     ("connections.max.idle.ms", read!(connections_max_idle, s => {
         u64::try_from(s.integer(i64::MIN..=i64::MAX)?).ok().map(Duration::from_millis)
     })),
-    ("partitioner.class", Read(read_partitioner)),
+    ("partitioner.class", Read(partitions::read_partitioner)),
     ("interceptor.classes", Refused {
         fine: &[""],
-        why: "interceptors are classes of Java, which this producer cannot run",
+        why: "interceptors are classes of Java, which this producer cannot run; \
+              Config::interceptor takes them in Rust",
     }),
     ("security.protocol", Read(Config::read_security_protocol)),
     ("security.providers", Refused {
@@ -284,33 +281,4 @@ fn read_lz4_level(config: &mut Config, setting: &Setting<'_>) -> Result<(), Erro
 fn read_zstd_level(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
     config.levels.zstd = setting.integer(-131_072..=22)? as i32;
     Ok(())
-}
-
-fn read_serializer(_: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
-    match class_name(setting.value) {
-        "ByteArraySerializer" | "StringSerializer" => Ok(()),
-        _ => Err(setting.wrong(
-            "is a class of Java, which this producer cannot run: records take bytes and strings, \
-             and Producer::typed takes serializers in Rust",
-        )),
-    }
-}
-
-fn read_partitioner(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
-    config.partitioner = match class_name(setting.value) {
-        "" | "DefaultPartitioner" => PartitionerChoice::Default,
-        "RoundRobinPartitioner" => PartitionerChoice::RoundRobin,
-        _ => {
-            return Err(setting.wrong(
-                "is a class of Java, which this producer cannot run: leave it out for murmur2 of \
-                 the key, or set org.apache.kafka.clients.producer.RoundRobinPartitioner",
-            ));
-        }
-    };
-    Ok(())
-}
-
-/// A class's name without its package.
-fn class_name(class: &str) -> &str {
-    class.rsplit('.').next().unwrap_or(class)
 }

@@ -7,10 +7,12 @@ mod foreign;
 mod jaas;
 mod keys;
 mod network;
+mod partitions;
 mod properties;
 mod read_security;
 mod security;
 mod security_keys;
+mod serializers;
 mod setters;
 mod suggest;
 mod topic;
@@ -26,7 +28,8 @@ use std::time::Duration;
 
 use crate::compress::{Compression, Levels};
 use crate::error::Error;
-use crate::partitioner::PartitionerChoice;
+use crate::interceptor::Registered;
+use crate::partitioner::Partitioning;
 
 pub(crate) use address::Address;
 pub(crate) use security::{PemSource, SaslConfig, Secret, TlsConfig, TlsVersions};
@@ -85,7 +88,8 @@ pub struct Config {
     pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) close_timeout: Duration,
-    pub(crate) partitioner: PartitionerChoice,
+    pub(crate) partitioning: Partitioning,
+    pub(crate) interceptors: Vec<Registered>,
     pub(crate) security_protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<SaslConfig>,
@@ -110,6 +114,7 @@ struct Chosen {
     retries: bool,
     client_id: bool,
     delivery_timeout: bool,
+    adaptive: bool,
     reconnect_backoff: bool,
     reconnect_backoff_max: bool,
     /// `ssl.enabled.protocols`
@@ -184,7 +189,8 @@ impl Config {
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
             close_timeout: Duration::from_secs(30),
-            partitioner: PartitionerChoice::Default,
+            partitioning: Partitioning::DEFAULT,
+            interceptors: Vec::new(),
             security_protocol: SecurityProtocol::Plaintext,
             tls: TlsConfig::default(),
             sasl: None,

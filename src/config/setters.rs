@@ -1,11 +1,10 @@
 //! The typed setters of delivery, batches and pauses, each with its default and what it trades.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::compress::Compression;
 use crate::config::{Acks, Config, FullBuffer};
-use crate::partitioner::{Partitioner, PartitionerChoice};
+use crate::interceptor::{Interceptor, Registered};
 
 /// Delivery: what counts as delivered, and how long that may take.
 impl Config {
@@ -268,28 +267,22 @@ impl Config {
     }
 }
 
-/// Partitions.
+/// Interceptors.
 impl Config {
-    /// Lets the application choose the partition of every record that does not name one.
+    /// Adds an interceptor behind those that were added before: it sees each record before it is
+    /// sent, and is told what became of it.
     ///
-    /// Defaults to murmur2 of the key over all partitions, as in Java, so that both put a key into
-    /// the same partition; records without a key go in turn to the partitions that have a leader.
+    /// Defaults to none. Each record then costs one callback more.
     ///
-    /// Java's name: `partitioner.class`, which takes `RoundRobinPartitioner` here and no other
-    /// class.
-    pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
-        self.partitioner = PartitionerChoice::Custom(Arc::new(partitioner));
-        self
-    }
-
-    /// Puts all records into the partitions in turn, whatever their keys.
+    /// Java's name: `interceptor.classes`, which takes classes of Java and is refused here.
     ///
-    /// It spreads load evenly when few keys have most records, and gives up the order of the
-    /// records of one key.
-    ///
-    /// Java's name: `partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner`.
-    pub fn round_robin(mut self) -> Self {
-        self.partitioner = PartitionerChoice::RoundRobin;
+    /// ```
+    /// let config = milena::Config::new("localhost:9092");
+    /// let error = config.set("interceptor.classes", "com.example.Audit").unwrap_err();
+    /// assert!(error.to_string().contains("Config::interceptor takes them in Rust"));
+    /// ```
+    pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
+        self.interceptors.push(Registered::new(interceptor));
         self
     }
 }

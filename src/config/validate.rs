@@ -25,6 +25,7 @@ impl Config {
         self.settle_sizes()?;
         self.check_topics()?;
         self.settle_levels()?;
+        self.settle_partitioning()?;
         self.check_times()?;
         self.settle_delivery_timeout()?;
         self.settle_backoffs();

@@ -124,6 +124,22 @@ impl MockCluster {
         self.shared.update(|state| state.close_all(node));
     }
 
+    /// The rack that metadata names for a broker, as its `broker.rack`. Defaults to none.
+    ///
+    /// ```
+    /// let cluster = milena::mock::MockCluster::start(2);
+    /// cluster.set_rack(1, "zone-a");
+    /// cluster.set_rack(2, "zone-b");
+    /// ```
+    #[track_caller]
+    pub fn set_rack(&self, node: i32, rack: &str) {
+        let known = self.shared.update(|state| {
+            state.node_mut(node)?.rack = Some(rack.to_owned());
+            Some(())
+        });
+        known.unwrap_or_else(|| no_broker(node));
+    }
+
     #[track_caller]
     fn server(&self, node: i32) -> &Server {
         let mut servers = self.servers.iter();

@@ -62,6 +62,7 @@ pub(super) struct Node {
     pub(super) port: u16,
     /// What clients are told instead of the true address.
     pub(super) advertised: Option<(String, i32)>,
+    pub(super) rack: Option<String>,
     pub(super) is_running: bool,
     pub(super) mood: Mood,
     /// What ApiVersions answers; an API that is not here is refused.
@@ -368,6 +369,7 @@ impl Node {
             id,
             port,
             advertised: None,
+            rack: None,
             is_running: true,
             mood: Mood::Well,
             versions: apis.map(|api| (api, api.advertised_versions())).collect(),
@@ -387,7 +389,7 @@ impl Node {
             node_id: self.id,
             host,
             port,
-            rack: None,
+            rack: self.rack.clone(),
         }
     }
 

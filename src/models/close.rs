@@ -34,7 +34,13 @@ impl Bench {
         let expiry: Arc<Expiry> = Arc::default();
         let callbacks = world.core.accumulator.shared().callbacks.clone();
         let interrupt: Arc<Interrupt> = Arc::default();
-        let shutdown = Shutdown::new(world.core.clone(), callbacks, expiry.clone(), interrupt);
+        let shutdown = Shutdown::new(
+            world.core.clone(),
+            callbacks,
+            expiry.clone(),
+            interrupt,
+            None,
+        );
         let bench = Arc::new(Self {
             world,
             expiry,

@@ -1,11 +1,19 @@
 //! Which partition a record goes to.
 
 mod choice;
+mod fnv1a;
+mod kind;
 mod murmur2;
+mod sticky;
+mod turns;
 
 use std::fmt;
+use std::time::Duration;
 
-pub(crate) use choice::{PartitionerChoice, TopicView};
+pub(crate) use choice::{PartitionerChoice, Partitioning, TopicView};
+pub use kind::PartitionerKind;
+pub(crate) use sticky::{Batches, Open, StickyRules};
+pub(crate) use turns::Turns;
 
 /// Chooses the partition of every record that does not name one itself.
 ///
@@ -54,25 +62,56 @@ pub trait Partitioner: Send + Sync + fmt::Debug {
 }
 
 /// What a [`Partitioner`] is asked: the record, serialized, and the partitions of its topic.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct PartitionQuery<'a> {
-    topic: &'a str,
+    view: TopicView<'a>,
+    partitioning: &'a Partitioning,
     key: Option<&'a [u8]>,
     value: Option<&'a [u8]>,
-    count: u32,
-    available: &'a [i32],
+}
+
+/// What questions that nobody sends a record for have in common.
+static NO_TURNS: Turns = Turns::new(0);
+static NO_PARTITIONING: Partitioning = Partitioning::DEFAULT;
+
+/// No batches at all; a full one would have 1000 records.
+struct NoBatches;
+
+impl Batches for NoBatches {
+    fn sizes(&self) -> (usize, usize) {
+        (1, 1000)
+    }
+
+    fn open(&self, _: i32) -> Open {
+        Open::No
+    }
+
+    fn waiting(&self, _: i32) -> u32 {
+        0
+    }
+
+    fn stalled(&self, _: i32) -> Duration {
+        Duration::ZERO
+    }
 }
 
 impl<'a> PartitionQuery<'a> {
     /// A question for tests of a partitioner: null key, null value, and a topic with `count`
-    /// partitions of which `available` have a leader.
+    /// partitions of which `available`, in ascending order, have a leader.
     pub fn new(topic: &'a str, count: u32, available: &'a [i32]) -> Self {
         Self {
-            topic,
+            view: TopicView {
+                topic,
+                count,
+                available,
+                near: &[],
+                turns: &NO_TURNS,
+                batches: &NoBatches,
+                now_ms: 0,
+            },
+            partitioning: &NO_PARTITIONING,
             key: None,
             value: None,
-            count,
-            available,
         }
     }
 
@@ -94,7 +133,7 @@ impl<'a> PartitionQuery<'a> {
 
     /// The topic of the record.
     pub fn topic(&self) -> &'a str {
-        self.topic
+        self.view.topic
     }
 
     /// The key; `None` is null, which is not the same as empty.
@@ -109,13 +148,29 @@ impl<'a> PartitionQuery<'a> {
 
     /// How many partitions the topic has, at least one. They are numbered from 0.
     pub fn count(&self) -> u32 {
-        self.count
+        self.view.count
     }
 
     /// The partitions that have a leader now. The others take records too, but those wait in the
     /// buffer until a leader is elected.
     pub fn available(&self) -> &'a [i32] {
-        self.available
+        self.view.available
+    }
+
+    /// The partition that a partitioner with a name gives to the record: for partitioners that
+    /// treat only some records in their own way.
+    ///
+    /// Those that take turns, or stay with a partition, count the questions that they are asked.
+    ///
+    /// ```
+    /// use milena::{PartitionQuery, PartitionerKind};
+    ///
+    /// let query = PartitionQuery::new("orders", 12, &[]).with_key(b"foobar");
+    /// assert_eq!(query.by(PartitionerKind::Consistent), 5); // CRC-32, as librdkafka
+    /// assert_eq!(query.by(PartitionerKind::Murmur2), 6); // as Java
+    /// ```
+    pub fn by(&self, kind: PartitionerKind) -> i32 {
+        self.partitioning.by(kind, &self.view, self.key)
     }
 
     /// The partition that the default partitioner, like Java's, gives to the key: for partitioners
@@ -126,6 +181,19 @@ impl<'a> PartitionQuery<'a> {
     /// assert_eq!(query.hashed_partition(), Some(6));
     /// ```
     pub fn hashed_partition(&self) -> Option<i32> {
-        self.key.and_then(|key| murmur2::partition(key, self.count))
+        let key = self.key?;
+        Some(murmur2::partition(key, self.view.count))
+    }
+}
+
+impl fmt::Debug for PartitionQuery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartitionQuery")
+            .field("topic", &self.topic())
+            .field("key", &self.key)
+            .field("value", &self.value)
+            .field("count", &self.count())
+            .field("available", &self.available())
+            .finish()
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::broker::Core;
 use crate::callbacks::CallbackQueue;
 use crate::expiry::Expiry;
+use crate::interceptor::Chain;
 use crate::shutdown::{CloseReport, Shutdown};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,8 @@ pub(super) struct Handle {
     pub(super) core: Arc<Core>,
     pub(super) callbacks: Arc<CallbackQueue>,
     pub(super) expiry: Arc<Expiry>,
+    /// `None` if there are none.
+    pub(super) interceptors: Option<Arc<Chain>>,
     pub(super) is_closed: AtomicBool,
     pub(super) shutdown: Shutdown,
 }

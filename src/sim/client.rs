@@ -408,11 +408,15 @@ impl World {
         });
         let acked = matches!(answer.error.0, 0 | 46);
         self.oracle.ended(copy, acked, self.now);
+        if matches!(answer.error.0, 10 | 18) {
+            self.oracle.split(copy);
+        }
         let is_open = self.records.result(copy.ids[0]).is_none();
         self.clients[client].settle.answered(batch, answer);
         self.look();
         let told = self.records.result(copy.ids[0]);
-        let waits = told.is_none() && self.records.has_older_open(copy.ids[0]);
+        let is_half = self.oracle.is_half(copy);
+        let waits = told.is_none() && (is_half || self.records.has_older_open(copy.ids[0]));
         let is_told = matches!(told, Some(Told::Acked(_)));
         assert!(
             !acked || !is_open || is_told || waits,

@@ -48,6 +48,8 @@ struct Sent {
     batch: Rc<WireBatch>,
     on_wire: usize,
     is_acked: bool,
+    /// It was refused as too large: its records go on in smaller batches.
+    is_split: bool,
 }
 
 impl Oracle {
@@ -111,6 +113,21 @@ impl Oracle {
         wire.is_proven |= acked && is_current;
     }
 
+    /// The batch was refused as too large.
+    pub(super) fn split(&mut self, copy: &WireBatch) {
+        let key = self.key(copy);
+        let wire = &mut self.partitions[copy.partition as usize];
+        let sent = &mut wire.batches[wire.by_key[&key]];
+        sent.is_split = sent.batch.ids.len() > 1;
+    }
+
+    /// True if the records were sent in a larger batch before, under whatever identity.
+    pub(super) fn is_half(&self, copy: &WireBatch) -> bool {
+        let batches = &self.partitions[copy.partition as usize].batches;
+        let is_whole = |sent: &Sent| sent.is_split && sent.batch.ids.contains(&copy.ids[0]);
+        batches.iter().any(is_whole)
+    }
+
     fn key(&self, copy: &WireBatch) -> Key {
         key(copy, self.is_idempotent)
     }
@@ -126,6 +143,18 @@ impl Oracle {
 
     pub(super) fn on_wire(&self) -> usize {
         self.partitions.iter().map(|wire| wire.on_wire).sum()
+    }
+}
+
+impl Sent {
+    fn new(batch: &Rc<WireBatch>, bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+            batch: batch.clone(),
+            on_wire: 0,
+            is_acked: false,
+            is_split: false,
+        }
     }
 }
 
@@ -161,8 +190,11 @@ impl Wire {
             self.is_proven = false;
         }
         self.home = Some(home);
-        let place = match self.by_key.get(&key) {
-            Some(place) => {
+        let place = match (self.by_key.get(&key), self.whole_of(copy)) {
+            (_, Some(whole)) if self.is_new_half(key, copy) => {
+                self.half(key, copy, bytes, (whole, is_idempotent))
+            }
+            (Some(place), _) => {
                 let sent = &self.batches[*place];
                 assert!(
                     sent.bytes == bytes,
@@ -174,7 +206,7 @@ impl Wire {
                 );
                 *place
             }
-            None => self.first_time(key, copy, bytes, (is_idempotent, keeps_one), records),
+            (None, _) => self.first_time(key, copy, bytes, (is_idempotent, keeps_one), records),
         };
         if is_idempotent {
             assert!(
@@ -218,12 +250,57 @@ impl Wire {
         self.open.push(place);
         self.span.push(place);
         self.by_key.insert(key, place);
-        self.batches.push(Sent {
-            bytes: bytes.to_vec(),
-            batch: copy.clone(),
-            on_wire: 0,
-            is_acked: false,
-        });
+        self.batches.push(Sent::new(copy, bytes));
+        place
+    }
+
+    /// The smallest batch that these records were split from, if they were.
+    fn whole_of(&self, copy: &WireBatch) -> Option<usize> {
+        let has = |sent: &Sent| {
+            let ids = &sent.batch.ids;
+            let identity = (sent.batch.producer_id, sent.batch.epoch);
+            sent.is_split
+                && identity == (copy.producer_id, copy.epoch)
+                && ids.len() > copy.ids.len()
+                && ids.contains(&copy.ids[0])
+        };
+        self.batches.iter().rposition(has)
+    }
+
+    fn is_new_half(&self, key: Key, copy: &WireBatch) -> bool {
+        let known = self.by_key.get(&key).map(|place| &self.batches[*place]);
+        known.is_none_or(|known| known.batch.ids != copy.ids)
+    }
+
+    /// Some of the records of a batch that was split, with the sequences that they had there.
+    fn half(
+        &mut self,
+        key: Key,
+        copy: &Rc<WireBatch>,
+        bytes: &[u8],
+        (whole, is_idempotent): (usize, bool),
+    ) -> usize {
+        let batch = self.batches[whole].batch.clone();
+        let start = batch.ids.iter().position(|id| *id == copy.ids[0]);
+        let start = start.expect("the whole has its first record");
+        let same = batch.ids[start..].starts_with(&copy.ids);
+        let base = following(batch.base_sequence, start as u32);
+        assert!(
+            same && (!is_idempotent || base == copy.base_sequence),
+            "{copy:?} is no part of {batch:?}"
+        );
+        let place = self.batches.len();
+        let is_last = start + copy.ids.len() == batch.ids.len();
+        for row in [&mut self.open, &mut self.span] {
+            if let Some(at) = row.iter().position(|place| *place == whole) {
+                row.insert(at, place);
+                if is_last {
+                    row.remove(at + 1);
+                }
+            }
+        }
+        self.by_key.insert(key, place);
+        self.batches.push(Sent::new(copy, bytes));
         place
     }
 
@@ -261,9 +338,15 @@ impl Wire {
     /// the log.
     fn nothing_is_open(&mut self, key: Key, at: i32, is_idempotent: bool, records: &Records) {
         let batches = &self.batches;
+        // Of a batch that was split, the parts tell.
+        let is_in_parts = |sent: &Sent| {
+            let mut ids = sent.batch.ids.iter();
+            sent.is_split && ids.all(|id| records.has_failed(*id) || records.copies(*id) > 0)
+        };
         let is_settled = |place: &usize| {
             let sent = &batches[*place];
-            sent.is_acked || sent.batch.ids.iter().all(|id| records.has_failed(*id))
+            let mut ids = sent.batch.ids.iter();
+            sent.is_acked || is_in_parts(sent) || ids.all(|id| records.has_failed(*id))
         };
         let settled = self
             .span
@@ -276,6 +359,7 @@ impl Wire {
             !is_idempotent || span <= REMEMBERED,
             "partition {at}: {key:?} is the {span}th since one without an answer"
         );
+        self.open.retain(|place| !is_in_parts(&batches[*place]));
         let has_failed = |sent: &Sent| sent.batch.ids.iter().all(|id| records.has_failed(*id));
         if is_idempotent {
             let acked = self.open.iter().rposition(|place| batches[*place].is_acked);

@@ -118,6 +118,12 @@ impl Cluster {
 
     /// One command of Tool.java; panics with the command when it failed.
     pub(super) fn ask(&self, words: &[&str]) -> Vec<String> {
+        self.try_ask(words)
+            .unwrap_or_else(|error| panic!("cannot {}: {error}", words.join(" ")))
+    }
+
+    /// The same, with what Tool.java said when it failed.
+    pub(super) fn try_ask(&self, words: &[&str]) -> Result<Vec<String>, String> {
         let mut left = match words {
             // A question may be put again: the node that was asked may hang.
             ["leader" | "in-sync" | "committed" | "feature", ..] => 5,
@@ -129,9 +135,8 @@ impl Cluster {
                 .get_or_insert_with(|| Admin::start(self))
                 .ask(words);
             match answer {
-                Ok(answer) => return answer,
                 Err(error) if left > 0 && error.contains("TimeoutException") => left -= 1,
-                Err(error) => panic!("cannot {}: {error}", words.join(" ")),
+                answer => return answer,
             }
         }
     }

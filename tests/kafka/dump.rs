@@ -1,7 +1,8 @@
 //! What stands in the log of a partition, by Kafka's own `DumpLogSegments`.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::Version;
@@ -57,15 +58,39 @@ impl Cluster {
     /// The batches of the partitions from 0 on in the logs of their leaders, without their records:
     /// one run of the tool, and quick also for millions of records.
     pub(crate) fn dump_batches(&self, topic: &str, partitions: i32) -> Vec<Vec<DumpedBatch>> {
-        let segments: Vec<_> = (0..partitions)
-            .map(|partition| self.segments(topic, partition))
-            .collect();
-        let printed = self.dump(&[], &segments.concat());
+        self.dump_topics(&[topic], partitions).remove(0)
+    }
+
+    /// The same of several topics with so many partitions each.
+    pub(crate) fn dump_topics(
+        &self,
+        topics: &[&str],
+        partitions: i32,
+    ) -> Vec<Vec<Vec<DumpedBatch>>> {
+        let of_topic = |topic: &&str| -> Vec<_> {
+            (0..partitions)
+                .map(|partition| self.segments(topic, partition))
+                .collect()
+        };
+        let topics: Vec<_> = topics.iter().map(of_topic).collect();
+        let printed = self.dump(&[], &topics.concat().concat());
         let mut logs = printed.split("Dumping ").skip(1).map(parse);
-        segments
-            .iter()
-            .map(|segments| logs.by_ref().take(segments.len()).flatten().collect())
-            .collect()
+        let mut log =
+            |segments: &Vec<String>| logs.by_ref().take(segments.len()).flatten().collect();
+        let mut of_topic = |topic: &Vec<_>| topic.iter().map(&mut log).collect();
+        topics.iter().map(&mut of_topic).collect()
+    }
+
+    /// Flips the bits of the byte in the middle of a partition's log, which is soon read again.
+    pub(crate) fn damage(&self, topic: &str, partition: i32) {
+        let segment = &self.segments(topic, partition)[0];
+        let file = File::options().read(true).write(true).open(segment);
+        let file = file.expect("open a segment");
+        let (mut byte, middle) = ([0], file.metadata().expect("a segment's size").len() / 2);
+        file.read_exact_at(&mut byte, middle)
+            .expect("read a byte of a segment");
+        file.write_all_at(&[!byte[0]], middle)
+            .expect("write a byte of a segment");
     }
 
     /// The segments of a partition's log, oldest first.

@@ -34,6 +34,7 @@ mod ports;
 mod process;
 mod properties;
 mod read;
+pub(crate) mod readers;
 mod version;
 
 pub(crate) use admin::Acl;
@@ -42,6 +43,7 @@ pub(crate) use cluster::Cluster;
 pub(crate) use dump::DumpedBatch;
 pub(crate) use properties::{Listener, USERS};
 pub(crate) use read::{Consumed, Isolation};
+pub(crate) use readers::Reader;
 pub(crate) use version::Version;
 
 /// Polls until `condition` gives a value; panics with `what` when `limit` has passed.
@@ -62,6 +64,19 @@ pub(crate) fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() 
 /// Where the rig keeps what outlives a test run.
 pub(crate) fn home() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kafka")
+}
+
+/// What the program `tests/kafka/java/NAME.java` makes of its input, with the jars of a version.
+pub(crate) fn java_program(version: Version, name: &str, input: &str) -> String {
+    let place = home().join(format!("{name}-{}", std::process::id()));
+    let file = place.with_extension("in");
+    let mut java = process::java(version, "OFF");
+    fs::write(&file, input).expect("write a program's input");
+    java.arg(source(&format!("java/{name}.java")))
+        .stdin(File::open(&file).expect("open a program's input"));
+    let printed = process::run(&mut java, &place, Duration::from_secs(120)).expect(name);
+    let _ = fs::remove_file(file);
+    String::from_utf8(printed).expect("a program prints UTF-8")
 }
 
 /// A file of the rig's own sources.

@@ -2,6 +2,7 @@
 //! producer.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::Version;
@@ -52,13 +53,20 @@ impl Cluster {
     /// All records that the topic holds at the moment of the call, in order of partition and
     /// offset, by Kafka's consumer. Bytes come through unchanged; a million records take seconds.
     pub(crate) fn read(&self, topic: &str, isolation: Isolation) -> Vec<Consumed> {
+        self.try_read(topic, isolation)
+            .unwrap_or_else(|error| panic!("cannot read {topic}: {error}"))
+    }
+
+    /// The same, with what Kafka's consumer said when it failed.
+    pub(super) fn try_read(
+        &self,
+        topic: &str,
+        isolation: Isolation,
+    ) -> Result<Vec<Consumed>, String> {
         let file = self.scratch("read");
-        self.ask(&["read", topic, isolation.name(), &file.display().to_string()]);
-        let bytes = fs::read(&file).expect("read what Tool.java wrote");
+        let answer = self.try_ask(&["read", topic, isolation.name(), &file.display().to_string()]);
+        let records = answer.map(|_| records_in(&file));
         let _ = fs::remove_file(&file);
-        let mut fields = Fields(&bytes);
-        let mut records: Vec<_> = std::iter::from_fn(|| fields.record()).collect();
-        records.sort_unstable_by_key(|record| (record.partition, record.offset));
         records
     }
 
@@ -68,17 +76,25 @@ impl Cluster {
     ///
     /// The printed form is text: keys, values and headers must not contain the [`SEPARATORS`].
     pub(crate) fn console_consume(&self, topic: &str, n: usize, options: &[&str]) -> Vec<Consumed> {
+        let base = ["--topic", topic, "--timeout-ms", "10000"];
+        self.console(&[&base[..], options].concat(), n)
+    }
+
+    /// The same of all topics that a regular expression fits, whose records are not told apart; it
+    /// is more patient.
+    pub(crate) fn console_consume_all(&self, topics: &str, n: usize) -> Vec<Consumed> {
+        // By default a large batch comes alone in an answer, which takes long with many of them.
+        let options = ["--consumer-property", "max.partition.fetch.bytes=5000000"];
+        let base = ["--include", topics, "--timeout-ms", "60000"];
+        self.console(&[&base[..], &options[..]].concat(), n)
+    }
+
+    fn console(&self, options: &[&str], n: usize) -> Vec<Consumed> {
         let mut command = java(self.version().tools(), "ERROR");
         command
             .arg("org.apache.kafka.tools.consumer.ConsoleConsumer")
-            .args([
-                "--bootstrap-server",
-                &self.internal(),
-                "--topic",
-                topic,
-                "--from-beginning",
-            ])
-            .args(["--max-messages", &n.to_string(), "--timeout-ms", "10000"])
+            .args(["--bootstrap-server", &self.internal(), "--from-beginning"])
+            .args(["--max-messages", &n.to_string()])
             .args(options);
         for print in ["timestamp", "partition", "offset", "headers", "key"] {
             command.args(["--property", &format!("print.{print}=true")]);
@@ -222,7 +238,16 @@ fn cut<'a>(bytes: &'a [u8], separator: &str) -> Option<(&'a [u8], &'a [u8])> {
     None
 }
 
-/// The records in a file of Tool.java: fixed fields big-endian, byte strings with their lengths, -1
+/// The records that a reader wrote into a file, in order of partition and offset.
+pub(super) fn records_in(file: &Path) -> Vec<Consumed> {
+    let bytes = fs::read(file).expect("read what a reader wrote");
+    let mut fields = Fields(&bytes);
+    let mut records: Vec<_> = std::iter::from_fn(|| fields.record()).collect();
+    records.sort_unstable_by_key(|record| (record.partition, record.offset));
+    records
+}
+
+/// The records in a file of a reader: fixed fields big-endian, byte strings with their lengths, -1
 /// for null.
 struct Fields<'a>(&'a [u8]);
 

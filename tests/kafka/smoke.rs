@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::kafka::{
-    Acl, Certificate, Cluster, Consumed, DumpedBatch, Isolation, Listener, USERS, Version, ca_pem,
-    client_pem, until,
+    Acl, Certificate, Cluster, Consumed, DumpedBatch, Isolation, Listener, Reader, USERS, Version,
+    ca_pem, client_pem, until,
 };
 
 const PLAIN: &str = "PLAIN";
@@ -55,6 +55,10 @@ fn lines_read_back(cluster: &Cluster) {
     assert_eq!(read[1].key.as_deref(), Some(&b"b"[..]));
     assert_eq!((read[2].value.as_ref(), read[0].headers.len()), (None, 2));
     assert_eq!(cluster.console_consume("lines", 3, &[]), read);
+    for reader in Reader::ALL {
+        let again = cluster.read_by(reader, &["lines"]);
+        assert_eq!(again, Ok(vec![read.clone()]), "{}", reader.name());
+    }
 
     let batches = cluster.dump_log("lines", 0);
     let is_sound = |batch: &DumpedBatch| batch.crc_ok && batch.magic == 2 && batch.codec == "gzip";
@@ -78,6 +82,23 @@ fn lines_read_back(cluster: &Cluster) {
     );
     assert_eq!(dumped[0].header_keys, ["h", "i"]);
     assert_eq!(dumped[1].timestamp, read[1].timestamp);
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn every_reader_complains_about_a_damaged_batch() {
+    let (cluster, topic) = (Cluster::shared(), "damaged");
+    cluster.create_topic(topic, 1, 1, &[]);
+    cluster.console_produce(Listener::Plaintext, "", topic, &"x".repeat(1000), &[]);
+    cluster.damage(topic, 0);
+    for (reader, complaint) in [
+        (Reader::Java, "exception when fetching the next record"),
+        (Reader::Librdkafka, "failed CRC32C check"),
+        (Reader::Franz, "does not match calculated crc"),
+    ] {
+        let error = cluster.read_by(reader, &[topic]).expect_err("a complaint");
+        assert!(error.contains(complaint), "{}: {error}", reader.name());
+    }
 }
 
 #[test]

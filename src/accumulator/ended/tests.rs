@@ -125,7 +125,9 @@ fn the_answer_of_an_abandoned_batch_is_not_lost() {
         (true, out_of_sequence(true), "tombstone"),
     ] {
         let (mut bench, batch) = bench_with(Next, is_idempotent);
-        let given_up = bench.state.give_up(None, &bench.rules, |_| unreachable!());
+        let given_up = bench
+            .state
+            .give_up(Which::All, &bench.rules, |_| unreachable!());
         assert!(matches!(given_up.sent[..], [Sent::OnWire(_, 1)]));
         assert_eq!(bench.stages(), ["abandoned"]);
         assert!(bench.end_only(batch, verdict).is_some(), "it is sent again");
@@ -146,10 +148,11 @@ fn batches_out_of_time_come_out_in_order_and_leave_what_the_table_says() {
         bench.put(4);
         bench.now += LINGER;
         bench.put(5);
-        let given_up =
-            bench
-                .state
-                .give_up(Some(bench.now - LINGER), &bench.rules, |_| unreachable!());
+        let given_up = bench.state.give_up(
+            Which::OpenedBy(bench.now - LINGER),
+            &bench.rules,
+            |_| unreachable!(),
+        );
         let sent: Vec<_> = given_up.sent.iter().map(name).collect();
         assert_eq!(sent, ["waiting", "on wire"]);
         let unsent: Vec<_> = given_up.unsent.iter().map(|batch| batch.records).collect();
@@ -178,13 +181,17 @@ fn a_refusal_takes_out_all_but_what_is_on_the_wire() {
     let mut taken = bench.take_all();
     bench.end_only(taken.remove(0), again());
     bench.put(1);
-    let refused = bench.state.refuse(&bench.rules, |_| unreachable!());
+    let refused = bench
+        .state
+        .give_up(Which::Waiting, &bench.rules, |_| unreachable!());
     assert_eq!((refused.sent.len(), refused.unsent.len()), (1, 1));
     assert_eq!(bench.stages(), ["tombstone", "on wire"]);
     let generation = bench.newest.generation;
     let mut bench = Bench::new(true);
     bench.put(1);
-    let refused = bench.state.refuse(&bench.rules, |_| unreachable!());
+    let refused = bench
+        .state
+        .give_up(Which::Waiting, &bench.rules, |_| unreachable!());
     bench.tell();
     assert_eq!(refused.unsent.len(), 1);
     assert_eq!(
@@ -274,7 +281,11 @@ fn a_doubtful_batch_below_a_failed_one_keeps_its_sequence() {
 fn a_drain_waits_for_the_answers_of_abandoned_batches() {
     for (verdict, epoch) in [(Verdict::Acked, 0), (again(), 1)] {
         let (mut bench, batch) = bench_with(Next, true);
-        drop(bench.state.give_up(None, &bench.rules, |_| unreachable!()));
+        drop(
+            bench
+                .state
+                .give_up(Which::All, &bench.rules, |_| unreachable!()),
+        );
         bench.put(1);
         assert!(bench.take().is_none());
         bench.end(batch, verdict);
@@ -339,7 +350,11 @@ fn a_broker_that_has_forgotten_us_proves_nothing_of_doubtful_batches() {
     assert!(!bench.state.has_batches());
 
     let (mut bench, mut batch) = bench_with(AboveOnWire, true);
-    drop(bench.state.give_up(None, &bench.rules, |_| unreachable!()));
+    drop(
+        bench
+            .state
+            .give_up(Which::All, &bench.rules, |_| unreachable!()),
+    );
     batch.may_be_written = true;
     bench.end_only(batch, out_of_sequence(true));
     assert_eq!(bench.stages(), ["abandoned", "tombstone"]);
@@ -385,7 +400,7 @@ fn an_abandoned_batch_that_is_refused_proves_the_absence_of_what_is_above() {
         drop(
             bench
                 .state
-                .give_up(Some(start), &bench.rules, |_| unreachable!()),
+                .give_up(Which::OpenedBy(start), &bench.rules, |_| unreachable!()),
         );
         bench.end_only(first, out_of_sequence(has_forgotten));
         assert_eq!(bench.stages(), ["tombstone", left]);

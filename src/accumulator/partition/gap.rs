@@ -2,6 +2,7 @@
 
 use super::Partition;
 use crate::accumulator::batch::Batch;
+use crate::accumulator::ended::Which;
 use crate::accumulator::state::State;
 use crate::delivery::Failure;
 use crate::error::{Error, ErrorKind};
@@ -33,7 +34,9 @@ impl Partition {
         let Some(error) = self.stopped(state) else {
             return Vec::new();
         };
-        let given_up = state.refuse(&self.shared.rules, |open| open.close(self.clone()));
+        let given_up = state.give_up(Which::Waiting, &self.shared.rules, |open| {
+            open.close(self.clone())
+        });
         let batches: Vec<_> = given_up.batches().collect();
         for batch in &batches {
             let error = error

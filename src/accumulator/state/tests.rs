@@ -1,4 +1,5 @@
 use super::*;
+use crate::accumulator::ended::Which;
 use crate::accumulator::tests::bench::{Bench, LINGER, Random, again, out_of_sequence};
 
 #[test]
@@ -371,9 +372,13 @@ fn give_up(bench: &mut Bench, random: &mut Random) -> &'static str {
     let close = |open: OpenBatch| open.close(owner.clone());
     if random.below(2) == 0 {
         let by = bench.now - LINGER;
-        drop(bench.state.give_up(Some(by), &bench.rules, close));
+        drop(
+            bench
+                .state
+                .give_up(Which::OpenedBy(by), &bench.rules, close),
+        );
     } else {
-        drop(bench.state.refuse(&bench.rules, close));
+        drop(bench.state.give_up(Which::Waiting, &bench.rules, close));
     }
     bench.tell();
     "give up"

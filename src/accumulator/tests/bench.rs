@@ -84,6 +84,7 @@ impl Bench {
             owner: partition_of(&accumulator),
             accumulator,
         };
+        bench.state.taken_max = usize::MAX;
         bench.reroute(Some(0));
         bench
     }

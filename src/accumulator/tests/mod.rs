@@ -1,4 +1,5 @@
 pub(crate) mod bench;
+mod waiting;
 
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;

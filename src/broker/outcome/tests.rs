@@ -70,6 +70,8 @@ struct Case {
     attempts_left: bool,
     in_time: bool,
     was_doubtful: bool,
+    records: u32,
+    has_passed_deadline: bool,
 }
 
 const RETRIES: u32 = 3;
@@ -81,13 +83,15 @@ impl Case {
         let numbers = [-32768, -42, -2, 134, 999, 9999, 32767];
         let codes = Code::ALL.iter().map(|code| code.0).chain(numbers);
         codes.flat_map(|code| {
-            (0..32).map(move |bits| Self {
+            (0..128).map(move |bits| Self {
                 code,
                 is_idempotent: bits & 1 != 0,
                 acks_all: bits & 2 != 0,
                 attempts_left: bits & 4 != 0,
                 in_time: bits & 8 != 0,
                 was_doubtful: bits & 16 != 0,
+                records: if bits & 32 != 0 { 2 } else { 1 },
+                has_passed_deadline: bits & 64 != 0,
             })
         })
     }
@@ -107,6 +111,8 @@ impl Case {
                 RETRIES + 1
             },
             created,
+            deadline: self.has_passed_deadline.then_some(now),
+            records: self.records,
             refusals: 0,
             may_be_written: self.was_doubtful,
             acks_all: self.acks_all,
@@ -137,10 +143,20 @@ impl Case {
 
     /// Whether a retriable end is followed by another attempt.
     fn is_tried_again(&self, is_doubtful: bool) -> bool {
-        self.in_time && (self.attempts_left || self.is_idempotent && is_doubtful)
+        self.is_in_time() && (self.attempts_left || self.is_idempotent && is_doubtful)
+    }
+
+    fn is_in_time(&self) -> bool {
+        self.in_time && !self.has_passed_deadline
     }
 
     fn check(&self, decision: &Decision, now: Instant) {
+        let is_doubtful = self.is_idempotent && self.was_doubtful;
+        let is_split =
+            [10, 18].contains(&self.code) && self.records > 1 && self.is_in_time() && !is_doubtful;
+        if is_split {
+            assert!(matches!(decision, Decision::Split(_)), "{self:?}");
+        }
         let (attempt, wants_metadata) = match row(self.code) {
             Row::Persisted => return assert!(matches!(decision, Decision::Deliver), "{self:?}"),
             Row::Sequence { has_forgotten } if self.is_idempotent => {
@@ -157,6 +173,7 @@ impl Case {
                 assert_eq!(pause, Some(Duration::from_millis(100)), "{self:?}");
                 return self.check_text(error);
             }
+            Row::Refused if is_split => return,
             Row::Sequence { .. } | Row::Refused => return self.check_failure(decision, Not, false),
             Row::Doubtful => return self.check_failure(decision, Unknown, false),
             Row::Again(attempt, wants_metadata) => (attempt, wants_metadata),
@@ -286,6 +303,8 @@ fn giving_up_names_the_limit_that_made_it() {
         attempts,
         refusals: 0,
         created: time::now() - Duration::from_secs(age_s),
+        deadline: None,
+        records: 2,
         may_be_written: false,
         acks_all: true,
         is_idempotent: false,
@@ -312,6 +331,12 @@ fn giving_up_names_the_limit_that_made_it() {
     assert_eq!(text(facts(1, 0), 0), by_setting);
     let by_attempts = format!("given up after 3 attempts, retries is 2: {refusal}");
     assert_eq!(text(facts(3, 0), 2), by_attempts);
+    let late = Facts {
+        deadline: Some(time::now()),
+        ..facts(2, 0)
+    };
+    let by_deadline = format!("given up after 2 attempts, its deadline has passed: {refusal}");
+    assert_eq!(text(late, u32::MAX), by_deadline);
     let by_time =
         format!("given up after 2 attempts, delivery.timeout.ms = 100 s is over: {refusal}");
     assert_eq!(text(facts(2, 101), u32::MAX), by_time);
@@ -324,6 +349,8 @@ fn a_batch_that_arrives_damaged_again_and_again_fails_before_its_time() {
             attempts,
             refusals: 0,
             created: time::now(),
+            deadline: None,
+            records: 2,
             may_be_written: false,
             acks_all: true,
             is_idempotent: true,

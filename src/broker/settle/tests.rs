@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::accumulator::Wait;
+use crate::accumulator::ended::Which;
 use crate::accumulator::partition::Partition;
 use crate::accumulator::ready::ReadyQueue;
 use crate::accumulator::sequence::Identity;
@@ -251,7 +252,7 @@ fn a_lost_batch_that_is_out_of_time_is_left_to_who_said_so() {
     let bench = Bench::retrying();
     let delivery = bench.send();
     let batch = bench.take().expect("a batch");
-    let (_given_up, _) = bench.partition.give_up(None, Error::closed);
+    let (_given_up, _) = bench.partition.give_up(Which::All, Error::closed);
     bench.settle.lost(batch, &reset());
     assert!(!delivery.is_done(), "it has two results");
     assert_eq!(bench.core.accumulator.budget().used(), 0);

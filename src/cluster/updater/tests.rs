@@ -4,12 +4,14 @@ use super::*;
 use crate::accumulator::Wait;
 use crate::accumulator::ready::ReadyQueue;
 use crate::accumulator::sequence::{Current, Identity};
+use crate::accumulator::state::Route;
 use crate::accumulator::state::{Take, Verdict};
 use crate::broker::tests::{core, known_broker};
+use crate::cluster::view;
 use crate::config::Config;
 use crate::record::Record;
 use crate::time::virtual_clock;
-use crate::wire::metadata::{MetadataBroker, MetadataPartition};
+use crate::wire::metadata::{MetadataBroker, MetadataPartition, MetadataTopic};
 
 const LONG: Duration = Duration::from_secs(60);
 

@@ -3,6 +3,7 @@
 mod address;
 mod jaas;
 mod keys;
+mod partitions;
 mod properties;
 mod security;
 mod validate;

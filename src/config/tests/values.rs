@@ -210,30 +210,47 @@ fn a_long_value_is_cut_where_it_is_shown() {
 
 #[test]
 fn serializers_of_bytes_and_strings_pass_and_others_name_the_typed_producer() {
-    for class in ["ByteArraySerializer", "StringSerializer"] {
-        let class = format!("org.apache.kafka.common.serialization.{class}");
+    let package = "org.apache.kafka.common.serialization";
+    for class in ["ByteArray", "ByteBuffer", "Bytes", "String"] {
+        let class = format!("{package}.{class}Serializer");
         assert!(with("key.serializer", &class).warnings().is_empty());
         assert!(with("value.serializer", &class).warnings().is_empty());
     }
-    let error = refusal("value.serializer", "io.confluent.KafkaAvroSerializer");
-    assert!(
-        error.contains("io.confluent.KafkaAvroSerializer") && error.contains("Producer::typed")
-    );
+    for (class, ours) in [
+        ("Boolean", std::any::type_name::<crate::BooleanSerializer>()),
+        ("Double", std::any::type_name::<crate::DoubleSerializer>()),
+        ("Float", std::any::type_name::<crate::FloatSerializer>()),
+        ("Integer", std::any::type_name::<crate::IntegerSerializer>()),
+        ("List", "ListSerializer"),
+        ("Long", std::any::type_name::<crate::LongSerializer>()),
+        ("Short", std::any::type_name::<crate::ShortSerializer>()),
+        ("UUID", std::any::type_name::<crate::UuidSerializer>()),
+        ("Void", std::any::type_name::<crate::VoidSerializer>()),
+    ] {
+        let error = refusal("key.serializer", &format!("{package}.{class}Serializer"));
+        let ours = ours.rsplit("::").next().unwrap();
+        let advice = format!("hand milena::{ours} to Producer::typed");
+        assert!(error.contains(&advice), "{error}");
+    }
+    for class in ["io.confluent.KafkaAvroSerializer", "acme.StringSerializer"] {
+        let error = refusal("value.serializer", class);
+        assert!(error.contains(class) && error.contains("Producer::typed takes"));
+    }
 }
 
 #[test]
-fn partitioners_of_java_that_exist_here_pass() {
-    let package = "org.apache.kafka.clients.producer";
-    let class = |value: &str| with("partitioner.class", value).partitioner;
-    assert!(matches!(class(""), PartitionerChoice::Default));
-    let default = format!("{package}.internals.DefaultPartitioner");
-    assert!(matches!(class(&default), PartitionerChoice::Default));
-    let round_robin = format!("{package}.RoundRobinPartitioner");
-    assert!(matches!(class(&round_robin), PartitionerChoice::RoundRobin));
-    let typed = config().round_robin().partitioner;
-    assert!(matches!(typed, PartitionerChoice::RoundRobin));
-    let error = refusal("partitioner.class", "com.example.Mine");
-    assert!(error.contains("com.example.Mine") && error.contains("RoundRobinPartitioner"));
+fn text_is_utf_8_and_another_encoding_is_refused() {
+    for key in [
+        "serializer.encoding",
+        "key.serializer.encoding",
+        "value.serializer.encoding",
+    ] {
+        assert!(with(key, "utf-8").warnings().is_empty());
+        assert!(with(key, "UTF8").warnings().is_empty());
+        let error = refusal(key, "ISO-8859-1");
+        let said = format!("{key}: text is written in UTF-8: leave it out");
+        assert!(error.starts_with(&said), "{error}");
+    }
 }
 
 #[test]

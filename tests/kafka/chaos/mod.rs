@@ -19,7 +19,7 @@ use stamp::TOPICS;
 use workload::{DELIVERY_TIMEOUT, MAX_BLOCK, Workload};
 
 mod checker;
-mod dice;
+pub(crate) mod dice;
 mod history;
 mod link;
 mod mutations;
