@@ -319,7 +319,7 @@ impl<'a> Pipeline<'a> {
     }
 }
 
-/// Records of about 400 bytes, like the log of a service.
+/// Records of some 350 bytes, like the log of a service.
 fn records() -> Vec<Vec<u8>> {
     let mut state = 88_172_645_463_325_252_u64;
     let mut next = || {
@@ -328,7 +328,6 @@ fn records() -> Vec<Vec<u8>> {
         state ^= state << 17;
         state
     };
-    let levels = ["debug", "info", "info", "info", "warn", "error"];
     let texts = [
         "request finished",
         "cache miss, reading from the store",
@@ -336,31 +335,16 @@ fn records() -> Vec<Vec<u8>> {
         "user signed in",
     ];
     let mut record = |at: u64| {
-        let (level, text) = (next() % 6, next() % 4);
-        format!(
-            "{{\"time\":\"2026-03-{:02}T{:02}:{:02}:{:02}.{:03}Z\",\"level\":\"{}\",\"service\":\
-             \"checkout-{}\",\"host\":\"node-{}.eu-west.example.com\",\"trace_id\":\"{:016x}{:016x}\
-             \",\"span_id\":\"{:016x}\",\"method\":\"POST\",\"path\":\"/api/v2/orders/{}/items\",\
-             \"status\":{},\"duration_ms\":{}.{},\"user\":{},\"sequence\":{at},\"message\":\"{}\"}}",
-            1 + next() % 28,
-            next() % 24,
-            next() % 60,
-            next() % 60,
-            next() % 1000,
-            levels[level as usize],
-            next() % 4,
-            next() % 40,
-            next(),
-            next(),
-            next(),
-            next() % 100_000,
-            [200, 200, 200, 201, 404, 500][(next() % 6) as usize],
-            next() % 300,
-            next() % 1000,
-            next() % 1_000_000,
-            texts[text as usize],
-        )
-        .into_bytes()
+        let (node, text) = (next() % 40, texts[(next() % 4) as usize]);
+        let (trace, span, ms) = (next(), next(), next() % 1_000_000);
+        let (order, user, status) = (next() % 100_000, next() % 1_000_000, next() % 6);
+        let line = format!(
+            "{{\"time\":\"2026-03-01T10:20:30.{ms:06}Z\",\"level\":\"info\",\
+             \"service\":\"checkout\",\"host\":\"node-{node}.eu-west.example.com\",\
+             \"trace\":\"{trace:032x}\",\"span\":\"{span:016x}\",\"path\":\"/api/v2/orders/{order}/items\",\"user\":{user},\
+             \"status\":20{status},\"duration_us\":{ms},\"sequence\":{at},\"message\":\"{text}\"}}"
+        );
+        line.into_bytes()
     };
     (0..4000).map(&mut record).collect()
 }
