@@ -162,6 +162,19 @@
 //! slower than the cluster slow down the senders instead of piling up. It does not count deliveries
 //! that the program keeps, and callbacks added later by [`Delivery::on_done`].
 //!
+//! No topic and no broker takes the buffer from the others. Whether a topic may have more, by way
+//! of a broker, depends on what is free. It may not while
+//!
+//! - topic and broker both hold more than 8 times that: a topic at a broker that is dead or slow,
+//!   if it is alone, ends at 8/9 of `buffer.memory`;
+//! - the broker holds more than 16 times that: all topics at such a broker end at 16/17;
+//! - the topic holds more than 32 times that: a topic at all brokers ends at 32/33.
+//!
+//! The more of them are full at the same time, the less each has, and records for elsewhere find
+//! room. Whoever finds the share used up waits as for a full buffer, but apart: all others go on,
+//! and the error tells of the share. This holds for records that are small beside what is kept
+//! free: make `buffer.memory` more than 17 times the largest. Callbacks have no share.
+//!
 //! A record that is larger than `max.request.size`, its batch's 61 bytes included, is refused at
 //! once.
 //!
