@@ -341,8 +341,10 @@ fn records() -> Vec<Vec<u8>> {
         let line = format!(
             "{{\"time\":\"2026-03-01T10:20:30.{ms:06}Z\",\"level\":\"info\",\
              \"service\":\"checkout\",\"host\":\"node-{node}.eu-west.example.com\",\
-             \"trace\":\"{trace:032x}\",\"span\":\"{span:016x}\",\"path\":\"/api/v2/orders/{order}/items\",\
-             \"user\":{user},\"status\":20{status},\"duration_us\":{ms},\"sequence\":{at},\"message\":\"{text}\"}}"
+             \"trace\":\"{trace:032x}\",\"span\":\"{span:016x}\",\
+             \"path\":\"/api/v2/orders/{order}/items\",\"user\":{user},\
+             \"status\":20{status},\"duration_us\":{ms},\"sequence\":{at},\
+             \"message\":\"{text}\"}}"
         );
         line.into_bytes()
     };
