@@ -162,6 +162,19 @@
 //! slower than the cluster slow down the senders instead of piling up. It does not count deliveries
 //! that the program keeps, and callbacks added later by [`Delivery::on_done`].
 //!
+//! No topic and no broker takes the buffer from the others. Whether a topic may have more, by way
+//! of a broker, depends on what is free. It may not while
+//!
+//! - topic and broker both hold more than 8 times that: a topic at a broker that is dead or slow,
+//!   if it is alone, ends at 8/9 of `buffer.memory`;
+//! - the broker holds more than 16 times that: all topics at such a broker end at 16/17;
+//! - the topic holds more than 32 times that: a topic at all brokers ends at 32/33.
+//!
+//! The more of them are full at the same time, the less each has, and records for elsewhere find
+//! room. Whoever finds the share used up waits as for a full buffer, but apart: all others go on,
+//! and the error tells of the share. This holds for records that are small beside what is kept
+//! free: make `buffer.memory` more than 17 times the largest. Callbacks have no share.
+//!
 //! A record that is larger than `max.request.size`, its batch's 61 bytes included, is refused at
 //! once.
 //!
@@ -229,7 +242,26 @@
 //! would do harm, such as `transactional.id`, is an error. Defaults are Kafka's, with these
 //! exceptions: `acks`, `retries` and `enable.idempotence` as above, `linger.ms=0`,
 //! `batch.size=65536`, socket buffers that the system sizes, and records without a key, which go to
-//! the partitions in turn, one by one.
+//! the partitions in turn, one by one. [All settings](settings), with their defaults here and in
+//! Java and with librdkafka's names for them, are on a page of their own.
+//!
+//! Secrets need not stand in the file: with `config.providers=file,env`, as in Java,
+//! `${file:/run/secrets/kafka.properties:password}` and `${env:PASSWORD}` stand for them
+//! ([`Config::set`] has the rules). [`Config::from_env`] takes settings from environment variables,
+//! `KAFKA_BOOTSTRAP_SERVERS` and so on.
+//!
+//! [`Config::explain`] tells what a program's settings come to: each value with the line, setter or
+//! other setting that it comes from, and what works against each other. `cargo run --example
+//! explain -- FILE` does so for a file:
+//!
+//! ```
+//! use milena::Config;
+//!
+//! let config = Config::new("localhost:9092").idempotence(true);
+//! let text = config.explain().to_string();
+//! let acks = text.lines().find(|line| line.starts_with("acks ")).unwrap();
+//! assert!(acks.ends_with("because of enable.idempotence=true"));
+//! ```
 //!
 //! # Serializers
 //!
@@ -441,3 +473,6 @@ use crate::serializer::{
     ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
 };
 use crate::shutdown::CloseReport;
+
+#[doc = include_str!("guide/settings.md")]
+pub mod settings {}

@@ -49,7 +49,8 @@ fn every_shape_and_length_comes_back_as_it_was() {
     for edge in [16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10] {
         lens.extend([edge - 1, edge, edge + 1]);
     }
-    let shapes: [(&str, fn(usize) -> Vec<u8>); 3] = [
+    type Make = fn(usize) -> Vec<u8>;
+    let shapes: [(&str, Make); 3] = [
         ("zeros", |len| vec![0; len]),
         ("text", text),
         ("noise", noise),

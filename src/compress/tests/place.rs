@@ -295,8 +295,8 @@ fn records() -> Vec<Vec<u8>> {
         let (level, text) = (next() % 6, next() % 4);
         format!(
             "{{\"time\":\"2026-03-{:02}T{:02}:{:02}:{:02}.{:03}Z\",\"level\":\"{}\",\"service\":\
-             \"checkout-{}\",\"host\":\"node-{}.eu-west.example.com\",\"trace_id\":\"{:016x}{:016x}\
-             \",\"span_id\":\"{:016x}\",\"method\":\"POST\",\"path\":\"/api/v2/orders/{}/items\",\
+             \"checkout-{}\",\"host\":\"node-{}.eu-west.example.com\",\"trace_id\":\"{:016x}\
+             {:016x}\",\"span_id\":\"{:016x}\",\"method\":\"POST\",\"path\":\"/api/v2/orders/{}/items\",\
              \"status\":{},\"duration_ms\":{}.{},\"user\":{},\"sequence\":{at},\"message\":\"{}\"}}",
             1 + next() % 28,
             next() % 24,
