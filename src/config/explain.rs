@@ -7,6 +7,7 @@ use crate::config::advice::advice;
 use crate::config::effective::{CLOSE_TIMEOUT, EFFECTIVE, HIDDEN, ms};
 use crate::config::java::JAVA;
 use crate::config::topic::keys_of;
+use crate::config::value::seems_secret;
 use crate::error::Error;
 
 /// What [`Config::explain`] tells: `Display` is a page of text.
@@ -140,10 +141,17 @@ impl Config {
     }
 
     fn line(&self, key: &str, value: String) -> Line {
-        let is_hidden = self.origins.is_hidden(key);
-        let value = if is_hidden { HIDDEN.to_owned() } else { value };
+        // Where any text passes, a secret may have gone by mistake.
+        let is_free = matches!(key, "client.id" | "client.rack");
+        let is_hidden = self.origins.is_hidden(key) || (is_free && seems_secret(&value));
+        let value = match is_hidden {
+            true => HIDDEN.to_owned(),
+            // A line break would look like another setting.
+            false if value.chars().any(char::is_control) => format!("{value:?}"),
+            false => value,
+        };
         let origin = match self.origins.of(key) {
-            Some(origin) if is_hidden => format!("{origin}, by reference"),
+            Some(origin) if self.origins.is_hidden(key) => format!("{origin}, by reference"),
             Some(origin) => origin.to_string(),
             None => default_of(key, &value),
         };

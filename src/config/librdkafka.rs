@@ -108,7 +108,7 @@ pub(super) static LIBRDKAFKA: &[(&str, Answer)] = &[
     ("internal.termination.signal", Without("close ends all threads by itself")),
     ("api.version.request", VERSIONS),
     ("api.version.request.timeout.ms", Renamed(
-        "request.timeout.ms", "it holds for this request too; default 10000 there, 30000 here",
+        "socket.connection.setup.timeout.ms", "it holds for all that opens a connection",
     )),
     ("api.version.fallback.ms", VERSIONS),
     ("broker.version.fallback", VERSIONS),

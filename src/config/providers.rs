@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use crate::config::Config;
 use crate::config::reference::{self, Piece, Reference};
 use crate::config::validate::wrong;
 use crate::config::value::Setting;
+use crate::config::{Config, keys};
 use crate::error::Error;
 
 /// All that one value may have after its references were resolved.
@@ -93,7 +93,8 @@ impl Config {
     /// The value with what its references stand for, `None` if it has none; they are not looked for
     /// in what they stand for.
     pub(super) fn resolve(&mut self, key: &str, value: &str) -> Result<Option<String>, Error> {
-        if key.starts_with("config.providers") {
+        // What is no key may be a piece of a secret, and is not repeated in an error from here.
+        if key.starts_with("config.providers") || keys::find(key).is_none() {
             return Ok(None);
         }
         let (mut resolved, mut is_changed) = (String::new(), false);

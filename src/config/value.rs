@@ -170,7 +170,7 @@ pub(super) fn is_secret(key: &str) -> bool {
 }
 
 /// Whether a value looks like one of a secret key that went to another key by mistake.
-fn seems_secret(value: &str) -> bool {
+pub(super) fn seems_secret(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     ["password", "secret", "loginmodule", "-----begin"]
         .iter()

@@ -184,6 +184,13 @@ fn the_values_are_those_that_a_producer_works_with() {
 }
 
 #[test]
+fn a_value_stays_in_its_line() {
+    let config = config().client_id("x\nacks  all  default");
+    let expected = r#""x\nacks all default" set in code"#;
+    assert_eq!(shown(&config, "client.id"), expected);
+}
+
+#[test]
 fn settings_of_a_topic_are_lines_of_their_own() {
     let config = with("topic.a.b.compression.type", "none").topic(
         "log",
@@ -216,6 +223,13 @@ fn no_secret_is_shown() {
     );
     let explained = explain(&config);
     assert!(!format!("{explained} {explained:?} {config:?}").contains("hush"));
+    // Any text is a client id.
+    let mistaken = with("client.id", JAAS);
+    let told = format!("{} {mistaken:?}", explain(&mistaken));
+    assert!(
+        told.contains("client.id") && !told.contains("hush"),
+        "{told}"
+    );
 }
 
 #[test]

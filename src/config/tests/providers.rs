@@ -196,6 +196,9 @@ fn a_reference_that_leads_nowhere_names_the_setting_itself_and_what_to_do() {
         let error = error(providers().set("sasl.jaas.config", &reference));
         assert_eq!(error, format!("sasl.jaas.config: {reference}: {expected}"));
     }
+    // What is no key may be a piece of a secret.
+    let error_of_none = error(providers().set("hush=hush", "${env:MILENA_IS_NOT_SET}"));
+    assert!(!error_of_none.contains("hush"), "{error_of_none}");
     let half = format!("${{file:{}}}", files.path("half"));
     let error = error(providers().set("client.id", &half.repeat(2)));
     assert_eq!(error, "client.id: its references come to more than 4 MiB");
