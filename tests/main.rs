@@ -29,6 +29,8 @@ mod endings;
 #[cfg(unix)]
 #[path = "behaviour/forking.rs"]
 mod forking;
+#[path = "behaviour/fullness.rs"]
+mod fullness;
 #[path = "behaviour/gaps.rs"]
 mod gaps;
 #[path = "behaviour/hostile/mod.rs"]

@@ -4,7 +4,7 @@ mod halve;
 
 use std::time::Instant;
 
-use super::budget::Grant;
+use super::budget::{Grant, Share};
 use super::partition::Partition;
 use super::results::Piece;
 use super::sequence::Stamp;
@@ -182,6 +182,11 @@ impl OpenBatch {
         })
     }
 
+    /// Whether it may grow by `more`: all of its memory stands on the same accounts.
+    pub(crate) fn takes(&self, more: &Grant, room: Room) -> bool {
+        more.bytes() >= room.least && self.grant.is_like(more)
+    }
+
     pub(crate) fn grow(&mut self, more: Grant) {
         self.grant.merge(more);
         self.bytes
@@ -214,6 +219,10 @@ impl OpenBatch {
 
     pub(crate) fn capacity(&self) -> usize {
         self.grant.bytes()
+    }
+
+    pub(crate) fn share(&self) -> Option<&Share> {
+        self.grant.share()
     }
 
     pub(crate) fn close(self, partition: Arc<Partition>) -> Batch {

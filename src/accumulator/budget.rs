@@ -1,5 +1,7 @@
 //! `buffer.memory`: the one place where memory makes a sender wait.
 
+mod share;
+
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -7,28 +9,66 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
 
+pub(crate) use share::{Account, Excess, Share};
+
 /// Counts the bytes that unresolved records hold, batch buffers by their capacity, and makes
-/// callers wait in the order of their arrival when the limit is reached.
+/// callers wait in the order of their arrival when the limit is reached, or, apart from all others,
+/// when their topic or broker has its [`Share`].
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: usize,
     state: Mutex<State>,
     changed: Condvar,
     waiting: AtomicUsize,
+    leaderless: Arc<Account>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     used: usize,
     next_ticket: u64,
-    waiting: VecDeque<u64>,
+    /// In the order of their arrival.
+    waiting: VecDeque<Waiter>,
+    /// Those whose bytes are counted for them, and who do not know yet.
+    served: Vec<u64>,
+    queue: Queue,
     is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    bytes: usize,
+    share: Option<Share>,
+}
+
+/// For whom those who wait make others wait.
+#[derive(Debug, Default)]
+enum Queue {
+    #[default]
+    Nobody,
+    /// For whoever wants memory for this broker.
+    Broker(Arc<Account>),
+    Everybody,
+}
+
+/// Whether somebody gets what he wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Now,
+    /// Others may have memory meanwhile: what he waits for is not theirs to give back.
+    Aside,
+    /// Others at that broker hold what he waits for.
+    BehindBroker,
+    /// Nobody may have memory meanwhile.
+    First,
 }
 
 /// Bytes of the budget; given back on drop.
 #[derive(Debug)]
 pub(crate) struct Grant {
     budget: Arc<Budget>,
+    share: Option<Share>,
     bytes: usize,
 }
 
@@ -48,26 +88,28 @@ impl Budget {
             state: Mutex::default(),
             changed: Condvar::new(),
             waiting: AtomicUsize::new(0),
+            leaderless: Arc::default(),
         })
     }
 
-    /// Bytes at once, or none: also none while others wait, so that nobody overtakes them.
-    pub(crate) fn try_acquire(self: &Arc<Self>, bytes: usize) -> Option<Grant> {
+    /// Bytes at once, or none: also none where they would be taken from somebody who waits.
+    pub(crate) fn try_acquire(
+        self: &Arc<Self>,
+        share: Option<&Share>,
+        bytes: usize,
+    ) -> Option<Grant> {
         let mut state = self.state.lock();
-        if !state.waiting.is_empty() || bytes > self.limit - state.used {
-            return None;
-        }
-        state.used += bytes;
-        Some(Grant {
-            budget: self.clone(),
-            bytes,
+        let is_free = state.turn(self.limit, share, bytes) == Turn::Now;
+        is_free.then(|| {
+            state.give(share, bytes);
+            self.grant(share, bytes)
         })
     }
 
-    /// Bytes, first come first served, waiting until `until`. `before` runs once others can see
-    /// that somebody waits.
+    /// Bytes, waiting until `until`. `before` runs once others can see that somebody waits.
     pub(crate) fn acquire(
         self: &Arc<Self>,
+        share: Option<&Share>,
         bytes: usize,
         until: Option<Instant>,
         before: impl FnOnce(),
@@ -75,30 +117,38 @@ impl Budget {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         before();
         let mut state = self.state.lock();
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
-        state.waiting.push_back(ticket);
+        let ticket = state.enter(share, bytes);
+        state.serve(self.limit);
         let outcome = loop {
+            if state.is_served(ticket) {
+                break Ok(self.grant(share, bytes));
+            }
             if state.is_closed {
                 break Err(Refused::Closed);
-            }
-            if state.waiting.front() == Some(&ticket) && bytes <= self.limit - state.used {
-                state.used += bytes;
-                break Ok(Grant {
-                    budget: self.clone(),
-                    bytes,
-                });
             }
             if until.is_some_and(|until| until <= time::now()) {
                 break Err(Refused::Full);
             }
             state = self.changed.wait(state, until);
         };
-        state.waiting.retain(|waiting| *waiting != ticket);
+        let has_left = outcome.is_err().then(|| state.leave(ticket));
+        if has_left.is_some() {
+            // What he made others wait for is theirs.
+            state.serve(self.limit);
+        }
         drop(state);
+        drop(has_left);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         self.changed.notify_all();
         outcome
+    }
+
+    fn grant(self: &Arc<Self>, share: Option<&Share>, bytes: usize) -> Grant {
+        Grant {
+            budget: self.clone(),
+            share: share.cloned(),
+            bytes,
+        }
     }
 
     /// True while somebody waits: nothing should linger then.
@@ -120,10 +170,130 @@ impl Budget {
         self.limit
     }
 
+    /// The account of all partitions without a leader.
+    pub(crate) fn leaderless(&self) -> &Arc<Account> {
+        &self.leaderless
+    }
+
+    /// The limit that `share` has reached, with what is free.
+    pub(crate) fn excess(&self, share: &Share) -> Option<(Excess, usize)> {
+        let state = self.state.lock();
+        let free = self.limit - state.used;
+        share.excess(free).map(|excess| (excess, free))
+    }
+
     /// Refuses everybody who waits or comes later to wait.
     pub(crate) fn close(&self) {
         self.state.lock().is_closed = true;
         self.changed.notify_all();
+    }
+
+    fn release(&self, share: Option<&Share>, bytes: usize) {
+        if bytes > 0 {
+            let mut state = self.state.lock();
+            state.take_back(share, bytes);
+            state.serve(self.limit);
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl State {
+    /// Gives those who wait what they may have, the oldest first. Called whenever bytes came back
+    /// or somebody left: nothing else makes a turn come.
+    ///
+    /// Nobody waits for ever while his topic and his broker give back what they hold. Say all of it
+    /// is back. Then no share of his is used up, and he is served or stands first; if he stands
+    /// first, nobody younger is given anything, and of those who are older each is served once or
+    /// leaves. So what is given back from then on stays free until it is enough, which it is at
+    /// last: no record is larger than the limit. Who waits behind his own broker waits for that
+    /// alone, and it gets nothing more until he is served.
+    ///
+    /// What others hold may not come back, because they are as dead as their broker. Then those who
+    /// stand first for a record that is larger than what a dead broker leaves (1/17) wait until
+    /// their time is over, and all others with them, as they always did: shares keep room for
+    /// records, not for records of any size.
+    fn serve(&mut self, limit: usize) {
+        self.queue = Queue::Nobody;
+        if self.is_closed {
+            return;
+        }
+        let mut place = 0;
+        while let Some(waiter) = self.waiting.get(place) {
+            match self.turn(limit, waiter.share.as_ref(), waiter.bytes) {
+                Turn::Now => {
+                    let waiter = self.waiting.remove(place).expect("it was found there");
+                    self.give(waiter.share.as_ref(), waiter.bytes);
+                    self.served.push(waiter.ticket);
+                }
+                Turn::Aside => place += 1,
+                Turn::BehindBroker => {
+                    let broker = waiter.share.as_ref().map(|share| share.broker.clone());
+                    self.queue = broker.map_or(Queue::Nobody, Queue::Broker);
+                    place += 1;
+                }
+                Turn::First => {
+                    self.queue = Queue::Everybody;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether somebody gets so many bytes, who came after those that made `queue` what it is.
+    fn turn(&self, limit: usize, share: Option<&Share>, bytes: usize) -> Turn {
+        let free = limit - self.used;
+        let is_held_up = match (&self.queue, share) {
+            (Queue::Nobody, _) | (Queue::Broker(_), None) => false,
+            (Queue::Broker(broker), Some(share)) => Arc::ptr_eq(broker, &share.broker),
+            (Queue::Everybody, _) => true,
+        };
+        if is_held_up || share.is_some_and(|share| share.excess(free).is_some()) {
+            return Turn::Aside;
+        }
+        if bytes <= free {
+            return Turn::Now;
+        }
+        // A dead broker gives nothing back: whoever waits for that does not hold up the others.
+        let elsewhere = |share: &Share| limit - share.broker.held();
+        match share.is_some_and(|share| bytes > elsewhere(share)) {
+            true if matches!(self.queue, Queue::Nobody) => Turn::BehindBroker,
+            true => Turn::Aside,
+            false => Turn::First,
+        }
+    }
+
+    fn give(&mut self, share: Option<&Share>, bytes: usize) {
+        self.used += bytes;
+        share.inspect(|share| share.give(bytes));
+    }
+
+    fn take_back(&mut self, share: Option<&Share>, bytes: usize) {
+        let left = self.used.checked_sub(bytes);
+        self.used = left.expect("the budget gets back what it gave");
+        share.inspect(|share| share.take_back(bytes));
+    }
+
+    fn enter(&mut self, share: Option<&Share>, bytes: usize) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting.push_back(Waiter {
+            ticket,
+            bytes,
+            share: share.cloned(),
+        });
+        ticket
+    }
+
+    fn leave(&mut self, ticket: u64) -> Option<Waiter> {
+        let place = self.waiting.iter().position(|one| one.ticket == ticket)?;
+        self.waiting.remove(place)
+    }
+
+    fn is_served(&mut self, ticket: u64) -> bool {
+        let place = self.served.iter().position(|served| *served == ticket);
+        place.map(|place| self.served.swap_remove(place)).is_some()
     }
 }
 
@@ -132,9 +302,23 @@ impl Grant {
         self.bytes
     }
 
-    /// Takes over the bytes of `other`, which is of the same budget.
+    /// Where it stands.
+    pub(crate) fn share(&self) -> Option<&Share> {
+        self.share.as_ref()
+    }
+
+    /// Whether both stand on the same accounts.
+    pub(crate) fn is_like(&self, other: &Grant) -> bool {
+        match (&self.share, &other.share) {
+            (Some(this), Some(other)) => this.is_same(other),
+            (this, other) => this.is_none() && other.is_none(),
+        }
+    }
+
+    /// Takes over the bytes of `other`, which is like this one. Needs no lock: nothing comes back.
     pub(crate) fn merge(&mut self, mut other: Grant) {
         debug_assert!(Arc::ptr_eq(&self.budget, &other.budget));
+        assert!(self.is_like(&other), "memory moves to another account");
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
@@ -144,6 +328,7 @@ impl Grant {
         self.bytes -= bytes;
         Grant {
             budget: self.budget.clone(),
+            share: self.share.clone(),
             bytes,
         }
     }
@@ -152,126 +337,15 @@ impl Grant {
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let over = self.bytes.saturating_sub(bytes);
         self.bytes -= over;
-        self.budget.release(over);
-    }
-}
-
-impl Budget {
-    fn release(&self, bytes: usize) {
-        if bytes > 0 {
-            let mut state = self.state.lock();
-            assert!(
-                state.used >= bytes,
-                "the budget gets back more than it gave"
-            );
-            state.used -= bytes;
-            drop(state);
-            self.changed.notify_all();
-        }
+        self.budget.release(self.share.as_ref(), over);
     }
 }
 
 impl Drop for Grant {
     fn drop(&mut self) {
-        self.budget.release(self.bytes);
+        self.budget.release(self.share.as_ref(), self.bytes);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn bytes_come_back_exactly_once() {
-        let budget = Budget::new(100);
-        let mut first = budget.try_acquire(40).expect("40 of 100");
-        first.merge(budget.try_acquire(60).expect("60 more"));
-        assert!(budget.try_acquire(1).is_none());
-        first.shrink_to(30);
-        assert_eq!(budget.used(), 30);
-        drop(first);
-        assert_eq!(budget.used(), 0);
-    }
-
-    #[test]
-    fn who_waits_is_served_in_order_and_is_not_overtaken() {
-        let budget = Budget::new(100);
-        let all = budget.try_acquire(100).expect("all of it");
-        let waiter = |bytes| {
-            let budget = budget.clone();
-            std::thread::spawn(move || {
-                budget
-                    .acquire(bytes, None, || ())
-                    .map(|grant| grant.bytes())
-            })
-        };
-        let large = waiter(90);
-        while budget.state.lock().waiting.is_empty() {
-            std::thread::yield_now();
-        }
-        assert!(
-            budget.try_acquire(0).is_none(),
-            "a newcomer overtook who waits"
-        );
-        drop(all);
-        assert_eq!(large.join().expect("no panic"), Ok(90));
-        assert_eq!(budget.used(), 0);
-    }
-
-    /// Each wants more than half, so they are served one by one.
-    #[test]
-    fn many_who_wait_are_served_in_the_order_in_which_they_came() {
-        let budget = Budget::new(100);
-        let order = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            let all = budget.try_acquire(100).expect("all of it");
-            for number in 0..16 {
-                let (budget, order) = (&budget, &order);
-                scope.spawn(move || {
-                    let grant = budget.acquire(60 + number, None, || ());
-                    order.lock().push(number);
-                    drop(grant);
-                });
-                while budget.state.lock().waiting.len() <= number {
-                    std::thread::yield_now();
-                }
-            }
-            drop(all);
-        });
-        assert_eq!(*order.lock(), (0..16).collect::<Vec<_>>());
-        assert_eq!(budget.used(), 0);
-    }
-
-    /// Nothing is given back meanwhile: the one who leaves has to tell.
-    #[test]
-    fn who_gives_up_lets_those_behind_have_what_is_there() {
-        let budget = Budget::new(100);
-        let most = budget.try_acquire(60).expect("room");
-        let soon = time::after(time::now(), Duration::from_millis(100));
-        let enough = time::after(time::now(), Duration::from_secs(20));
-        std::thread::scope(|scope| {
-            let large = scope.spawn(|| budget.acquire(80, soon, || ()).err());
-            while budget.state.lock().waiting.is_empty() {
-                std::thread::yield_now();
-            }
-            let small = scope.spawn(|| budget.acquire(30, enough, || ()).map(|_grant| ()));
-            assert_eq!(large.join().expect("no panic"), Some(Refused::Full));
-            assert_eq!(small.join().expect("no panic"), Ok(()));
-            assert!(time::now() < enough.expect("a time"), "nobody told it");
-        });
-        drop(most);
-    }
-
-    #[test]
-    fn a_wait_ends_with_its_time_or_with_the_budget() {
-        let budget = Budget::new(10);
-        let all = budget.try_acquire(10).expect("all of it");
-        let soon = time::after(time::now(), Duration::from_millis(1));
-        assert_eq!(budget.acquire(1, soon, || ()).err(), Some(Refused::Full));
-        budget.close();
-        assert_eq!(budget.acquire(1, None, || ()).err(), Some(Refused::Closed));
-        drop(all);
-        assert!(!budget.is_pressed() && budget.used() == 0);
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ pub(crate) mod budget;
 pub(crate) mod coverage;
 pub(crate) mod ended;
 pub(crate) mod identity;
+mod memory;
 pub(crate) mod partition;
 pub(crate) mod ready;
 mod results;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::callbacks::CallbackQueue;
 use crate::config::{Acks, Config};
-use crate::delivery::{Completion, Delivery, Failure};
+use crate::delivery::{Completion, Failure};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::metrics::Metrics;
 use crate::record::Record;
@@ -29,10 +30,10 @@ use crate::sync::{Arc, Mutex};
 use crate::time::{self, Deadline, human};
 
 use batch::lone_size;
-use budget::{Budget, Grant, Refused};
+use budget::Budget;
 use ended::{GivenUp, Sent, Which};
 use identity::Identities;
-use partition::{Append, Fate, Load, Partition, Shared};
+use partition::{Fate, Partition, Shared};
 use ready::ReadyQueue;
 use results::Piece;
 use state::Rules;
@@ -186,122 +187,6 @@ impl Accumulator {
             return too_large("buffer.memory", self.budget().limit());
         }
         Ok(())
-    }
-
-    /// Copies a record into its partition's batch. True if it opened one; `None` if the topic has
-    /// to be looked up once more.
-    pub(crate) fn append(
-        &self,
-        partition: &Arc<Partition>,
-        record: &Record<'_>,
-        timestamp_ms: i64,
-        mut wait: Wait,
-    ) -> Result<Option<(Delivery, bool)>, Error> {
-        let mut grant: Option<Grant> = None;
-        loop {
-            let room = match partition.append(record, timestamp_ms, &mut grant) {
-                Append::Done {
-                    completion,
-                    slot,
-                    is_first,
-                } => {
-                    return Ok(Some((Delivery::new(completion, slot), is_first)));
-                }
-                Append::Needs(room) => room,
-                Append::Closed => return Err(Error::closed()),
-                Append::Gone => return Ok(None),
-                Append::Stopped(error) => return Err(error),
-            };
-            let budget = self.budget();
-            drop(grant.take());
-            let more = budget
-                .try_acquire(room.best)
-                .or_else(|| budget.try_acquire(room.least));
-            grant = Some(match more {
-                Some(more) => more,
-                // Others may fill the batch meanwhile, so that there is a second wait.
-                None => self.wait_for_memory(room.least, &mut wait)?,
-            });
-        }
-    }
-
-    /// Memory for what is not a batch: callbacks.
-    pub(crate) fn reserve(&self, bytes: usize, wait: &mut Wait) -> Result<Grant, Error> {
-        match self.budget().try_acquire(bytes) {
-            Some(grant) => Ok(grant),
-            None => self.wait_for_memory(bytes, wait),
-        }
-    }
-
-    fn wait_for_memory(&self, bytes: usize, wait: &mut Wait) -> Result<Grant, Error> {
-        let deadline = match wait.deadline() {
-            Ok(deadline) => deadline,
-            Err(why) => return Err(self.full(why.to_string())),
-        };
-        let press = || {
-            if !self.shared.rules.linger.is_zero() {
-                self.queues().iter().for_each(|queue| queue.press());
-            }
-        };
-        self.budget()
-            .acquire(bytes, deadline.at(), press)
-            .map_err(|refused| match refused {
-                Refused::Closed => Error::closed(),
-                Refused::Full => {
-                    self.full(format!("waited max.block.ms = {}", human(deadline.limit())))
-                }
-            })
-    }
-
-    fn queues(&self) -> Vec<Arc<ReadyQueue>> {
-        self.queues.lock().clone()
-    }
-
-    /// The error of a full buffer: what fills it, and what keeps that from leaving.
-    fn full(&self, waited: String) -> Error {
-        let now = time::now();
-        let mut total = Load::default();
-        let mut largest: Option<(Load, Arc<Partition>)> = None;
-        for partition in self.partitions() {
-            let load = partition.load();
-            total.records += load.records;
-            total.oldest = [total.oldest, load.oldest].into_iter().flatten().min();
-            if largest
-                .as_ref()
-                .is_none_or(|(known, _)| load.bytes > known.bytes)
-            {
-                largest = Some((load, partition));
-            }
-        }
-        let used = self.budget().used();
-        let mut message = format!(
-            "buffer full: {used} of {} bytes (buffer.memory) used by {} records",
-            self.budget().limit(),
-            total.records,
-        );
-        if let Some(oldest) = total.oldest {
-            message += &format!(
-                ", the oldest for {}",
-                human(now.saturating_duration_since(oldest))
-            );
-        }
-        let mut cause = None;
-        if let Some((load, partition)) = largest.filter(|(load, _)| load.bytes > 0) {
-            let leader = match partition.leader() {
-                Some(id) => format!("broker {id}"),
-                None => "nobody".into(),
-            };
-            message += &format!(
-                ", most of it ({} bytes) for {partition}, led by {leader}",
-                load.bytes
-            );
-            cause = partition.trouble();
-        }
-        let error = Error::new(ErrorKind::BufferFull, format!("{message}; {waited}"));
-        match cause {
-            Some(cause) => error.with_cause(cause),
-            None => error,
-        }
     }
 
     fn partitions(&self) -> Vec<Arc<Partition>> {

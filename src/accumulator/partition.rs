@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
-use super::budget::{Budget, Grant};
+use super::budget::{Account, Budget, Grant};
 use super::ended::{GivenUp, Loss, Which};
 use super::identity::Identities;
 use super::ready::Token;
@@ -36,6 +36,8 @@ pub(crate) use waiting::Queues;
 /// the producer ends, whatever the metadata says meanwhile.
 pub(crate) struct Partition {
     topic: Arc<str>,
+    /// The memory of all partitions of the topic.
+    account: Arc<Account>,
     index: i32,
     /// What the configuration says of its topic.
     pub(crate) rule: TopicRule,
@@ -95,10 +97,15 @@ pub(crate) struct Load {
 }
 
 impl Partition {
-    pub(crate) fn new(topic: Arc<str>, index: i32, shared: Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn new(
+        (topic, account): (Arc<str>, Arc<Account>),
+        index: i32,
+        shared: Arc<Shared>,
+    ) -> Arc<Self> {
         let rule = shared.topic_rules.of(&topic);
         Arc::new(Self {
             topic,
+            account,
             index,
             rule,
             shared,
@@ -159,7 +166,7 @@ impl Partition {
         let open = state.open.as_mut().expect("a batch was opened above");
         let record_len = open.encoded_len(record, timestamp_ms);
         if let Some(room) = open.room_for(record_len, batch_size) {
-            match grant.take_if(|grant| grant.bytes() >= room.least) {
+            match grant.take_if(|grant| open.takes(grant, room)) {
                 Some(granted) => open.grow(granted),
                 None => return Append::Needs(room),
             }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
+use super::budget::Account;
 use super::partition::Partition;
 use crate::error::Error;
 use crate::sync::{Arc, Condvar, Mutex};
@@ -18,6 +19,7 @@ use crate::time;
 /// that drains it (kgo's ring tells the same).
 pub(crate) struct ReadyQueue {
     broker_id: i32,
+    account: Arc<Account>,
     state: Mutex<State>,
     changed: Condvar,
     trouble: Mutex<Option<Error>>,
@@ -80,6 +82,7 @@ impl ReadyQueue {
     pub(crate) fn new(broker_id: i32) -> Arc<Self> {
         Arc::new(Self {
             broker_id,
+            account: Arc::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
             trouble: Mutex::default(),
@@ -88,6 +91,11 @@ impl ReadyQueue {
 
     pub(crate) fn broker_id(&self) -> i32 {
         self.broker_id
+    }
+
+    /// The memory of what waits for this broker.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// Puts a token in the queue, to be popped at once or not before `at`.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
+use super::budget::Account;
 use super::partition::{Partition, Shared};
 use crate::cluster::PartitionInfo;
 use crate::error::Error;
@@ -13,6 +14,7 @@ use crate::sync::{Arc, Mutex};
 /// for as long as the producer lives.
 pub(crate) struct Topic {
     name: Arc<str>,
+    account: Arc<Account>,
     view: Mutex<Arc<View>>,
     /// What the partitioners remember of it.
     pub(crate) turns: Turns,
@@ -54,6 +56,7 @@ impl Topic {
     pub(crate) fn new(name: Arc<str>, first: u32) -> Self {
         Self {
             name,
+            account: Arc::default(),
             view: Mutex::default(),
             turns: Turns::new(first),
             usage: AtomicU8::new(USED),
@@ -103,7 +106,8 @@ impl Topic {
         let mut all = old.partitions.clone();
         all.extend(old.retired.iter().cloned());
         let missing = all.len()..count.max(all.len());
-        all.extend(missing.map(|i| Partition::new(self.name.clone(), i as i32, shared.clone())));
+        let of_topic = || (self.name.clone(), self.account.clone());
+        all.extend(missing.map(|i| Partition::new(of_topic(), i as i32, shared.clone())));
         let retired = all.split_off(count);
         let infos = old.infos.clone();
         let kept = |indexes: &[i32]| -> Vec<i32> {

@@ -116,17 +116,10 @@ impl Settle {
                 partition.settled(batch, Ok(told));
             }
             Decision::Fail { refresh, error } => {
-                let error = error.with_attempts(batch.attempts);
-                let records = reply.map_or_else(Vec::new, |reply| {
-                    record_errors(reply, batch.records, &error)
-                });
-                let failure = Failure {
-                    error: error.clone(),
-                    records,
-                };
+                log::debug!("{error}");
+                let failure = failure(&batch, error, reply);
                 partition.settled(batch, Err(failure));
                 self.wish(refresh);
-                log::debug!("{error}");
             }
             Decision::Again {
                 at,
@@ -215,6 +208,15 @@ impl Settle {
         if refresh {
             self.core.wishes.refresh();
         }
+    }
+}
+
+fn failure(batch: &Batch, error: Error, reply: Option<&ProducePartitionResponse>) -> Failure {
+    let error = error.with_attempts(batch.attempts);
+    let records = reply.map(|reply| record_errors(reply, batch.records, &error));
+    Failure {
+        records: records.unwrap_or_default(),
+        error,
     }
 }
 

@@ -213,22 +213,20 @@ mod tests {
     use crate::serializer::tests::bytes;
 
     #[test]
-    fn text_and_bytes_are_themselves() {
-        assert_eq!(bytes(StringSerializer, "h\u{e9}"), [b'h', 0xc3, 0xa9]);
-        assert_eq!(bytes(StringSerializer, &String::from("a")), b"a");
-        assert_eq!(bytes(BytesSerializer, &vec![0xff, 0]), [0xff, 0]);
-        assert_eq!(bytes(BytesSerializer, &[] as &[u8]), b"");
-        assert_eq!(bytes(BytesSerializer, "text"), b"text");
-    }
-
-    #[test]
-    fn text_and_bytes_are_not_copied() {
+    fn text_and_bytes_are_themselves_and_are_not_copied() {
         let mut headers = Headers::default();
-        let text = String::from("text");
+        let text = String::from("h\u{e9}");
         let sent = StringSerializer.serialize("t", &mut headers, &text);
-        assert_eq!(sent.unwrap().unwrap().as_ptr(), text.as_ptr());
-        let sent = BytesSerializer.serialize("t", &mut headers, &text);
-        assert_eq!(sent.unwrap().unwrap().as_ptr(), text.as_ptr());
+        let sent = sent.unwrap().unwrap();
+        assert_eq!(sent[..], [b'h', 0xc3, 0xa9]);
+        assert_eq!(sent.as_ptr(), text.as_ptr());
+        let raw = vec![0xff, 0];
+        let sent = BytesSerializer.serialize("t", &mut headers, &raw);
+        let sent = sent.unwrap().unwrap();
+        assert_eq!(sent[..], [0xff, 0]);
+        assert_eq!(sent.as_ptr(), raw.as_ptr());
+        assert_eq!(bytes(BytesSerializer, "text"), b"text");
+        assert_eq!(bytes(StringSerializer, ""), b"");
     }
 
     #[test]

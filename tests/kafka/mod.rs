@@ -66,19 +66,6 @@ pub(crate) fn home() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kafka")
 }
 
-/// What the program `tests/kafka/java/NAME.java` makes of its input, with the jars of a version.
-pub(crate) fn java_program(version: Version, name: &str, input: &str) -> String {
-    let place = home().join(format!("{name}-{}", std::process::id()));
-    let file = place.with_extension("in");
-    let mut java = process::java(version, "OFF");
-    fs::write(&file, input).expect("write a program's input");
-    java.arg(source(&format!("java/{name}.java")))
-        .stdin(File::open(&file).expect("open a program's input"));
-    let printed = process::run(&mut java, &place, Duration::from_secs(120)).expect(name);
-    let _ = fs::remove_file(file);
-    String::from_utf8(printed).expect("a program prints UTF-8")
-}
-
 /// A file of the rig's own sources.
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,6 +1,8 @@
 //! The bytes of the stock serializers, compared with those of Java's.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use milena::{
     BooleanSerializer, BytesSerializer, Config, DoubleSerializer, FloatSerializer, Headers,
@@ -8,7 +10,7 @@ use milena::{
     ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
 };
 
-use crate::kafka::{Version, java_program};
+use crate::kafka::readers::run_java;
 
 #[test]
 #[ignore = "needs Java: run tests/run"]
@@ -17,7 +19,12 @@ fn the_bytes_of_the_serializers_are_javas() {
     numbers(&mut table);
     texts(&mut table);
     lists(&mut table);
-    let answer = java_program(Version::V4_3_1, "Serializers", &table.questions());
+    let file = format!("serializers-{}.txt", std::process::id());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+    fs::write(&file, table.questions()).expect("write the values");
+    let answer = run_java("Serializers.java", &[&file.display().to_string()]);
+    let _ = fs::remove_file(&file);
+    let answer = answer.expect("Java's bytes");
     let (names, javas) = answer.split_once("\n\n").expect("names, then bytes");
     let javas: Vec<&str> = javas.lines().collect();
     assert_eq!(javas.len(), table.rows.len());

@@ -18,19 +18,17 @@ struct Half {
 impl Batch {
     /// Two batches with its records, each with about half of the bytes and at least one record. To
     /// the partition's results they are pieces of the batch that was opened. Under idempotence they
-    /// have its sequences, which a broker that knows nothing of the whole takes one after the other;
-    /// one that had the whole would not recognise them.
+    /// have its sequences, which a broker that knows nothing of the whole takes one after the
+    /// other; one that had the whole would not recognise them.
     ///
     /// The halves together have one header more than the budget has granted.
     ///
+    /// The batch itself is nothing then: its records are theirs.
+    ///
     /// # Errors
-    /// The batch itself, with the reason: it has but one record, or its compressed bytes cannot be
-    /// read.
-    pub(crate) fn halve(mut self) -> Result<[Batch; 2], (Batch, String)> {
-        let [left, right] = match self.cut() {
-            Ok(halves) => halves,
-            Err(why) => return Err((self, why)),
-        };
+    /// Why it stays whole: it has but one record, or its compressed bytes cannot be read.
+    pub(crate) fn halve(&mut self) -> Result<[Batch; 2], String> {
+        let [left, right] = self.cut()?;
         let grant = self.grant.split_off(right.bytes.len());
         let behind = Stamp {
             base_sequence: match self.stamp {
@@ -41,9 +39,8 @@ impl Batch {
         };
         self.excused += 1;
         let second = self.half(right, grant, (self.first + left.records, behind));
-        let whole = self.grant.split_off(usize::MAX);
-        let first = self.half(left, whole, (self.first, self.stamp));
-        // Its records are theirs now.
+        let rest = self.grant.split_off(usize::MAX);
+        let first = self.half(left, rest, (self.first, self.stamp));
         (self.is_paid, self.is_out) = (true, false);
         Ok([first, second])
     }

@@ -1,6 +1,8 @@
 //! Where a partition's batches go, as metadata and brokers say.
 
 use super::Partition;
+use crate::accumulator::batch::OpenBatch;
+use crate::accumulator::budget::Share;
 use crate::accumulator::ready::ReadyQueue;
 use crate::accumulator::state::Route;
 use crate::error::{Error, ErrorKind};
@@ -8,6 +10,21 @@ use crate::sync::Arc;
 use crate::wire::codes::Code;
 
 impl Partition {
+    /// The accounts of memory that is granted to it now. A batch that began under another leader
+    /// grows where it began.
+    pub(crate) fn share(&self) -> Share {
+        let state = self.state.lock();
+        if let Some(share) = state.open.as_ref().and_then(OpenBatch::share) {
+            return share.clone();
+        }
+        let leader = state.route.as_ref().map(|route| route.queue.account());
+        let broker = leader.unwrap_or(self.shared.budget.leaderless()).clone();
+        Share {
+            topic: self.account.clone(),
+            broker,
+        }
+    }
+
     /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than
     /// the known one is ignored, unless the topic was made anew.
     pub(crate) fn reroute(self: &Arc<Self>, route: Option<Route>) {

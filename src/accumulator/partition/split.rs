@@ -13,12 +13,10 @@ const OUT_OF_ORDER: &str = "newer records of the partition were sent already, an
 
 impl Partition {
     /// Sends the records of a batch in two; `refusal` tells why.
-    pub(crate) fn split(self: &Arc<Self>, batch: Batch, refusal: Error) {
+    pub(crate) fn split(self: &Arc<Self>, mut batch: Batch, refusal: Error) {
         let halves = match batch.halve() {
             Ok(halves) => halves,
-            Err((batch, why)) => {
-                return self.settled(batch, Err(Failure::from(refusal.context(why))));
-            }
+            Err(why) => return self.settled(batch, Err(Failure::from(refusal.context(why)))),
         };
         let now = time::now();
         let mut state = self.state.lock();

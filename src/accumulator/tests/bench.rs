@@ -34,7 +34,11 @@ pub(crate) fn known_topic(accumulator: &Accumulator, count: usize) -> Arc<View> 
 
 /// A partition of `accumulator` that only the test knows.
 pub(crate) fn partition_of(accumulator: &Accumulator) -> Arc<Partition> {
-    Partition::new("orders".into(), 3, accumulator.shared().clone())
+    Partition::new(
+        ("orders".into(), Arc::default()),
+        3,
+        accumulator.shared().clone(),
+    )
 }
 
 pub(crate) fn trouble() -> Error {
@@ -153,7 +157,7 @@ impl Bench {
     }
 
     fn batch(&self, records: u32) -> OpenBatch {
-        let grant = self.accumulator.budget().try_acquire(500);
+        let grant = self.accumulator.budget().try_acquire(None, 500);
         let hurry = std::sync::Weak::<NoHurry>::new();
         let callbacks: Arc<CallbackQueue> = Arc::default();
         let completion = Arc::new(Completion::new("orders".into(), 3, hurry, &callbacks));

@@ -1,4 +1,5 @@
 pub(crate) mod bench;
+mod fullness;
 mod waiting;
 
 use std::sync::atomic::AtomicUsize;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::accumulator::ready::Token;
 use crate::accumulator::state::{Route, Take, Verdict};
-use crate::delivery::RecordMetadata;
+use crate::delivery::{Delivery, RecordMetadata};
 use bench::{accumulator, again, known_topic, partition_of, trouble};
 
 const NO_WAIT: Wait = Wait::No("the test does not wait");

@@ -62,6 +62,55 @@ fn a_batch_that_the_broker_finds_too_large_leaves_other_partitions_alone() {
     }
 }
 
+/// Half a thousand records in one batch, one of them too large alone.
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn a_batch_above_the_topics_limit_is_split_and_all_that_fits_arrives_in_order() {
+    let cluster = Cluster::shared();
+    let limit = [("max.message.bytes", "2000")];
+    for (idempotence, compression) in [(false, "none"), (true, "none"), (true, "zstd")] {
+        let topic = &format!("split-{idempotence}-{compression}");
+        cluster.create_topic(topic, 1, 1, &limit);
+        let config = plain(cluster.bootstrap(Listener::Plaintext)).linger(Duration::from_secs(60));
+        let config = config
+            .set("compression.type", compression)
+            .expect(compression);
+        let producer = start(config.idempotence(idempotence));
+        // Of random digits, which zstd cannot make small enough.
+        let mut state = 7_u64;
+        let mut digits = |count: usize| -> String {
+            let digit = |_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                char::from(b'!' + (state >> 33) as u8 % 90)
+            };
+            (0..count).map(digit).collect()
+        };
+        let mut values: Vec<String> = (0..500).map(|_| digits(40)).collect();
+        values[250] = digits(3000);
+        let records = values.iter().map(|value| Record::to(topic).value(value));
+        let mut results = producer.send_all(records).wait_all();
+        let error = results
+            .remove(250)
+            .expect_err("a record that is too large alone");
+        says(
+            &error,
+            RecordTooLarge,
+            NotWritten,
+            &["MESSAGE_TOO_LARGE (10)"],
+        );
+        values.remove(250);
+        for (offset, result) in (0..).zip(&results) {
+            assert_eq!(result.as_ref().expect("delivered").offset(), Some(offset));
+        }
+        assert!(producer.metrics().splits > 4, "{:?}", producer.metrics());
+        let read = cluster.read(topic, Isolation::Uncommitted);
+        let texts: Vec<_> = read.iter().map(Consumed::text).collect();
+        assert_eq!(texts, values, "{topic}");
+    }
+}
+
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn a_quota_slows_down_and_loses_nothing() {

@@ -1,9 +1,7 @@
-import java.io.BufferedReader;
 import java.io.File;
-import java.io.IOException;
-import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -26,9 +24,9 @@ import org.apache.kafka.common.serialization.VoidSerializer;
 import org.apache.kafka.common.utils.Bytes;
 
 /**
- * What Java's serializers write: each line of standard input is a kind and a value, separated by a tab; answered is
- * the hex of the bytes, or "null". The first lines of the answer are the names of all serializers that the jar has,
- * and an empty line.
+ * What Java's serializers write: each line of the file that is named is a kind and a value, separated by a tab;
+ * answered is the hex of the bytes, or "null". Before that stand the names of all serializers that the jar has, and an
+ * empty line.
  *
  * A kind is a class without "Serializer"; "List Short" is a list of shorts. A value is hex, "null", or a list: "[",
  * then values, each with a comma behind it, then "]". The hex is that of the bits, of a string's UTF-16 units, of bytes.
@@ -44,8 +42,7 @@ public final class Serializers {
     public static void main(String[] arguments) throws Exception {
         printNames();
         System.out.println();
-        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        for (String line = in.readLine(); line != null; line = in.readLine()) {
+        for (String line : Files.readAllLines(Path.of(arguments[0]))) {
             String[] words = line.split("\t", -1);
             Object value = new Serializers(words[1]).value(words[0]);
             byte[] bytes = serializer(words[0]).serialize("t", value);
@@ -92,7 +89,7 @@ public final class Serializers {
     }
 
     /** The value at the position, which moves behind it. */
-    private Object value(String kind) throws IOException {
+    private Object value(String kind) {
         if (text.startsWith("null", position)) {
             position += 4;
             return null;
