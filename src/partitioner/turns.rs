@@ -32,8 +32,8 @@ impl Turns {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A random number in `0..below`, 0 for 0: SplitMix64, whose state is a counter, so that threads
-    /// need no lock.
+    /// A random number in `0..below`, 0 for 0: SplitMix64, whose state is a counter, so that
+    /// threads need no lock.
     pub(super) fn draw(&self, below: u64) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.dice.fetch_add(STEP, Ordering::Relaxed);
