@@ -177,6 +177,10 @@
 //! and the error tells of the share. This holds for records that are small beside what is kept
 //! free: make `buffer.memory` more than 17 times the largest. Callbacks have no share.
 //!
+//! A topic's [`FullBuffer`](crate::FullBuffer) policy says what a send to it does when there is no
+//! room: wait, fail at once, or drop, either the new record or the topic's oldest ones that no
+//! broker was ever sent. Log lines and measurements are worth that, orders hardly.
+//!
 //! A record that is larger than `max.request.size`, its batch's 61 bytes included, is refused at
 //! once.
 //!

@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     pub(crate) delivered: Counter,
     pub(crate) failed: Counter,
     pub(crate) unknown: Counter,
+    pub(crate) dropped: Counter,
     pub(crate) requests: Counter,
     pub(crate) request_bytes: Counter,
     pub(crate) batches: Counter,
@@ -58,6 +59,9 @@ pub struct MetricsSnapshot {
     pub failed: u64,
     /// Records that failed and may be in the log all the same.
     pub unknown: u64,
+    /// Records that a full buffer dropped, as the topic's [`FullBuffer`](crate::FullBuffer) policy
+    /// says; they are among the failed.
+    pub dropped: u64,
     /// Bytes that unresolved records hold now (`buffer-total-bytes` less `buffer-available-bytes`).
     pub buffered_bytes: u64,
     /// Produce requests that were written (`request-total`).
@@ -88,6 +92,7 @@ impl Metrics {
             delivered: self.delivered.total(),
             failed: self.failed.total(),
             unknown: self.unknown.total(),
+            dropped: self.dropped.total(),
             buffered_bytes: buffered_bytes as u64,
             requests: self.requests.total(),
             request_bytes: self.request_bytes.total(),

@@ -182,7 +182,13 @@ impl Producer {
     pub fn try_send<'a>(&self, record: Record<'a>) -> Result<Delivery, TrySendError<'a>> {
         let mut wait = Wait::No("try_send does not wait");
         let sent = self.hand_over(&record, 0, &mut wait).sent;
-        sent.map_err(|error| TrySendError::new(record, error))
+        match sent {
+            // It was given up, not refused.
+            Err(error) if error.kind() == ErrorKind::Dropped => {
+                Ok(self.failed(record.topic, error))
+            }
+            sent => sent.map_err(|error| TrySendError::new(record, error)),
+        }
     }
 
     /// Sends many records; [`Deliveries::wait_all`] gives their results in the same order, one

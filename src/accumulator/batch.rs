@@ -345,6 +345,13 @@ impl Batch {
         }
     }
 
+    /// Its memory, which goes to somebody else; its owner sees to its result.
+    pub(crate) fn take_memory(&mut self) -> Grant {
+        self.bytes = Vec::new();
+        self.is_paid = true;
+        self.grant.split_off(usize::MAX)
+    }
+
     /// Fails its records, unless somebody else sees to their result.
     pub(crate) fn fail(mut self, error: Error) {
         let error = error
@@ -373,6 +380,10 @@ impl Batch {
 
     pub(crate) fn capacity(&self) -> usize {
         self.grant.bytes()
+    }
+
+    pub(crate) fn share(&self) -> Option<&Share> {
+        self.grant.share()
     }
 }
 

@@ -156,6 +156,11 @@ impl Budget {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
     /// As if somebody waited, or no longer.
     #[cfg(test)]
     pub(crate) fn press(&self, on: bool) {
@@ -320,6 +325,30 @@ impl Grant {
         debug_assert!(Arc::ptr_eq(&self.budget, &other.budget));
         assert!(self.is_like(&other), "memory moves to another account");
         self.bytes += std::mem::take(&mut other.bytes);
+    }
+
+    /// Both in one, on the accounts of `other`.
+    pub(crate) fn join(this: Option<Grant>, mut other: Grant) -> Grant {
+        if let Some(mut this) = this {
+            this.move_to_same(other.share.clone());
+            other.merge(this);
+        }
+        other
+    }
+
+    /// Counts it on other accounts from now on.
+    pub(crate) fn move_to(&mut self, share: &Share) {
+        self.move_to_same(Some(share.clone()));
+    }
+
+    fn move_to_same(&mut self, share: Option<Share>) {
+        let old = std::mem::replace(&mut self.share, share);
+        let mut state = self.budget.state.lock();
+        state.take_back(old.as_ref(), self.bytes);
+        state.give(self.share.as_ref(), self.bytes);
+        state.serve(self.budget.limit);
+        drop(state);
+        self.budget.changed.notify_all();
     }
 
     /// Parts with `bytes` of it, or with all if it has less.

@@ -2,8 +2,9 @@
 
 use super::Accumulator;
 use super::Wait;
-use super::budget::{Excess, Grant, Refused, Share};
+use super::budget::{Excess, Grant, Refused};
 use super::partition::{Append, Load, Partition};
+use super::policy::Wanted;
 use super::ready::ReadyQueue;
 use crate::delivery::Delivery;
 use crate::error::{Error, ErrorKind};
@@ -44,23 +45,28 @@ impl Accumulator {
             grant = Some(match more {
                 Some(more) => more,
                 // Others may fill the batch meanwhile, so that there is a second wait.
-                None => self.wait_for_memory(Some((partition, &share)), room.least, &mut wait)?,
+                None => self.make_room(Wanted::Batch(partition, &share), room.least, &mut wait)?,
             });
         }
     }
 
-    /// Memory for what is not a batch: callbacks.
-    pub(crate) fn reserve(&self, bytes: usize, wait: &mut Wait) -> Result<Grant, Error> {
+    /// Memory for what is not a batch: callbacks of a record of `topic`, or of one that has failed.
+    pub(crate) fn reserve(
+        &self,
+        topic: Option<&str>,
+        bytes: usize,
+        wait: &mut Wait,
+    ) -> Result<Grant, Error> {
+        let wanted = topic.map_or(Wanted::Failed, Wanted::Beside);
         match self.budget().try_acquire(None, bytes) {
             Some(grant) => Ok(grant),
-            None => self.wait_for_memory(None, bytes, wait),
+            None => self.make_room(wanted, bytes, wait),
         }
     }
 
-    /// Memory for `wanted`, or for callbacks.
-    fn wait_for_memory(
+    pub(super) fn wait_for_memory(
         &self,
-        wanted: Option<(&Arc<Partition>, &Share)>,
+        wanted: Wanted<'_>,
         bytes: usize,
         wait: &mut Wait,
     ) -> Result<Grant, Error> {
@@ -73,8 +79,9 @@ impl Accumulator {
                 self.queues().iter().for_each(|queue| queue.press());
             }
         };
-        let share = wanted.map(|(_, share)| share);
-        let granted = self.budget().acquire(share, bytes, deadline.at(), press);
+        let granted = self
+            .budget()
+            .acquire(wanted.share(), bytes, deadline.at(), press);
         granted.map_err(|refused| match refused {
             Refused::Closed => Error::closed(),
             Refused::Full => {
@@ -89,7 +96,7 @@ impl Accumulator {
     }
 
     /// The error of a full buffer: what fills it, and what keeps that from leaving.
-    fn full(&self, wanted: Option<(&Arc<Partition>, &Share)>, waited: String) -> Error {
+    pub(super) fn full(&self, wanted: Wanted<'_>, waited: String) -> Error {
         let now = time::now();
         let mut total = Load::default();
         let mut largest: Option<(Load, Arc<Partition>)> = None;
@@ -128,7 +135,7 @@ impl Accumulator {
             );
             cause = partition.trouble();
         }
-        if let Some(excess) = wanted.and_then(|(partition, share)| self.excess(partition, share)) {
+        if let Some(excess) = self.excess(wanted) {
             message += &format!("; {excess}");
         }
         let error = Error::new(ErrorKind::BufferFull, format!("{message}; {waited}"));
@@ -139,7 +146,10 @@ impl Accumulator {
     }
 
     /// Whose share of the buffer is used up, if that is why there is no room.
-    fn excess(&self, partition: &Partition, share: &Share) -> Option<String> {
+    pub(super) fn excess(&self, wanted: Wanted<'_>) -> Option<String> {
+        let Wanted::Batch(partition, share) = wanted else {
+            return None;
+        };
         let (excess, free) = self.budget().excess(share)?;
         let broker = match partition.leader() {
             Some(id) => format!("broker {id}"),

@@ -8,6 +8,7 @@ pub(crate) mod ended;
 pub(crate) mod identity;
 mod memory;
 pub(crate) mod partition;
+mod policy;
 pub(crate) mod ready;
 mod results;
 pub(crate) mod sequence;
@@ -34,6 +35,7 @@ use budget::Budget;
 use ended::{GivenUp, Sent, Which};
 use identity::Identities;
 use partition::{Fate, Partition, Shared};
+use policy::Drops;
 use ready::ReadyQueue;
 use results::Piece;
 use state::Rules;
@@ -45,6 +47,7 @@ pub(crate) struct Accumulator {
     topics: Mutex<HashMap<Arc<str>, Arc<Topic>>>,
     queues: Mutex<Vec<Arc<ReadyQueue>>>,
     max_request_size: usize,
+    drops: Drops,
 }
 
 /// How long a send waits for what it needs: metadata of its topic, room in the buffer.
@@ -95,6 +98,7 @@ impl Accumulator {
             topics: Mutex::default(),
             queues: Mutex::default(),
             max_request_size: config.max_request_size,
+            drops: Drops::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! One partition: its lock, and who is told once the lock is released.
 
+mod drop_oldest;
 mod gap;
 mod routes;
 mod split;

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::budget::Grant;
 #[cfg(test)]
 use super::coverage;
 use crate::delivery::{Completion, Part, Resolution};
@@ -44,6 +45,8 @@ struct Entry {
     missing: usize,
     parts: Vec<Part>,
     counts: Counts,
+    /// What it still holds of the buffer.
+    kept: Option<Grant>,
 }
 
 /// How many records came to which end.
@@ -60,6 +63,7 @@ pub(crate) struct Told {
     completion: Arc<Completion>,
     parts: Vec<Part>,
     counts: Counts,
+    kept: Option<Grant>,
 }
 
 impl Results {
@@ -71,6 +75,7 @@ impl Results {
             missing: 1,
             parts: Vec::new(),
             counts: Counts::default(),
+            kept: None,
         });
         self.first + self.entries.len() as u64 - 1
     }
@@ -110,6 +115,19 @@ impl Results {
         true
     }
 
+    /// Whether the result of the batch at `place` waits for those of older ones.
+    pub(super) fn is_behind(&self, place: u64) -> bool {
+        place > self.first
+    }
+
+    /// The result of the batch at `place`, which is behind others, holds so much memory until it is
+    /// told.
+    pub(super) fn keep(&mut self, place: u64, memory: Grant) {
+        let index = place.checked_sub(self.first).map(|index| index as usize);
+        let entry = index.and_then(|index| self.entries.get_mut(index));
+        entry.expect("it is behind others").kept = Some(memory);
+    }
+
     /// The batch at `place`, if a piece of it has no result.
     fn unsettled(&mut self, place: u64) -> Option<&mut Entry> {
         let index = place.checked_sub(self.first)? as usize;
@@ -135,6 +153,7 @@ impl Results {
             completion: first.completion.clone(),
             parts: std::mem::take(&mut first.parts),
             counts: first.counts,
+            kept: first.kept.take(),
         })
     }
 
@@ -186,6 +205,8 @@ impl Entry {
 impl Told {
     /// Tells it, and counts it before anybody can see it.
     pub(crate) fn tell(self, metrics: &Metrics) {
+        // Free before anybody sees the result.
+        drop(self.kept);
         let Counts {
             delivered,
             failed,

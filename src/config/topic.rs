@@ -31,10 +31,13 @@ pub enum FullBuffer {
     Block,
     /// The record fails at once with [`ErrorKind::BufferFull`] (`fail`).
     Fail,
-    /// The record is dropped: it fails with [`ErrorKind::Dropped`] and is counted (`drop-newest`).
+    /// The record is dropped: it fails at once with [`ErrorKind::Dropped`], and is counted in
+    /// [`MetricsSnapshot::dropped`](crate::MetricsSnapshot::dropped) (`drop-newest`).
     DropNewest,
-    /// The topic's oldest records that were never sent are dropped to make room; the record itself
-    /// if there are none (`drop-oldest`).
+    /// The topic's oldest batches that were never sent are dropped to make room: their records fail
+    /// with [`ErrorKind::Dropped`], each behind the results of older ones of its partition, and are
+    /// counted. If there are none, the record itself is dropped (`drop-oldest`). Where the memory of
+    /// one broker is what is used up, batches for that broker are.
     DropOldest,
 }
 
@@ -160,6 +163,32 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// A record that is dropped leaves a gap, whichever it is.
+    pub(super) fn check_policies(&self) -> Result<(), Error> {
+        let drops = |policy| matches!(policy, FullBuffer::DropNewest | FullBuffer::DropOldest);
+        let own = self.topics.iter().filter_map(|(topic, settings)| {
+            let key = format!("topic.{topic}.full.buffer.policy");
+            settings.full_buffer.map(|policy| (key, policy))
+        });
+        let all = ("full.buffer.policy".to_owned(), self.full_buffer);
+        let dropping = std::iter::once(all)
+            .chain(own)
+            .find(|(_, policy)| drops(*policy));
+        match dropping.filter(|_| self.gapless) {
+            None => Ok(()),
+            Some((key, policy)) => {
+                let names = POLICIES.iter().find(|(_, known)| *known == policy);
+                let name = names.map_or("", |(name, _)| name);
+                let message = format!(
+                    "{key}={name} drops records, and enable.gapless.guarantee=true lets no \
+                     record behind a lost one into the log: choose block or fail, or leave gapless \
+                     out"
+                );
+                Err(Error::new(ErrorKind::Config, message))
+            }
+        }
     }
 
     pub(crate) fn topic_rules(&self) -> TopicRules {

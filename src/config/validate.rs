@@ -36,6 +36,7 @@ impl Config {
         self.check_providers()?;
         self.settle_sizes()?;
         self.check_topics()?;
+        self.check_policies()?;
         self.settle_levels()?;
         self.settle_partitioning()?;
         self.check_times()?;

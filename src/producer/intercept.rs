@@ -45,7 +45,7 @@ impl Producer {
         }
         chain.on_send(record, |record, shown| {
             let headers = KeptHeaders::new(&record.headers);
-            let room = self.reserve(memo_bytes(&headers), wait);
+            let room = self.reserve(Some(record.topic), memo_bytes(&headers), wait);
             let may_send = shown.and_then(|()| room.as_ref().map(|_| ()).map_err(Error::clone));
             let handed_over = match may_send {
                 Ok(()) => self.reserve_and_append(record, callback, wait),
@@ -68,7 +68,7 @@ impl Producer {
             && chain.check_room().is_ok()
         {
             let headers = KeptHeaders::new(&record.headers);
-            let room = self.reserve(memo_bytes(&headers), &mut Wait::No("it has failed"));
+            let room = self.reserve(None, memo_bytes(&headers), &mut Wait::No("it has failed"));
             let memo = Memo::new(chain, headers, room.ok());
             memo.tell_failure(record, &error, &self.0.callbacks);
         }
@@ -85,7 +85,7 @@ impl Producer {
             let sent = self.append(record, wait);
             return HandedOver { sent, grant: None };
         }
-        match self.reserve(callback, wait) {
+        match self.reserve(Some(record.topic), callback, wait) {
             Ok(grant) => HandedOver {
                 sent: self.append(record, wait),
                 grant: Some(grant),
@@ -94,10 +94,10 @@ impl Producer {
         }
     }
 
-    fn reserve(&self, bytes: usize, wait: &mut Wait) -> Result<Grant, Error> {
+    fn reserve(&self, topic: Option<&str>, bytes: usize, wait: &mut Wait) -> Result<Grant, Error> {
         let process = &self.0.callbacks.process;
         process.check_at(time::wall_clock_ms())?;
-        self.0.core.accumulator.reserve(bytes, wait)
+        self.0.core.accumulator.reserve(topic, bytes, wait)
     }
 }
 

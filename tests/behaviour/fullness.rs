@@ -1,13 +1,18 @@
 //! Who may have how much of the buffer, and what becomes of records that find it full.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use milena::mock::{Api, MockCluster};
-use milena::{Config, Delivery, ErrorKind, Producer, Record};
+use milena::{
+    Config, Delivery, Error, ErrorKind, FullBuffer, Outcome, Producer, Record, RecordMetadata,
+    TopicConfig,
+};
 
 use crate::support::{
-    NOT_ENOUGH_REPLICAS, SOON, all_delivered, cluster, config, delivered, eventually, failed,
-    producer,
+    HOUR, NOT_ENOUGH_REPLICAS, SOON, all_delivered, assert_contiguous, cluster, config, delivered,
+    eventually, failed, producer, values,
 };
 
 /// Room for a few hundred records of [`large`].
@@ -170,7 +175,7 @@ fn a_share_that_is_used_up_is_told_with_what_to_do() {
         .always()
         .hold(&gate)
         .answer();
-    let limit = std::time::Duration::from_millis(50);
+    let limit = Duration::from_millis(50);
     let producer = producer(bounded(config(&cluster)).max_block(limit));
     meet(&producer);
     let waiting = fill(&producer, "t", 0);
@@ -187,4 +192,235 @@ fn a_share_that_is_used_up_is_told_with_what_to_do() {
     gate.open();
     all_delivered(&waiting);
     assert_eq!(cluster.end_offset("t", 0), waiting.len() as i64);
+}
+
+/// How a record is handed over.
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Send,
+    TrySend,
+    Callback,
+}
+
+type Fate = Result<(), (ErrorKind, Outcome)>;
+
+/// Records that were numbered from 0 on, and what became of them.
+struct Numbered<'a> {
+    producer: &'a Producer,
+    sent: usize,
+    tell: mpsc::Sender<(usize, Fate)>,
+    told: mpsc::Receiver<(usize, Fate)>,
+}
+
+impl<'a> Numbered<'a> {
+    fn new(producer: &'a Producer) -> Self {
+        let (tell, told) = mpsc::channel();
+        Self {
+            producer,
+            sent: 0,
+            tell,
+            told,
+        }
+    }
+
+    /// Sends so many more, of some 1,000 bytes each, to a partition of `t`.
+    fn send(&mut self, records: usize, how: How) {
+        for number in self.sent..self.sent + records {
+            let value = format!("{number:>1000}");
+            let record = Record::to("t").partition(0).value(&value);
+            let tell = self.tell.clone();
+            let told = move |result: Result<RecordMetadata, Error>| {
+                let fate = result.map(|_| ());
+                let fate = fate.map_err(|error| (error.kind(), error.outcome()));
+                tell.send((number, fate)).expect("the test counts");
+            };
+            match how {
+                How::Send => self.producer.send(record).on_done(told),
+                How::Callback => self.producer.send_with(record, told),
+                How::TrySend => match self.producer.try_send(record) {
+                    Ok(delivery) => delivery.on_done(told),
+                    Err(refused) => told(Err(refused.into())),
+                },
+            }
+        }
+        self.sent += records;
+    }
+
+    /// By number; each is told once.
+    fn fates(self) -> Vec<Fate> {
+        let mut fates = vec![None; self.sent];
+        for _ in 0..self.sent {
+            let (number, fate) = self.told.recv_timeout(SOON).expect("each is told");
+            assert!(
+                fates[number].replace(fate).is_none(),
+                "{number} is told twice"
+            );
+        }
+        fates.into_iter().flatten().collect()
+    }
+}
+
+/// What was delivered is in the log, in order; what was not is not; every byte is back, and the
+/// counters are exact.
+#[track_caller]
+fn assert_accounted(cluster: &MockCluster, producer: &Producer, fates: &[Fate], lost: [usize; 2]) {
+    let delivered = (0..).zip(fates).filter(|(_, fate)| fate.is_ok());
+    let delivered: Vec<String> = delivered
+        .map(|(number, _): (usize, _)| number.to_string())
+        .collect();
+    let log = values(cluster, 0).into_iter();
+    let log: Vec<_> = log.map(|value| value.trim_start().to_owned()).collect();
+    assert!(
+        log == delivered,
+        "the log has {} records, not {}",
+        log.len(),
+        delivered.len()
+    );
+    let metrics = producer.metrics();
+    let counted = [metrics.delivered, metrics.failed, metrics.dropped];
+    let [failed, dropped] = lost.map(|lost| lost as u64);
+    assert_eq!(counted, [log.len() as u64, failed, dropped]);
+    eventually("every byte is back", || producer.buffered_bytes() == 0);
+}
+
+/// Nothing is answered, and far more is sent than the buffer holds: no policy but `block` waits, and
+/// each gives up what it says.
+#[test]
+fn each_policy_gives_up_what_it_says_and_accounts_for_it() {
+    const RECORDS: usize = 900;
+    let policies = [
+        FullBuffer::Fail,
+        FullBuffer::DropNewest,
+        FullBuffer::DropOldest,
+    ];
+    let hows = [How::Send, How::TrySend, How::Callback];
+    for (policy, how) in policies
+        .into_iter()
+        .flat_map(|policy| hows.map(|how| (policy, how)))
+    {
+        let cluster = cluster(1, 1);
+        let gate = cluster.gate();
+        cluster.on(Api::Produce).hold(&gate).answer();
+        let own = TopicConfig::new().full_buffer(policy);
+        let config = bounded(config(&cluster)).idempotence(true).topic("t", own);
+        let producer = producer(config.batch_size(4000).max_block(HOUR));
+        producer.partitions_for("t").expect("it exists");
+        let mut numbered = Numbered::new(&producer);
+        numbered.send(1, how);
+        assert!(gate.wait_for_held(1, SOON), "the first is on the wire");
+        numbered.send(RECORDS - 1, how);
+        assert!(producer.buffered_bytes() <= BUFFER);
+        gate.open();
+        let fates = numbered.fates();
+        let kind = match policy {
+            FullBuffer::Fail => ErrorKind::BufferFull,
+            _ => ErrorKind::Dropped,
+        };
+        let is_lost = |fate: &Result<_, _>| *fate == Err((kind, Outcome::NotWritten));
+        assert!(
+            fates.iter().all(|fate| fate.is_ok() || is_lost(fate)),
+            "{policy:?}, {how:?}"
+        );
+        let lost = fates.iter().filter(|fate| is_lost(fate)).count();
+        assert!(
+            (RECORDS / 2..RECORDS - 30).contains(&lost),
+            "{policy:?}, {how:?}: {lost}"
+        );
+        // Which ones: the newest, or the oldest but for those that were on the wire.
+        let is_oldest = policy == FullBuffer::DropOldest;
+        assert!(fates[0].is_ok(), "it was on the wire");
+        assert_eq!(fates[RECORDS - 1].is_ok(), is_oldest);
+        let failed = match how {
+            // It came back.
+            How::TrySend if policy == FullBuffer::Fail => 0,
+            _ => lost,
+        };
+        let dropped = if policy == FullBuffer::Fail { 0 } else { lost };
+        assert_accounted(&cluster, &producer, &fates, [failed, dropped]);
+        assert_contiguous(&cluster);
+    }
+}
+
+/// The sender takes batches while callers drop them.
+#[test]
+fn what_is_dropped_while_the_broker_takes_the_rest_leaves_no_gap() {
+    let cluster = cluster(1, 1);
+    cluster
+        .on(Api::Produce)
+        .always()
+        .delay(Duration::from_millis(3))
+        .answer();
+    cluster
+        .on(Api::Produce)
+        .skip(20)
+        .after_handling()
+        .disconnect();
+    let config = config(&cluster)
+        .buffer_memory(100_000)
+        .max_request_size(8000);
+    let config = config.full_buffer(FullBuffer::DropOldest).batch_size(4000);
+    let producer = producer(config.idempotence(true).max_block(HOUR));
+    producer.partitions_for("t").expect("it exists");
+    let mut numbered = Numbered::new(&producer);
+    let start = std::time::Instant::now();
+    while producer.metrics().dropped < 300 || producer.metrics().delivered < 300 {
+        assert!(start.elapsed() < SOON, "{:?}", producer.metrics());
+        let so_far = producer.metrics();
+        numbered.send(30, How::Callback);
+        eventually("some of it has its result", || producer.metrics() != so_far);
+    }
+    let fates = numbered.fates();
+    let lost = fates.iter().filter(|fate| fate.is_err()).count();
+    assert_accounted(&cluster, &producer, &fates, [lost, lost]);
+    assert_contiguous(&cluster);
+}
+
+/// The policy is the topic's: what others hold is not dropped.
+#[test]
+fn a_topic_drops_its_own_records_and_not_those_of_others() {
+    let cluster = two_topics(1);
+    let gate = cluster.gate();
+    cluster.on(Api::Produce).hold(&gate).answer();
+    let drops = TopicConfig::new().full_buffer(FullBuffer::DropOldest);
+    let config = bounded(config(&cluster)).batch_size(4000);
+    let producer = producer(config.topic("t", drops).max_block(SOON));
+    meet(&producer);
+    let sent = |_| try_send(&producer, "u", 0).expect("room");
+    let kept: Vec<_> = (0..150).map(sent).collect();
+    let mut noise = Numbered::new(&producer);
+    noise.send(1000, How::Send);
+    gate.open();
+    all_delivered(&kept);
+    let fates = noise.fates();
+    let dropped = fates.iter().filter(|fate| fate.is_err()).count() as u64;
+    assert!(dropped > 700 && fates[999].is_ok(), "{dropped}");
+    let metrics = producer.metrics();
+    assert_eq!((metrics.dropped, metrics.failed), (dropped, dropped));
+    assert_eq!(cluster.end_offset("u", 0), kept.len() as i64);
+    eventually("every byte is back", || producer.buffered_bytes() == 0);
+}
+
+/// A callback may not wait, and what it sends under such a policy never does.
+#[test]
+fn a_callback_sends_under_a_policy_that_drops() {
+    let cluster = two_topics(1);
+    let gate = cluster.gate();
+    cluster.on(Api::Produce).topic("u").hold(&gate).answer();
+    let drops = TopicConfig::new().full_buffer(FullBuffer::DropNewest);
+    let producer = producer(bounded(config(&cluster)).topic("u", drops));
+    meet(&producer);
+    let first = producer.send(Record::to("t").value("first"));
+    delivered(&first);
+    while producer.metrics().dropped == 0 {
+        drop(producer.send(Record::to("u").partition(0).value(&large())));
+    }
+    let (tell, told) = mpsc::channel();
+    let inner = producer.clone();
+    first.on_done(move |_| {
+        let sent = inner.send(Record::to("u").partition(0).value(&large()));
+        let kind = failed(&sent).kind();
+        tell.send(kind).expect("the test listens");
+    });
+    assert_eq!(told.recv_timeout(SOON), Ok(ErrorKind::Dropped));
+    gate.open();
 }

@@ -28,7 +28,7 @@ fn who_waits_is_served_in_order_and_is_not_overtaken() {
         })
     };
     let large = waiter(90);
-    while budget.state.lock().waiting.is_empty() {
+    while budget.waiting() == 0 {
         std::thread::yield_now();
     }
     assert!(
@@ -54,7 +54,7 @@ fn many_who_wait_are_served_in_the_order_in_which_they_came() {
                 order.lock().push(number);
                 drop(grant);
             });
-            while budget.state.lock().waiting.len() <= number {
+            while budget.waiting() <= number {
                 std::thread::yield_now();
             }
         }
@@ -73,7 +73,7 @@ fn who_gives_up_lets_those_behind_have_what_is_there() {
     let enough = time::after(time::now(), Duration::from_secs(20));
     std::thread::scope(|scope| {
         let large = scope.spawn(|| budget.acquire(None, 80, soon, || ()).err());
-        while budget.state.lock().waiting.is_empty() {
+        while budget.waiting() == 0 {
             std::thread::yield_now();
         }
         let small = scope.spawn(|| budget.acquire(None, 30, enough, || ()).map(|_grant| ()));
@@ -208,20 +208,16 @@ fn an_empty_buffer_has_room_for_a_record_of_its_size() {
 
 /// A thread that waits for memory and keeps it until it is joined.
 fn waiter(budget: &Arc<Budget>, share: &Share, bytes: usize) -> std::thread::JoinHandle<Grant> {
-    let before = waiting(budget);
+    let before = budget.waiting();
     let thread = {
         let (budget, share) = (budget.clone(), share.clone());
         let granted = move || budget.acquire(Some(&share), bytes, None, || ());
         std::thread::spawn(move || granted().expect("it is not closed"))
     };
-    while waiting(budget) == before {
+    while budget.waiting() == before {
         std::thread::yield_now();
     }
     thread
-}
-
-fn waiting(budget: &Budget) -> usize {
-    budget.state.lock().waiting.len()
 }
 
 #[test]
@@ -240,7 +236,7 @@ fn who_has_his_share_waits_apart_until_memory_comes_back() {
             .try_acquire(Some(&healthy), 20)
             .expect("it is not his");
         drop(first);
-        assert_eq!(waiting(&budget), 1, "he has more than his share");
+        assert_eq!(budget.waiting(), 1, "he has more than his share");
         match own {
             true => held.truncate(8),
             false => others.clear(),

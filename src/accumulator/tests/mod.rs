@@ -200,7 +200,7 @@ fn what_lingers_leaves_when_somebody_waits_for_memory_or_for_its_result() {
     assert!(second.wait_timeout(Duration::ZERO).is_none());
     let tokens = pop(&queue);
     assert!(tokens.len() == 1 && Arc::ptr_eq(&tokens[0].partition, &view.partitions[1]));
-    let error = accumulator.reserve(1900, &mut Wait::AtMost(Duration::ZERO));
+    let error = accumulator.reserve(None, 1900, &mut Wait::AtMost(Duration::ZERO));
     assert!(error.is_err());
     assert_eq!(pop(&queue).len(), 1, "the other one, for memory");
     assert!(!first.is_done());
@@ -215,7 +215,8 @@ fn a_batch_that_rests_stays_in_the_queue_while_somebody_waits_for_memory() {
     let batch = take(&queue).expect("it is due");
     let limit = accumulator.budget().limit();
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| accumulator.reserve(limit, &mut Wait::AtMost(Duration::MAX)));
+        let waiting =
+            scope.spawn(|| accumulator.reserve(None, limit, &mut Wait::AtMost(Duration::MAX)));
         while !accumulator.budget().is_pressed() {
             std::thread::yield_now();
         }

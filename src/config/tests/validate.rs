@@ -195,6 +195,26 @@ fn idempotence_implies_acks_all_and_retries_and_says_what_clashes() {
         assert!(text.starts_with(&start), "{text}");
     }
     let gapless = with("enable.gapless.guarantee", "true");
+    for (key, value, is_allowed) in [
+        ("full.buffer.policy", "drop-oldest", false),
+        ("topic.a.b.full.buffer.policy", "drop-newest", false),
+        ("topic.a.b.full.buffer.policy", "fail", true),
+    ] {
+        let config = gapless.clone().idempotence(true).set(key, value);
+        let Err(error) = config.expect("a known key").validate() else {
+            assert!(is_allowed, "{key}={value}");
+            continue;
+        };
+        let text = error.to_string();
+        let parts = [
+            &format!("{key}={value} drops records"),
+            "enable.gapless.guarantee=true",
+        ];
+        assert!(
+            !is_allowed && parts.iter().all(|part| text.contains(part)),
+            "{text}"
+        );
+    }
     assert!(gapless.clone().idempotence(true).validate().is_ok());
     let text = complaint(gapless);
     let start = "enable.gapless.guarantee=true needs enable.idempotence=true: ";
