@@ -101,7 +101,10 @@ const fn connected(name: &'static str, run: fn(&[u8])) -> Target {
 /// A frame of this codec around `bytes`, for seeds.
 pub fn frame(codec: &str, bytes: &[u8]) -> Vec<u8> {
     let named = |one: &Compression| one.name() == codec;
-    let compression = Compression::ALL.into_iter().find(named).expect("a codec");
+    let compression = Compression::ALL
+        .into_iter()
+        .find(named)
+        .expect("targets and seeds name codecs that there are");
     let mut out = Vec::new();
     let mut compressor = Compressor::default();
     let written = compressor.compress(compression, &Levels::default(), bytes, &mut out);

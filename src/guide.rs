@@ -7,13 +7,14 @@
 //! 5. [Memory](#memory)
 //! 6. [Time limits](#time-limits)
 //! 7. [Threads](#threads)
-//! 8. [Settings from Java's files](#settings-from-javas-files)
-//! 9. [Serializers](#serializers)
-//! 10. [Security](#security)
-//! 11. [Shutting down](#shutting-down)
-//! 12. [Reading errors](#reading-errors)
-//! 13. [Tests without Kafka](#tests-without-kafka)
-//! 14. [Interceptors](#interceptors)
+//! 8. [Compression and size](#compression-and-size)
+//! 9. [Settings from Java's files](#settings-from-javas-files)
+//! 10. [Serializers](#serializers)
+//! 11. [Security](#security)
+//! 12. [Shutting down](#shutting-down)
+//! 13. [Reading errors](#reading-errors)
+//! 14. [Tests without Kafka](#tests-without-kafka)
+//! 15. [Interceptors](#interceptors)
 //!
 //! # Delivery guarantees
 //!
@@ -65,7 +66,8 @@
 //! It always holds; what it costs depends on the settings:
 //!
 //! - `retries=0`, the default: a partition may have as many unanswered batches as
-//!   `max.in.flight.requests.per.connection` says. Nothing is sent again, so nothing is overtaken.
+//!   `max.in.flight.requests.per.connection` says. Nothing is sent again, so nothing is overtaken;
+//!   only a batch that is larger than any before goes alone, as it may have to be split.
 //! - `retries` above 0: one unanswered batch for each partition, so that one which must be sent
 //!   again is still in front. `max.in.flight.requests.per.connection` lets batches of different
 //!   partitions share a connection.
@@ -162,22 +164,15 @@
 //! slower than the cluster slow down the senders instead of piling up. It does not count deliveries
 //! that the program keeps, and callbacks added later by [`Delivery::on_done`].
 //!
-//! No topic and no broker takes the buffer from the others. Whether a topic may have more, by way
-//! of a broker, depends on what is free. It may not while
+//! No topic and no broker takes the buffer from the others. A send waits, apart from all others,
+//! while its topic and its broker both hold more than 8 times what is free (alone, they end at 8/9
+//! of `buffer.memory`), while its broker holds more than 16 times that, for all topics (16/17), or
+//! its topic more than 32 times, at all brokers (32/33). The more of them are full at once, the less
+//! each has. This keeps room for records that are small beside what is kept free: make
+//! `buffer.memory` more than 17 times the largest. Callbacks have no share.
 //!
-//! - topic and broker both hold more than 8 times that: a topic at a broker that is dead or slow,
-//!   if it is alone, ends at 8/9 of `buffer.memory`;
-//! - the broker holds more than 16 times that: all topics at such a broker end at 16/17;
-//! - the topic holds more than 32 times that: a topic at all brokers ends at 32/33.
-//!
-//! The more of them are full at the same time, the less each has, and records for elsewhere find
-//! room. Whoever finds the share used up waits as for a full buffer, but apart: all others go on,
-//! and the error tells of the share. This holds for records that are small beside what is kept
-//! free: make `buffer.memory` more than 17 times the largest. Callbacks have no share.
-//!
-//! A topic's [`FullBuffer`](crate::FullBuffer) policy says what a send to it does when there is no
-//! room: wait, fail at once, or drop, either the new record or the topic's oldest ones that no
-//! broker was ever sent. Log lines and measurements are worth that, orders hardly.
+//! A topic's [`FullBuffer`](crate::FullBuffer) policy says what a send does when there is no room:
+//! wait, fail at once, or drop, either the new record or the topic's oldest that were never sent.
 //!
 //! A record that is larger than `max.request.size`, its batch's 61 bytes included, is refused at
 //! once.
@@ -219,6 +214,24 @@
 //! An async program can await a [`Delivery`], which is a [`Future`] and needs no runtime. `send`
 //! itself may block; use [`try_send`](Producer::try_send) on a runtime's threads.
 //!
+//! # Compression and size
+//!
+//! [`compression`](Config::compression) works on whole batches, so it gains most where batches are
+//! large. The threads that send compress, and where a request has much to compress, others beside
+//! them, so no caller pays for it, and batches of several partitions are compressed at a time. A
+//! batch that would grow goes as it is. `batch.size`, `max.request.size` and `buffer.memory` count
+//! bytes before compression.
+//!
+//! Of the codecs, lz4 and snappy cost little; zstd at level 1 makes log lines as small as gzip
+//! does, at several times the speed. Levels are Java's, as far as they exist here: lz4 has one,
+//! zstd those from -7 to 4.
+//!
+//! A broker refuses a batch that is larger than the topic's `max.message.bytes`. Its records then
+//! go on in two halves, those again if need be, and later batches of the partition are no larger
+//! than what was taken; only a record that is too large alone fails, as
+//! [`RecordTooLarge`](ErrorKind::RecordTooLarge). The deliveries of a batch that was split have
+//! their results once all of it has.
+//!
 //! # Settings from Java's files
 //!
 //! [`Config::from_file`] reads the properties files of Java's producer and of Kafka's tools, and
@@ -246,7 +259,26 @@
 //! would do harm, such as `transactional.id`, is an error. Defaults are Kafka's, with these
 //! exceptions: `acks`, `retries` and `enable.idempotence` as above, `linger.ms=0`,
 //! `batch.size=65536`, socket buffers that the system sizes, and records without a key, which go to
-//! the partitions in turn, one by one.
+//! the partitions in turn, one by one. [All settings](settings), with their defaults here and in
+//! Java and with librdkafka's names for them, are on a page of their own.
+//!
+//! Secrets need not stand in the file: with `config.providers=file,env`, as in Java,
+//! `${file:/run/secrets/kafka.properties:password}` and `${env:PASSWORD}` stand for them
+//! ([`Config::set`] has the rules). [`Config::from_env`] takes settings from environment variables,
+//! `KAFKA_BOOTSTRAP_SERVERS` and so on.
+//!
+//! [`Config::explain`] tells what a program's settings come to: each value with the line, setter or
+//! other setting that it comes from, and what works against each other. `cargo run --example
+//! explain -- FILE` does so for a file:
+//!
+//! ```
+//! use milena::Config;
+//!
+//! let config = Config::new("localhost:9092").idempotence(true);
+//! let text = config.explain().to_string();
+//! let acks = text.lines().find(|line| line.starts_with("acks ")).unwrap();
+//! assert!(acks.ends_with("because of enable.idempotence=true"));
+//! ```
 //!
 //! # Serializers
 //!
@@ -458,3 +490,6 @@ use crate::serializer::{
     ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
 };
 use crate::shutdown::CloseReport;
+
+#[doc = include_str!("guide/settings.md")]
+pub mod settings {}

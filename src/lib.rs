@@ -70,6 +70,7 @@ mod conn;
 mod delivery;
 mod error;
 mod expiry;
+mod explain;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -104,7 +105,9 @@ mod wire;
 
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
-pub use config::{Acks, Config, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig};
+pub use config::{
+    Acks, Config, Explanation, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig,
+};
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use error::{Error, ErrorKind, Outcome};
 pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};

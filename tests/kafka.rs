@@ -24,5 +24,7 @@ mod old_brokers;
 mod partitions;
 #[path = "kafka/serializers.rs"]
 mod serializers;
+#[path = "kafka/settings.rs"]
+mod settings;
 #[path = "kafka/smoke.rs"]
 mod smoke;

@@ -168,7 +168,8 @@ impl State {
             .flights
             .front()
             .is_some_and(|flight| flight.ordinal == batch.ordinal);
-        let is_loss = is_oldest && !self.sequences.has_lost_log();
+        let is_known = !self.sequences.has_lost_log() && !self.sequences.may_be_forgotten();
+        let is_loss = is_oldest && is_known;
         let acked = self.sequences.acked_up_to().filter(|_| is_loss)?;
         Some(Loss {
             stamp: batch.stamp,

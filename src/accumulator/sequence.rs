@@ -64,6 +64,9 @@ pub(crate) struct Sequences {
     /// The generation that must not be used again.
     outgrown: Option<u64>,
     rested_since: Option<Instant>,
+    /// It has rested for so long that the broker may have forgotten it, and nothing was
+    /// acknowledged since.
+    may_be_forgotten: bool,
 }
 
 impl Sequences {
@@ -114,6 +117,7 @@ impl Sequences {
         }
         if has_rested {
             self.is_proven = false;
+            self.may_be_forgotten = true;
         }
         let base_sequence = self.next;
         self.next = advance(self.next, records);
@@ -136,12 +140,18 @@ impl Sequences {
         if self.acked.is_none_or(|acked| is_above(last, acked)) {
             self.acked = Some(last);
         }
-        self.is_proven = true;
+        (self.is_proven, self.may_be_forgotten) = (true, false);
     }
 
     /// The partition has nothing on the wire.
     pub(crate) fn rest(&mut self, now: Instant) {
         self.rested_since = Some(now);
+    }
+
+    /// True if the broker may have dropped what it knew of us, so that a sequence which follows the
+    /// last is out of order to it.
+    pub(crate) fn may_be_forgotten(&self) -> bool {
+        self.may_be_forgotten
     }
 
     /// The highest sequence that the log of this identity is known to have had.
@@ -260,5 +270,8 @@ mod tests {
         assert_eq!(sequences.on_wire_max(), REMEMBERED);
         let _ = sequences.stamp(current(0, 1), false, 1, start + FORGOTTEN_AFTER);
         assert_eq!(sequences.on_wire_max(), 1);
+        assert!(sequences.may_be_forgotten());
+        sequences.acked(1, 1);
+        assert!(!sequences.may_be_forgotten());
     }
 }

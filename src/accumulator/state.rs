@@ -102,6 +102,10 @@ pub(crate) struct Flight {
     pub(crate) stage: Stage,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a partition has a handful of flights, whose batches move in and out"
+)]
 pub(crate) enum Stage {
     /// A connection has it.
     OnWire,
@@ -138,6 +142,10 @@ pub(crate) struct Announcement {
 }
 
 /// What [`State::take`] has for a sender.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a result that is taken apart at once"
+)]
 pub(crate) enum Take {
     Batch(Batch),
     /// The next batch is larger than the room that is left; the token stays valid.

@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(result, Ok(()));
         assert_eq!(out, frame(1, &[b"\0\0\0\x07", APPLE]));
         out.clear();
-        let result = Encoder::default().compress(&[0; BLOCK_LEN + 1], &mut out);
+        let result = Encoder::default().compress(&[0; 32 * 1024 + 1], &mut out);
         assert_eq!(result, Ok(()));
         // The last block is the one byte more.
         assert!(out.ends_with(b"\0\0\0\x03\x01\0\0"));

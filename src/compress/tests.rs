@@ -49,15 +49,13 @@ fn every_shape_and_length_comes_back_as_it_was() {
     for edge in [16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10] {
         lens.extend([edge - 1, edge, edge + 1]);
     }
-    type Make = fn(usize) -> Vec<u8>;
-    let shapes: [(&str, Make); 3] = [
-        ("zeros", |len| vec![0; len]),
-        ("text", text),
-        ("noise", noise),
-    ];
-    for (shape, make) in shapes {
-        for &len in &lens {
-            let bytes = make(len);
+    for len in lens {
+        let shapes = [
+            ("zeros", vec![0; len]),
+            ("text", text(len)),
+            ("noise", noise(len)),
+        ];
+        for (shape, bytes) in shapes {
             for compression in codecs() {
                 let small = compressed(&mut compressor, compression, &bytes);
                 let back = decompress(compression, &small, len);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::config::origin::Origin;
 use crate::config::{Config, keys, properties};
 use crate::error::{Error, ErrorKind};
 
@@ -17,8 +18,10 @@ impl Config {
     /// `bootstrap.servers`.
     ///
     /// The syntax is that of `java.util.Properties`, in UTF-8. If a key comes twice, its last value
-    /// holds and a warning tells. Everything that the file does not set has its default of
-    /// [`Config::new`]. For a file without `bootstrap.servers`, see [`set_file`](Self::set_file).
+    /// holds and a warning tells. Values may stand elsewhere, `${file:/path:key}`, where
+    /// `config.providers` says so (see [`set`](Self::set)). Everything that the file does not set
+    /// has its default of [`Config::new`]. For a file without `bootstrap.servers`, see
+    /// [`set_file`](Self::set_file).
     ///
     /// # Errors
     ///
@@ -101,13 +104,13 @@ impl Config {
             .iter()
             .map(|property| (property.key.as_str(), property.line))
             .collect();
+        let mut entries = Vec::new();
         for property in &properties {
             let here = place(property.line);
             let line = last[property.key.as_str()];
             if line == property.line {
-                self = self
-                    .set(&property.key, &property.value)
-                    .map_err(|error| error.context(here))?;
+                let (key, value) = (property.key.clone(), property.value.clone());
+                entries.push((key, value, Origin::Place(here)));
             } else if keys::find(&property.key).is_some() {
                 let key = &property.key;
                 self.warn(format!(
@@ -115,10 +118,10 @@ impl Config {
                 ));
             }
         }
-        Ok(self)
+        self.give_all(entries)
     }
 
-    fn with_servers(self) -> Result<Self, Error> {
+    pub(super) fn with_servers(self) -> Result<Self, Error> {
         if self.bootstrap_servers.is_empty() {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -130,22 +133,37 @@ impl Config {
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    let wrong = |what: String| {
+    read_text(path).map_err(|what| {
         let message = format!("cannot read the settings in {}: {what}", path.display());
         Error::new(ErrorKind::Config, message)
-    };
+    })
+}
+
+/// The text of a file that a value refers to, or what is wrong with it. Devices and pipes, which
+/// may never end or never begin, are refused.
+pub(super) fn read_regular(path: &Path) -> Result<String, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string());
+    let advice = "create it, or correct the path";
+    let metadata = metadata.map_err(|error| format!("cannot read the file: {error}: {advice}"))?;
+    if !metadata.is_file() {
+        return Err("it is not a file".to_owned());
+    }
+    read_text(path).map_err(|what| format!("cannot read the file: {what}"))
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| wrong(error.to_string()))?;
+        .map_err(|error| error.to_string())?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(wrong("it is larger than 4 MiB".to_owned()));
+        return Err("it is larger than 4 MiB".to_owned());
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-        wrong(format!(
+        format!(
             "line {line} is not UTF-8; save the file as UTF-8, or write \\u00e9 for such characters"
-        ))
+        )
     })
 }

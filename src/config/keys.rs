@@ -73,8 +73,7 @@ pub(super) fn unknown(setting: &Setting<'_>) -> Error {
                 .to_owned(),
         );
     }
-    let known = KEYS.iter().chain(SECURITY_KEYS).map(|(name, _)| *name);
-    match suggest::nearest(key, known) {
+    match nearest(key) {
         Some(near) => wrong(format!("unknown setting {key:?}: did you mean {near}?")),
         None => wrong(format!(
             "unknown setting {key:?}: Kafka's producer has none of this name"
@@ -82,22 +81,17 @@ pub(super) fn unknown(setting: &Setting<'_>) -> Error {
     }
 }
 
+/// The key that was probably meant.
+pub(super) fn nearest(key: &str) -> Option<&'static str> {
+    let known = KEYS.iter().chain(SECURITY_KEYS).map(|(name, _)| *name);
+    suggest::nearest(key, known)
+}
+
 /// Reads a value into a field.
 macro_rules! read {
     ($field:ident, $setting:ident => $value:expr) => {
         Read(|config, $setting| {
             config.$field = $value;
-            Ok(())
-        })
-    };
-}
-
-/// As `read!`, and remembers that the user chose it.
-macro_rules! choose {
-    ($field:ident, $setting:ident => $value:expr) => {
-        Read(|config, $setting| {
-            config.$field = $value;
-            config.chosen.$field = true;
             Ok(())
         })
     };
@@ -117,7 +111,7 @@ const UTF_8: Treatment = Refused {
 /// Everything but `ssl.*` and `sasl.*`.
 #[rustfmt::skip] // one key, one line, as far as it goes
 pub(super) static KEYS: &[Key] = &[
-    ("bootstrap.servers", Read(|config, setting| config.set_bootstrap_servers(setting.value))),
+    ("bootstrap.servers", Read(read_bootstrap_servers)),
     ("client.dns.lookup", Ignored {
         fine: &["use_all_dns_ips"],
         why: "every address of a name is tried, and names are not replaced by canonical ones",
@@ -139,14 +133,14 @@ pub(super) static KEYS: &[Key] = &[
     ("partitioner.ignore.keys", Read(partitions::read_ignore_keys)),
     ("partitioner.rack.aware", Read(partitions::read_rack_aware)),
     ("linger.ms", read!(linger, s => s.millis(i64::MAX)?)),
-    ("delivery.timeout.ms", choose!(delivery_timeout, s => s.millis(INT_MAX)?)),
-    ("client.id", choose!(client_id, s => s.value.to_owned())),
+    ("delivery.timeout.ms", read!(delivery_timeout, s => s.millis(INT_MAX)?)),
+    ("client.id", read!(client_id, s => s.value.to_owned())),
     ("client.rack", Read(partitions::read_rack)),
     ("send.buffer.bytes", read!(send_buffer_bytes, s => s.socket_buffer()?)),
     ("receive.buffer.bytes", read!(receive_buffer_bytes, s => s.socket_buffer()?)),
     ("max.request.size", read!(max_request_size, s => s.size(0..=INT_MAX)?)),
-    ("reconnect.backoff.ms", choose!(reconnect_backoff, s => s.millis(i64::MAX)?)),
-    ("reconnect.backoff.max.ms", choose!(reconnect_backoff_max, s => s.millis(i64::MAX)?)),
+    ("reconnect.backoff.ms", read!(reconnect_backoff, s => s.millis(i64::MAX)?)),
+    ("reconnect.backoff.max.ms", read!(reconnect_backoff_max, s => s.millis(i64::MAX)?)),
     ("retry.backoff.ms", read!(retry_backoff, s => s.millis(i64::MAX)?)),
     ("retry.backoff.max.ms", read!(retry_backoff_max, s => s.millis(i64::MAX)?)),
     ("bootstrap.resolve.timeout.ms", ignored(
@@ -208,10 +202,7 @@ pub(super) static KEYS: &[Key] = &[
         fine: &["false"],
         why: "brokers are not asked whether they belong to the cluster known so far",
     }),
-    ("config.providers", Refused {
-        fine: &[""],
-        why: "providers are classes of Java; put the values themselves in place of ${...}",
-    }),
+    ("config.providers", Read(Config::read_providers)),
     // Java's producer has no such thing; this is librdkafka's name.
     ("enable.gapless.guarantee", read!(gapless, s => s.boolean()?)),
     // Java's producer only blocks.
@@ -222,13 +213,7 @@ pub(super) static KEYS: &[Key] = &[
 
 /// Prefixes behind which the user chooses the name.
 static FAMILIES: &[Key] = &[
-    (
-        "config.providers.",
-        Refused {
-            fine: &[],
-            why: "providers are classes of Java; put the values themselves in place of ${...}",
-        },
-    ),
+    ("config.providers.", Read(Config::read_provider)),
     (
         "metrics.context.",
         ignored("it is for metrics reporters, which are classes of Java"),
@@ -237,8 +222,12 @@ static FAMILIES: &[Key] = &[
     ("topic.", Read(Config::read_topic)),
 ];
 
+fn read_bootstrap_servers(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
+    let read = config.set_bootstrap_servers(setting.value);
+    read.map_err(|error| setting.guarded(error, "is not host:port,host:port"))
+}
+
 fn read_acks(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
-    config.chosen.acks = true;
     config.acks = match setting.value {
         "0" => Acks::None,
         "1" => Acks::Leader,
@@ -256,7 +245,6 @@ fn read_idempotence(config: &mut Config, setting: &Setting<'_>) -> Result<(), Er
 
 fn read_retries(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
     config.retries = setting.integer(0..=INT_MAX)?.unsigned_abs() as u32;
-    config.chosen.retries = true;
     Ok(())
 }
 

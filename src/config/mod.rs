@@ -2,21 +2,34 @@
 //! settings.
 
 mod address;
+mod advice;
+mod effective;
+mod environment;
+mod explain;
 mod file;
 mod foreign;
 mod jaas;
+mod java;
 mod keys;
+mod librdkafka;
+mod look_up;
 mod network;
+mod origin;
 mod partitions;
 mod properties;
+mod providers;
 mod read_security;
+mod reference;
 mod security;
 mod security_keys;
 mod serializers;
+mod set;
 mod setters;
 mod suggest;
 mod topic;
 mod validate;
+mod validate_security;
+mod validate_times;
 mod value;
 
 #[cfg(test)]
@@ -32,11 +45,13 @@ use crate::interceptor::Registered;
 use crate::partitioner::Partitioning;
 
 pub(crate) use address::Address;
+pub use explain::Explanation;
+use origin::Origins;
+use providers::Providers;
 pub(crate) use security::{PemSource, SaslConfig, Secret, TlsConfig, TlsVersions};
 pub use security::{SecurityProtocol, TlsVersion};
 pub use topic::{FullBuffer, TopicConfig};
 pub(crate) use topic::{TopicRule, TopicRules};
-use value::Setting;
 
 /// The settings of a producer.
 ///
@@ -46,8 +61,8 @@ use value::Setting;
 /// be mixed; what is said last holds.
 ///
 /// Settings are checked when they are given as text, and against each other by `Producer::new`.
-/// What was given but has no effect is told by [`warnings`](Config::warnings). `Debug` shows no
-/// password.
+/// What was given but has no effect is told by [`warnings`](Config::warnings), and what all of it
+/// comes to by [`explain`](Config::explain). `Debug` shows no password.
 ///
 /// ```
 /// use std::time::Duration;
@@ -61,7 +76,7 @@ use value::Setting;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     pub(crate) bootstrap_servers: Vec<Address>,
     pub(crate) client_id: String,
@@ -100,6 +115,8 @@ pub struct Config {
     pub(crate) full_buffer: FullBuffer,
     topics: BTreeMap<String, TopicConfig>,
     chosen: Chosen,
+    origins: Origins,
+    providers: Providers,
     warnings: Vec<String>,
 }
 
@@ -110,19 +127,10 @@ struct Chosen {
     bootstrap_error: Option<Error>,
     /// The protocol of a bootstrap server that was written `SASL_SSL://host:port`.
     bootstrap_protocol: Option<SecurityProtocol>,
-    acks: bool,
-    retries: bool,
-    client_id: bool,
-    delivery_timeout: bool,
-    adaptive: bool,
-    reconnect_backoff: bool,
-    reconnect_backoff_max: bool,
     /// `ssl.enabled.protocols`
     tls_enabled: TlsVersions,
     /// `ssl.protocol=TLSv1.2`
     tls_1_2_only: bool,
-    /// `sasl.mechanism` was given; PLAIN is the only one that passes.
-    sasl_mechanism: bool,
 }
 
 /// How many replicas must have a record before it counts as delivered.
@@ -159,7 +167,7 @@ impl Config {
         let mut config = Self::with_defaults();
         let read = config.set_bootstrap_servers(&bootstrap_servers.into());
         config.chosen.bootstrap_error = read.err();
-        config
+        config.by_code("bootstrap.servers")
     }
 
     fn with_defaults() -> Self {
@@ -201,57 +209,10 @@ impl Config {
             full_buffer: FullBuffer::Block,
             topics: BTreeMap::new(),
             chosen: Chosen::default(),
+            origins: Origins::default(),
+            providers: Providers::default(),
             warnings: Vec::new(),
         }
-    }
-
-    /// Sets one setting by the name, and in the units, of Apache Kafka's Java producer.
-    ///
-    /// Blanks around name and value do not count. A setting that the Java producer has and that
-    /// means nothing here is accepted with a warning that says why ([`warnings`](Self::warnings));
-    /// one whose silent loss would harm, such as `transactional.id`, is an error.
-    /// `allow.auto.create.topics`, which only librdkafka's producer has, is known too.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the name is not known (the message
-    /// proposes the nearest one), if the value is not one of the setting's, or if this version
-    /// cannot do what it asks for. No message shows the value of a password or of
-    /// `sasl.jaas.config`.
-    ///
-    /// ```
-    /// use milena::Config;
-    ///
-    /// let error = Config::new("localhost:9092").set("linger", "5").unwrap_err();
-    /// assert_eq!(error.to_string(), r#"unknown setting "linger": did you mean linger.ms?"#);
-    /// ```
-    pub fn set(mut self, key: &str, value: &str) -> Result<Self, Error> {
-        keys::apply(&mut self, &Setting::new(key, value))?;
-        Ok(self)
-    }
-
-    /// What was given and has no effect, or not the one it seems to have: one sentence each, in the
-    /// order given.
-    ///
-    /// Each is also logged at level `warn` when it is found. Command-line tools without a logger
-    /// can print these.
-    ///
-    /// ```
-    /// use milena::Config;
-    ///
-    /// # fn main() -> Result<(), milena::Error> {
-    /// let config = Config::new("localhost:9092").set("metrics.num.samples", "3")?;
-    /// assert!(config.warnings()[0].starts_with("metrics.num.samples has no effect"));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    fn warn(&mut self, warning: String) {
-        log::warn!("{warning}");
-        self.warnings.push(warning);
     }
 
     fn set_bootstrap_servers(&mut self, text: &str) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! The typed setters of metadata, connections and security.
+//! The typed setters of metadata, connections, pauses and security.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,8 +16,7 @@ impl Config {
     /// Java's name: `client.id`.
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = id.into();
-        self.chosen.client_id = true;
-        self
+        self.by_code("client.id")
     }
 
     /// After what time topics and leaders are asked for again although nothing failed.
@@ -29,7 +28,7 @@ impl Config {
     /// Java's name: `metadata.max.age.ms`.
     pub fn metadata_max_age(mut self, age: Duration) -> Self {
         self.metadata_max_age = age;
-        self
+        self.by_code("metadata.max.age.ms")
     }
 
     /// After what time without a `send` a topic is forgotten, and no longer asked for; at least 5
@@ -44,7 +43,7 @@ impl Config {
     /// Java's name: `metadata.max.idle.ms`.
     pub fn metadata_max_idle(mut self, idle: Duration) -> Self {
         self.metadata_max_idle = idle;
-        self
+        self.by_code("metadata.max.idle.ms")
     }
 
     /// Whether asking for a topic that does not exist may create it, where brokers have
@@ -57,7 +56,7 @@ impl Config {
     /// librdkafka's name, taken by [`set`](Self::set) too: `allow.auto.create.topics`.
     pub fn allow_auto_create_topics(mut self, allow: bool) -> Self {
         self.allow_auto_create_topics = allow;
-        self
+        self.by_code("allow.auto.create.topics")
     }
 
     /// After what time without a request a connection is closed; `None` is never.
@@ -70,7 +69,7 @@ impl Config {
     /// Java's name: `connections.max.idle.ms`, where a negative number is never.
     pub fn connections_max_idle(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.connections_max_idle = idle.into();
-        self
+        self.by_code("connections.max.idle.ms")
     }
 
     /// How long one attempt to connect may take; it doubles with each failure, give or take 20 %.
@@ -80,7 +79,7 @@ impl Config {
     /// Java's name: `socket.connection.setup.timeout.ms`.
     pub fn connection_setup_timeout(mut self, timeout: Duration) -> Self {
         self.connection_setup_timeout = timeout;
-        self
+        self.by_code("socket.connection.setup.timeout.ms")
     }
 
     /// The longest that one attempt to connect may take. If it is below the first, every attempt
@@ -91,7 +90,7 @@ impl Config {
     /// Java's name: `socket.connection.setup.timeout.max.ms`.
     pub fn connection_setup_timeout_max(mut self, timeout: Duration) -> Self {
         self.connection_setup_timeout_max = timeout;
-        self
+        self.by_code("socket.connection.setup.timeout.max.ms")
     }
 
     /// The size of a socket's send buffer; `None` is the system's choice. Needs the feature
@@ -103,7 +102,7 @@ impl Config {
     /// Java's name: `send.buffer.bytes`, where -1 is the system's choice.
     pub fn send_buffer_bytes(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.send_buffer_bytes = bytes.into();
-        self
+        self.by_code("send.buffer.bytes")
     }
 
     /// The size of a socket's receive buffer; `None` is the system's choice. Needs the feature
@@ -115,7 +114,59 @@ impl Config {
     /// Java's name: `receive.buffer.bytes`, where -1 is the system's choice.
     pub fn receive_buffer_bytes(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.receive_buffer_bytes = bytes.into();
-        self
+        self.by_code("receive.buffer.bytes")
+    }
+}
+
+/// Pauses after failures.
+impl Config {
+    /// The first pause before a request is sent again; it doubles with each failure, give or take
+    /// 20 %.
+    ///
+    /// Shorter hides short failures better and weighs on brokers that are in trouble.
+    ///
+    /// Defaults to 100 ms, as in Java.
+    ///
+    /// Java's name: `retry.backoff.ms`.
+    pub fn retry_backoff(mut self, pause: Duration) -> Self {
+        self.retry_backoff = pause;
+        self.by_code("retry.backoff.ms")
+    }
+
+    /// The longest pause before a request is sent again. If it is below the first, every pause has
+    /// this length.
+    ///
+    /// Defaults to 1 s, as in Java.
+    ///
+    /// Java's name: `retry.backoff.max.ms`.
+    pub fn retry_backoff_max(mut self, pause: Duration) -> Self {
+        self.retry_backoff_max = pause;
+        self.by_code("retry.backoff.max.ms")
+    }
+
+    /// The first pause before a broker is connected to again; it doubles with each failure, give or
+    /// take 20 %.
+    ///
+    /// As in Java, setting it without [`reconnect_backoff_max`](Self::reconnect_backoff_max) makes
+    /// every pause this long.
+    ///
+    /// Defaults to 50 ms, as in Java.
+    ///
+    /// Java's name: `reconnect.backoff.ms`.
+    pub fn reconnect_backoff(mut self, pause: Duration) -> Self {
+        self.reconnect_backoff = pause;
+        self.by_code("reconnect.backoff.ms")
+    }
+
+    /// The longest pause before a broker is connected to again. If it is below the first, every
+    /// pause has this length.
+    ///
+    /// Defaults to 1 s, as in Java.
+    ///
+    /// Java's name: `reconnect.backoff.max.ms`.
+    pub fn reconnect_backoff_max(mut self, pause: Duration) -> Self {
+        self.reconnect_backoff_max = pause;
+        self.by_code("reconnect.backoff.max.ms")
     }
 }
 
@@ -140,7 +191,7 @@ impl Config {
     /// ```
     pub fn security_protocol(mut self, protocol: SecurityProtocol) -> Self {
         self.security_protocol = protocol;
-        self
+        self.by_code("security.protocol")
     }
 
     /// A PEM file with the certificates that brokers' certificates must lead to. Replaces
@@ -153,7 +204,8 @@ impl Config {
     /// formats are not read).
     pub fn ssl_truststore_file(mut self, path: impl AsRef<Path>) -> Self {
         self.tls.truststore = Some(PemSource::File(path.as_ref().to_owned()));
-        self
+        self.origins.forget("ssl.truststore.certificates");
+        self.by_code("ssl.truststore.location")
     }
 
     /// The certificates themselves, as PEM text. Replaces
@@ -162,7 +214,8 @@ impl Config {
     /// Java's name: `ssl.truststore.certificates`.
     pub fn ssl_truststore_pem(mut self, pem: impl Into<String>) -> Self {
         self.tls.truststore = Some(PemSource::Inline(pem.into()));
-        self
+        self.origins.forget("ssl.truststore.location");
+        self.by_code("ssl.truststore.certificates")
     }
 
     /// The versions of TLS that may be spoken.
@@ -181,7 +234,8 @@ impl Config {
         self.chosen.tls_enabled = versions.iter().copied().collect();
         self.chosen.tls_1_2_only = false;
         self.settle_tls_versions();
-        self
+        self.by_code("ssl.protocol")
+            .by_code("ssl.enabled.protocols")
     }
 
     /// Whether a broker's certificate must be for the host name, or address, that was connected to.
@@ -192,7 +246,7 @@ impl Config {
     /// Defaults to `true`, as in Java.
     pub fn ssl_verify_host_name(mut self, verify: bool) -> Self {
         self.tls.verify_host_name = verify;
-        self
+        self.by_code("ssl.endpoint.identification.algorithm")
     }
 
     /// Name and password for the SASL mechanism PLAIN, the only one of this version.
@@ -206,11 +260,10 @@ impl Config {
     /// `sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required
     /// username="..." password="...";`
     pub fn sasl_plain(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
-        self.chosen.sasl_mechanism = true;
         self.sasl = Some(SaslConfig::Plain {
             username: username.into(),
             password: Secret::new(password),
         });
-        self
+        self.by_code("sasl.mechanism").by_code("sasl.jaas.config")
     }
 }

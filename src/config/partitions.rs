@@ -25,7 +25,7 @@ impl Config {
     /// Java's name: `partitioner.class`, which takes the names that [`PartitionerKind`] lists.
     pub fn partitioner_kind(mut self, kind: PartitionerKind) -> Self {
         self.partitioning.choice = PartitionerChoice::Kind(kind);
-        self
+        self.by_code("partitioner.class")
     }
 
     /// Lets the application choose the partition of every record that does not name one.
@@ -36,7 +36,7 @@ impl Config {
     /// Java's name: `partitioner.class`, whose classes of Java this producer cannot run.
     pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
         self.partitioning.choice = PartitionerChoice::Custom(Arc::new(partitioner));
-        self
+        self.by_code("partitioner.class")
     }
 
     /// Puts all records into the partitions in turn, whatever their keys.
@@ -60,7 +60,7 @@ impl Config {
     /// Java's name: `partitioner.ignore.keys`.
     pub fn ignore_keys(mut self, ignore: bool) -> Self {
         self.partitioning.ignores_keys = ignore;
-        self
+        self.by_code("partitioner.ignore.keys")
     }
 
     /// Whether [`PartitionerKind::UniformSticky`] prefers partitions with fewer batches waiting, so
@@ -73,8 +73,7 @@ impl Config {
     /// Java's name: `partitioner.adaptive.partitioning.enable`.
     pub fn adaptive_partitioning(mut self, adaptive: bool) -> Self {
         self.partitioning.sticky.is_adaptive = adaptive;
-        self.chosen.adaptive = true;
-        self
+        self.by_code("partitioner.adaptive.partitioning.enable")
     }
 
     /// After how long [`PartitionerKind::UniformSticky`] passes over a partition for which batches
@@ -89,7 +88,7 @@ impl Config {
     /// Java's name: `partitioner.availability.timeout.ms`.
     pub fn partitioner_availability_timeout(mut self, timeout: Duration) -> Self {
         self.partitioning.sticky.availability_timeout = timeout;
-        self
+        self.by_code("partitioner.availability.timeout.ms")
     }
 
     /// Whether [`PartitionerKind::UniformSticky`] keeps to partitions whose leader is in the
@@ -103,7 +102,7 @@ impl Config {
     /// Java's name: `partitioner.rack.aware`.
     pub fn rack_aware(mut self, rack_aware: bool) -> Self {
         self.partitioning.is_rack_aware = rack_aware;
-        self
+        self.by_code("partitioner.rack.aware")
     }
 
     /// The rack that this producer is in, as brokers name theirs by `broker.rack`. Only
@@ -114,7 +113,7 @@ impl Config {
     /// Java's name: `client.rack`.
     pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
         self.partitioning.rack = rack.into();
-        self
+        self.by_code("client.rack")
     }
 
     /// What does not apply to the partitioner is told. An application's own may ask for any other
@@ -130,7 +129,7 @@ impl Config {
             self.partitioning.sticky.stay = self.linger.saturating_mul(2).min(STAY_MAX);
         }
         if !self.partitioning.is_rack_aware && has_rack {
-            self.warn("client.rack has no effect: partitioner.rack.aware is false".into());
+            self.note("client.rack has no effect: partitioner.rack.aware is false".into());
         }
         let PartitionerChoice::Kind(kind) = self.partitioning.choice else {
             return Ok(());
@@ -143,7 +142,7 @@ impl Config {
         let is_sticky = kind == PartitionerKind::UniformSticky;
         let is_timed = !availability_timeout.is_zero();
         if self.partitioning.ignores_keys && kind.is_keyed() && !kind.may_ignore_keys() {
-            self.warn(format!(
+            self.note(format!(
                 "partitioner.ignore.keys has no effect: partitioner.class is {kind}, which hashes \
                  keys; uniform-sticky can ignore them"
             ));
@@ -151,20 +150,20 @@ impl Config {
         for (key, is_set) in [
             (
                 "partitioner.adaptive.partitioning.enable",
-                self.chosen.adaptive && is_adaptive,
+                self.is_given("partitioner.adaptive.partitioning.enable") && is_adaptive,
             ),
             ("partitioner.availability.timeout.ms", is_timed),
             ("partitioner.rack.aware", self.partitioning.is_rack_aware),
         ] {
             if is_set && !is_sticky {
-                self.warn(format!(
+                self.note(format!(
                     "{key} has no effect: partitioner.class is {kind}; it is for uniform-sticky, \
                      which is Java's built-in one"
                 ));
             }
         }
         if is_sticky && is_timed && !is_adaptive {
-            self.warn(
+            self.note(
                 "partitioner.availability.timeout.ms has no effect: \
                  partitioner.adaptive.partitioning.enable is false"
                     .into(),
@@ -188,7 +187,6 @@ pub(super) fn read_partitioner(config: &mut Config, setting: &Setting<'_>) -> Re
 
 pub(super) fn read_adaptive(config: &mut Config, setting: &Setting<'_>) -> Result<(), Error> {
     config.partitioning.sticky.is_adaptive = setting.boolean()?;
-    config.chosen.adaptive = true;
     Ok(())
 }
 

@@ -108,7 +108,6 @@ impl Config {
     pub(super) fn read_mechanism(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
         const OTHERS: [&str; 4] = ["GSSAPI", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
         if setting.is("PLAIN") {
-            self.chosen.sasl_mechanism = true;
             Ok(())
         } else if OTHERS.iter().any(|known| setting.is(known)) {
             Err(setting.wrong("is not supported by this version, which speaks PLAIN only"))

@@ -1,8 +1,9 @@
-//! The typed setters of delivery, batches and pauses, each with its default and what it trades.
+//! The typed setters of delivery and batches, each with its default and what it trades.
 
 use std::time::Duration;
 
 use crate::compress::Compression;
+use crate::config::effective::CLOSE_TIMEOUT;
 use crate::config::{Acks, Config, FullBuffer};
 use crate::interceptor::{Interceptor, Registered};
 
@@ -20,8 +21,7 @@ impl Config {
     /// Java's name: `acks`.
     pub fn acks(mut self, acks: Acks) -> Self {
         self.acks = acks;
-        self.chosen.acks = true;
-        self
+        self.by_code("acks")
     }
 
     /// How often a batch is sent again after a failure that may pass.
@@ -37,8 +37,7 @@ impl Config {
     /// Java's name: `retries`.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
-        self.chosen.retries = true;
-        self
+        self.by_code("retries")
     }
 
     /// Whether every record is written exactly once and in the order of its sends, partition by
@@ -57,7 +56,7 @@ impl Config {
     /// Java's name: `enable.idempotence`.
     pub fn idempotence(mut self, idempotence: bool) -> Self {
         self.idempotence = idempotence;
-        self
+        self.by_code("enable.idempotence")
     }
 
     /// Whether a partition stops at a record that it loses, instead of going on without it.
@@ -81,7 +80,7 @@ impl Config {
     /// Librdkafka's name: `enable.gapless.guarantee`; there it stops the whole producer for good.
     pub fn gapless(mut self, gapless: bool) -> Self {
         self.gapless = gapless;
-        self
+        self.by_code("enable.gapless.guarantee")
     }
 
     /// How long `send` and `partitions_for` may block, on a full buffer and on a topic not yet
@@ -94,7 +93,7 @@ impl Config {
     /// Java's name: `max.block.ms`.
     pub fn max_block(mut self, max_block: Duration) -> Self {
         self.max_block = max_block;
-        self
+        self.by_code("max.block.ms")
     }
 
     /// How many requests may be unanswered on one connection.
@@ -108,7 +107,7 @@ impl Config {
     /// Java's name: `max.in.flight.requests.per.connection`.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = requests;
-        self
+        self.by_code("max.in.flight.requests.per.connection")
     }
 
     /// How long a broker may take to answer one request.
@@ -121,7 +120,7 @@ impl Config {
     /// Java's name: `request.timeout.ms`.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
-        self
+        self.by_code("request.timeout.ms")
     }
 
     /// How long a record may take from `send` to its result, with lingering, all attempts and
@@ -135,8 +134,7 @@ impl Config {
     /// Java's name: `delivery.timeout.ms`.
     pub fn delivery_timeout(mut self, timeout: Duration) -> Self {
         self.delivery_timeout = timeout;
-        self.chosen.delivery_timeout = true;
-        self
+        self.by_code("delivery.timeout.ms")
     }
 
     /// How long `Drop` waits for records that are not delivered yet, and `close` unless it is told
@@ -148,7 +146,7 @@ impl Config {
     /// told to stop. Java has no such setting.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;
-        self
+        self.by_code(CLOSE_TIMEOUT)
     }
 }
 
@@ -165,7 +163,7 @@ impl Config {
     /// Java's name: `linger.ms`.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
-        self
+        self.by_code("linger.ms")
     }
 
     /// How many bytes a batch may grow to; 0 makes a batch of every record.
@@ -180,7 +178,7 @@ impl Config {
     /// Java's name: `batch.size`.
     pub fn batch_size(mut self, bytes: usize) -> Self {
         self.batch_size = bytes;
-        self
+        self.by_code("batch.size")
     }
 
     /// How many bytes all records may take that have no result yet.
@@ -193,7 +191,7 @@ impl Config {
     /// Java's name: `buffer.memory`.
     pub fn buffer_memory(mut self, bytes: usize) -> Self {
         self.buffer_memory = bytes;
-        self
+        self.by_code("buffer.memory")
     }
 
     /// What a send does when the buffer is full, or the share of its topic or broker is used up
@@ -211,7 +209,7 @@ impl Config {
     /// As text: `full.buffer.policy`, which Java does not have.
     pub fn full_buffer(mut self, policy: FullBuffer) -> Self {
         self.full_buffer = policy;
-        self
+        self.by_code("full.buffer.policy")
     }
 
     /// How many bytes a record, and the batches of one request together, may take.
@@ -224,7 +222,7 @@ impl Config {
     /// Java's name: `max.request.size`.
     pub fn max_request_size(mut self, bytes: usize) -> Self {
         self.max_request_size = bytes;
-        self
+        self.by_code("max.request.size")
     }
 }
 
@@ -240,7 +238,7 @@ impl Config {
     /// Java's name: `compression.type`.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
-        self
+        self.by_code("compression.type")
     }
 
     /// How hard gzip tries: 1 (fast) to 9 (small), -1 for its default, 6.
@@ -250,7 +248,7 @@ impl Config {
     /// Java's name: `compression.gzip.level`.
     pub fn gzip_level(mut self, level: i32) -> Self {
         self.levels.gzip = level;
-        self
+        self.by_code("compression.gzip.level")
     }
 
     /// How hard lz4 tries. There is one way here, Java's default; another level is a warning.
@@ -260,7 +258,7 @@ impl Config {
     /// Java's name: `compression.lz4.level`.
     pub fn lz4_level(mut self, level: i32) -> Self {
         self.levels.lz4 = level;
-        self
+        self.by_code("compression.lz4.level")
     }
 
     /// How hard zstd tries: -7 (fast) to 4 (small). What Java takes beyond counts as the nearest of
@@ -271,7 +269,7 @@ impl Config {
     /// Java's name: `compression.zstd.level`.
     pub fn zstd_level(mut self, level: i32) -> Self {
         self.levels.zstd = level;
-        self
+        self.by_code("compression.zstd.level")
     }
 }
 
@@ -291,60 +289,6 @@ impl Config {
     /// ```
     pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
         self.interceptors.push(Registered::new(interceptor));
-        self
-    }
-}
-
-/// Pauses after failures.
-impl Config {
-    /// The first pause before a request is sent again; it doubles with each failure, give or take
-    /// 20 %.
-    ///
-    /// Shorter hides short failures better and weighs on brokers that are in trouble.
-    ///
-    /// Defaults to 100 ms, as in Java.
-    ///
-    /// Java's name: `retry.backoff.ms`.
-    pub fn retry_backoff(mut self, pause: Duration) -> Self {
-        self.retry_backoff = pause;
-        self
-    }
-
-    /// The longest pause before a request is sent again. If it is below the first, every pause has
-    /// this length.
-    ///
-    /// Defaults to 1 s, as in Java.
-    ///
-    /// Java's name: `retry.backoff.max.ms`.
-    pub fn retry_backoff_max(mut self, pause: Duration) -> Self {
-        self.retry_backoff_max = pause;
-        self
-    }
-
-    /// The first pause before a broker is connected to again; it doubles with each failure, give or
-    /// take 20 %.
-    ///
-    /// As in Java, setting it without [`reconnect_backoff_max`](Self::reconnect_backoff_max) makes
-    /// every pause this long.
-    ///
-    /// Defaults to 50 ms, as in Java.
-    ///
-    /// Java's name: `reconnect.backoff.ms`.
-    pub fn reconnect_backoff(mut self, pause: Duration) -> Self {
-        self.reconnect_backoff = pause;
-        self.chosen.reconnect_backoff = true;
-        self
-    }
-
-    /// The longest pause before a broker is connected to again. If it is below the first, every
-    /// pause has this length.
-    ///
-    /// Defaults to 1 s, as in Java.
-    ///
-    /// Java's name: `reconnect.backoff.max.ms`.
-    pub fn reconnect_backoff_max(mut self, pause: Duration) -> Self {
-        self.reconnect_backoff_max = pause;
-        self.chosen.reconnect_backoff_max = true;
-        self
+        self.by_code("interceptor.classes")
     }
 }

@@ -1,8 +1,10 @@
 //! The settings that a topic may have for itself.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::compress::Compression;
+use crate::config::origin::Origin;
 use crate::config::value::Setting;
 use crate::config::{Config, keys};
 use crate::error::{Error, ErrorKind};
@@ -37,8 +39,8 @@ pub enum FullBuffer {
     /// partition, and are counted. If there are none, the record itself is dropped. Where the share
     /// of one broker is used up, only batches for that broker are.
     ///
-    /// While results wait behind a batch that is on the wire, what is kept of dropped records, their
-    /// callbacks above all, takes room too.
+    /// While results wait behind a batch that is on the wire, what is kept of dropped records,
+    /// their callbacks above all, takes room too.
     DropOldest,
 }
 
@@ -48,6 +50,13 @@ const POLICIES: [(&str, FullBuffer); 4] = [
     ("drop-newest", FullBuffer::DropNewest),
     ("drop-oldest", FullBuffer::DropOldest),
 ];
+
+impl fmt::Display for FullBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = POLICIES.iter().find(|(_, policy)| policy == self);
+        f.write_str(name.map_or("", |(name, _)| name))
+    }
+}
 
 /// Settings of one topic, which hold there instead of the producer's.
 ///
@@ -111,7 +120,11 @@ impl Config {
     ///
     /// A second call for the same topic replaces the first.
     pub fn topic(mut self, topic: impl Into<String>, settings: TopicConfig) -> Self {
-        self.topics.insert(topic.into(), settings);
+        let topic = topic.into();
+        for key in keys_of(&topic) {
+            self.origins.put(&key, Origin::Code);
+        }
+        self.topics.insert(topic, settings);
         self
     }
 
@@ -198,6 +211,18 @@ impl Config {
             own: own.collect(),
         }
     }
+}
+
+/// Whether `topic.NAME.` is followed by a setting that a topic may have for itself.
+pub(super) fn is_setting(key: &str) -> bool {
+    let of_no_topic = keys_of("");
+    let mut endings = of_no_topic.iter().map(|key| &key["topic.".len()..]);
+    endings.any(|ending| key.ends_with(ending))
+}
+
+/// The names of its settings as text.
+pub(super) fn keys_of(topic: &str) -> [String; 2] {
+    ["compression.type", "full.buffer.policy"].map(|setting| format!("topic.{topic}.{setting}"))
 }
 
 fn check_name(topic: &str) -> Result<(), Error> {

@@ -1,13 +1,12 @@
 //! Checks of settings against each other, and the values that follow from them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use crate::compress::{Levels, ZSTD_LEVELS};
+use crate::config::origin::Origin;
 use crate::config::value::INT_MAX;
-use crate::config::{Acks, Config, SaslConfig, TlsVersions, keys};
+use crate::config::{Acks, Config};
 use crate::error::{Error, ErrorKind};
-use crate::time::human;
 
 /// More unanswered requests than a broker ever works on; the sender reserves room for as many.
 const IN_FLIGHT_MAX: usize = 1000;
@@ -21,7 +20,20 @@ impl Config {
     /// Cross checks; called by `Producer::new`, which works with what is returned: defaults that
     /// depend on other settings have their values in it.
     pub(crate) fn validate(mut self) -> Result<Self, Error> {
+        let told = self.warnings.len();
+        let settled = self.settle();
+        for warning in &self.warnings[told..] {
+            log::warn!("{warning}");
+        }
+        settled?;
+        self.number_client_id();
+        Ok(self)
+    }
+
+    /// All of `validate` that leaves no trace elsewhere.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
         self.check_servers()?;
+        self.check_providers()?;
         self.settle_sizes()?;
         self.check_topics()?;
         self.check_policies()?;
@@ -33,8 +45,7 @@ impl Config {
         self.check_tls()?;
         self.check_sasl()?;
         self.settle_idempotence()?;
-        self.settle_client_id()?;
-        Ok(self)
+        self.check_client_id()
     }
 
     fn check_servers(&mut self) -> Result<(), Error> {
@@ -42,7 +53,7 @@ impl Config {
             return Err(error);
         }
         match self.chosen.bootstrap_protocol {
-            Some(written) if written != self.security_protocol => self.warn(format!(
+            Some(written) if written != self.security_protocol => self.note(format!(
                 "bootstrap.servers says {written}://, which has no effect: security.protocol is {}",
                 self.security_protocol
             )),
@@ -62,19 +73,21 @@ impl Config {
         }
         if self.max_request_size > BYTES_MAX {
             self.max_request_size = BYTES_MAX;
-            self.warn(format!(
+            self.imply("max.request.size", "what a request can have");
+            self.note(format!(
                 "max.request.size counts as {BYTES_MAX}, the most that a request can have"
             ));
         }
         if self.batch_size > self.max_request_size {
             self.batch_size = self.max_request_size;
-            self.warn(format!(
+            self.imply("batch.size", "max.request.size");
+            self.note(format!(
                 "batch.size counts as {}, which is max.request.size",
                 self.batch_size
             ));
         }
         if self.buffer_memory < self.max_request_size {
-            self.warn(format!(
+            self.note(format!(
                 "buffer.memory {} is less than max.request.size {}: such a record never fits",
                 self.buffer_memory, self.max_request_size
             ));
@@ -86,7 +99,8 @@ impl Config {
         }
         if self.max_in_flight > IN_FLIGHT_MAX {
             self.max_in_flight = IN_FLIGHT_MAX;
-            self.warn(format!(
+            self.imply("max.in.flight.requests.per.connection", "what helps");
+            self.note(format!(
                 "max.in.flight.requests.per.connection counts as {IN_FLIGHT_MAX}, more help nothing"
             ));
         }
@@ -109,15 +123,17 @@ impl Config {
             )));
         }
         if lz4 != Levels::default().lz4 {
-            self.warn(format!(
+            self.note(format!(
                 "compression.lz4.level: {lz4} counts as 9, the only one that this producer has"
             ));
             self.levels.lz4 = Levels::default().lz4;
+            self.imply("compression.lz4.level", "the codec, which has no other");
         }
         if !ZSTD_LEVELS.contains(&zstd) {
             let (least, most) = (*ZSTD_LEVELS.start(), *ZSTD_LEVELS.end());
             self.levels.zstd = zstd.clamp(least, most);
-            self.warn(format!(
+            self.imply("compression.zstd.level", "the codec, which has no other");
+            self.note(format!(
                 "compression.zstd.level: {zstd} counts as {}: this producer has {least} to {most}",
                 self.levels.zstd
             ));
@@ -144,14 +160,14 @@ impl Config {
             );
             Err(wrong(message))
         };
-        if self.chosen.acks && self.acks != Acks::All {
+        if self.is_given("acks") && self.acks != Acks::All {
             return clash(
                 "acks",
                 self.acks.to_string(),
                 "only acks=all keeps what was acknowledged",
             );
         }
-        if self.chosen.retries && self.retries == 0 {
+        if self.is_given("retries") && self.retries == 0 {
             return clash(
                 "retries",
                 "0".into(),
@@ -163,192 +179,18 @@ impl Config {
             let why = "a broker remembers the last 5 batches of a partition";
             return clash("max.in.flight.requests.per.connection", value, why);
         }
-        self.acks = Acks::All;
-        if !self.chosen.retries {
+        if !self.is_given("acks") {
+            self.acks = Acks::All;
+            self.imply("acks", "enable.idempotence=true");
+        }
+        if !self.is_given("retries") {
             self.retries = INT_MAX.unsigned_abs() as u32;
+            self.imply("retries", "enable.idempotence=true");
         }
         Ok(())
     }
 
-    fn check_times(&mut self) -> Result<(), Error> {
-        if self.request_timeout < Duration::from_millis(1) {
-            return Err(wrong("request.timeout.ms: no broker answers in no time"));
-        }
-        if self.request_timeout > Duration::from_millis(INT_MAX.unsigned_abs()) {
-            return Err(wrong(format!(
-                "request.timeout.ms: {} is too long, the protocol takes {INT_MAX} ms",
-                human(self.request_timeout)
-            )));
-        }
-        if self.metadata_max_age.is_zero() {
-            return Err(wrong(
-                "metadata.max.age.ms: 0 would ask for metadata without a pause",
-            ));
-        }
-        if self.metadata_max_idle < keys::METADATA_IDLE_MIN {
-            return Err(wrong(format!(
-                "metadata.max.idle.ms: {} is too short, 5000 (5 s) is the least",
-                human(self.metadata_max_idle)
-            )));
-        }
-        if self.connections_max_idle == Some(Duration::ZERO) {
-            return Err(wrong(
-                "connections.max.idle.ms: 0 would close every connection at once; -1 is never",
-            ));
-        }
-        let setup = self
-            .connection_setup_timeout
-            .min(self.connection_setup_timeout_max);
-        if setup.is_zero() {
-            return Err(wrong(
-                "socket.connection.setup.timeout.ms: 0 leaves no time to connect",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Java's rule: too short a delivery.timeout.ms is an error if it was set, else it gives way.
-    fn settle_delivery_timeout(&mut self) -> Result<(), Error> {
-        let least = self.linger.saturating_add(self.request_timeout);
-        if self.delivery_timeout >= least {
-            return Ok(());
-        }
-        let parts = format!(
-            "linger.ms ({}) + request.timeout.ms ({})",
-            human(self.linger),
-            human(self.request_timeout)
-        );
-        if self.chosen.delivery_timeout {
-            return Err(wrong(format!(
-                "delivery.timeout.ms: {} is less than {parts}: raise it to {} or lower those",
-                human(self.delivery_timeout),
-                human(least)
-            )));
-        }
-        self.delivery_timeout = least;
-        self.warn(format!("delivery.timeout.ms is raised to {parts}"));
-        Ok(())
-    }
-
-    /// Java's rules: a reconnect back-off without its maximum is constant, and a maximum below its
-    /// base is what counts.
-    fn settle_backoffs(&mut self) {
-        if self.chosen.reconnect_backoff && !self.chosen.reconnect_backoff_max {
-            self.reconnect_backoff_max = self.reconnect_backoff;
-        }
-        for (base, max, keys) in [
-            (
-                &mut self.retry_backoff,
-                self.retry_backoff_max,
-                ["retry.backoff.ms", "retry.backoff.max.ms"],
-            ),
-            (
-                &mut self.reconnect_backoff,
-                self.reconnect_backoff_max,
-                ["reconnect.backoff.ms", "reconnect.backoff.max.ms"],
-            ),
-            (
-                &mut self.connection_setup_timeout,
-                self.connection_setup_timeout_max,
-                [
-                    "socket.connection.setup.timeout.ms",
-                    "socket.connection.setup.timeout.max.ms",
-                ],
-            ),
-        ] {
-            let warning = if *base > max {
-                *base = max;
-                format!(
-                    "{} is above {}, which holds: it never grows",
-                    keys[0], keys[1]
-                )
-            } else if base.is_zero() {
-                format!(
-                    "{} is 0: failed attempts are repeated without a pause",
-                    keys[0]
-                )
-            } else {
-                continue;
-            };
-            log::warn!("{warning}");
-            self.warnings.push(warning);
-        }
-    }
-
-    fn check_tls(&mut self) -> Result<(), Error> {
-        if self.tls.versions.is_empty() {
-            return Err(wrong(
-                "ssl.enabled.protocols and ssl.protocol leave no version of TLS",
-            ));
-        }
-        if self.security_protocol.has_tls() {
-            return Ok(());
-        }
-        for (key, is_set) in [
-            (
-                "ssl.truststore.location (or .certificates)",
-                self.tls.truststore.is_some(),
-            ),
-            (
-                "ssl.enabled.protocols (or ssl.protocol)",
-                self.tls.versions != TlsVersions::default(),
-            ),
-            (
-                "ssl.endpoint.identification.algorithm",
-                !self.tls.verify_host_name,
-            ),
-        ] {
-            if is_set {
-                let protocol = self.security_protocol;
-                self.warn(format!(
-                    "{key} has no effect: security.protocol is {protocol}, which has no TLS"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_sasl(&mut self) -> Result<(), Error> {
-        let protocol = self.security_protocol;
-        if !protocol.has_sasl() {
-            if self.sasl.is_some() || self.chosen.sasl_mechanism {
-                self.warn(format!(
-                    "sasl.mechanism and sasl.jaas.config have no effect: security.protocol is \
-                     {protocol}; SASL_SSL has SASL"
-                ));
-            }
-            return Ok(());
-        }
-        if self.sasl.is_some() && !self.chosen.sasl_mechanism {
-            return Err(wrong(
-                "sasl.mechanism is missing (its default is GSSAPI, Kerberos): set it to PLAIN",
-            ));
-        }
-        let Some(SaslConfig::Plain { username, password }) = &self.sasl else {
-            return Err(wrong(format!(
-                "security.protocol is {protocol}, but there are no credentials: set \
-                 sasl.mechanism=PLAIN and \
-                 sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \
-                 required username=\"...\" password=\"...\"; or use Config::sasl_plain"
-            )));
-        };
-        if username.is_empty() {
-            return Err(wrong("sasl.jaas.config: the user name is empty"));
-        }
-        if username.contains('\0') || password.expose().contains('\0') {
-            return Err(wrong(
-                "sasl.jaas.config: PLAIN cannot send a user name or password with a zero character",
-            ));
-        }
-        Ok(())
-    }
-
-    fn settle_client_id(&mut self) -> Result<(), Error> {
-        static PRODUCERS: AtomicU64 = AtomicU64::new(1);
-        if !self.chosen.client_id {
-            let number = PRODUCERS.fetch_add(1, Ordering::Relaxed);
-            self.client_id = format!("producer-{number}");
-        }
+    fn check_client_id(&self) -> Result<(), Error> {
         if self.client_id.len() > CLIENT_ID_BYTES_MAX {
             return Err(wrong(format!(
                 "client.id: {} bytes are too many, the protocol takes {CLIENT_ID_BYTES_MAX}",
@@ -357,8 +199,22 @@ impl Config {
         }
         Ok(())
     }
+
+    fn number_client_id(&mut self) {
+        static PRODUCERS: AtomicU64 = AtomicU64::new(1);
+        if !self.is_given("client.id") {
+            let number = PRODUCERS.fetch_add(1, Ordering::Relaxed);
+            self.client_id = format!("producer-{number}");
+        }
+    }
+
+    /// Notes that a value is what something else makes of it.
+    pub(super) fn imply(&mut self, key: &str, because_of: &str) {
+        self.origins
+            .put(key, Origin::Implied(because_of.to_owned()));
+    }
 }
 
-fn wrong(message: impl Into<String>) -> Error {
+pub(super) fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message)
 }

@@ -12,6 +12,8 @@ pub(super) const INT_MAX: i64 = i32::MAX as i64;
 pub(super) struct Setting<'a> {
     pub(super) key: &'a str,
     pub(super) value: &'a str,
+    /// Whether no message may show the value, whatever the key.
+    is_hidden: bool,
 }
 
 impl<'a> Setting<'a> {
@@ -19,6 +21,15 @@ impl<'a> Setting<'a> {
         Self {
             key: key.trim(),
             value: value.trim(),
+            is_hidden: false,
+        }
+    }
+
+    /// One whose value came by reference.
+    pub(super) fn hidden(key: &'a str, value: &'a str) -> Self {
+        Self {
+            is_hidden: true,
+            ..Self::new(key, value)
         }
     }
 
@@ -32,7 +43,7 @@ impl<'a> Setting<'a> {
                     range.end()
                 ))),
             },
-            Err(_) => match self.in_units() {
+            Err(_) => match self.in_units().filter(|_| self.is_shown()) {
                 Some(number) => Err(self.wrong(&format!(
                     "is not a whole number: write {number}, without a unit"
                 ))),
@@ -84,12 +95,23 @@ impl<'a> Setting<'a> {
 
     /// `key: "value" what`, with the value hidden if it is or may be a secret.
     pub(super) fn wrong(&self, what: &str) -> Error {
-        let message = if is_secret(self.key) || seems_secret(self.value) {
-            format!("{}: the value (not shown here) {what}", self.key)
-        } else {
-            format!("{}: {:?} {what}", self.key, shortened(self.value))
+        let message = match self.is_shown() {
+            true => format!("{}: {:?} {what}", self.key, shortened(self.value)),
+            false => format!("{}: the value (not shown here) {what}", self.key),
         };
         Error::new(ErrorKind::Config, message)
+    }
+
+    fn is_shown(&self) -> bool {
+        !self.is_hidden && !is_secret(self.key) && !seems_secret(self.value)
+    }
+
+    /// An error that may show the value, or `what` instead.
+    pub(super) fn guarded(&self, error: Error, what: &str) -> Error {
+        match self.is_shown() {
+            true => error,
+            false => self.wrong(what),
+        }
     }
 
     /// `key: why`, without the value.
@@ -148,7 +170,7 @@ pub(super) fn is_secret(key: &str) -> bool {
 }
 
 /// Whether a value looks like one of a secret key that went to another key by mistake.
-fn seems_secret(value: &str) -> bool {
+pub(super) fn seems_secret(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     ["password", "secret", "loginmodule", "-----begin"]
         .iter()

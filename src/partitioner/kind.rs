@@ -105,6 +105,11 @@ impl PartitionerKind {
         NAMES.map(|(_, name)| name).join(", ")
     }
 
+    #[cfg(test)]
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        NAMES.iter().map(|(kind, _)| *kind)
+    }
+
     fn name(self) -> &'static str {
         let found = NAMES.iter().find(|(kind, _)| *kind == self);
         found.map_or("DefaultPartitioner", |(_, name)| name)

@@ -22,6 +22,9 @@ pub(crate) use turns::Turns;
 /// [`ErrorKind::Application`]; a partition that the topic does not have fails it with
 /// [`ErrorKind::PartitionOutOfRange`].
 ///
+/// Where the number of a topic's partitions changes, records that have a partition keep it; the
+/// [guide](crate::guide#partitions) tells what that means for the order.
+///
 /// [`ErrorKind::Application`]: crate::ErrorKind::Application
 /// [`ErrorKind::PartitionOutOfRange`]: crate::ErrorKind::PartitionOutOfRange
 ///
@@ -181,8 +184,8 @@ impl<'a> PartitionQuery<'a> {
     /// assert_eq!(query.hashed_partition(), Some(6));
     /// ```
     pub fn hashed_partition(&self) -> Option<i32> {
-        let key = self.key?;
-        Some(murmur2::partition(key, self.view.count))
+        let partition = murmur2::partition(self.key?, self.view.count);
+        Some(partition).filter(|partition| *partition >= 0)
     }
 }
 

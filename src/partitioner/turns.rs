@@ -32,14 +32,14 @@ impl Turns {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A random number in `0..below`, which must not be 0: SplitMix64, whose state is a counter,
-    /// so that threads need no lock.
+    /// A random number in `0..below`, 0 for 0: SplitMix64, whose state is a counter, so that
+    /// threads need no lock.
     pub(super) fn draw(&self, below: u64) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.dice.fetch_add(STEP, Ordering::Relaxed);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
+        (z ^ (z >> 31)).checked_rem(below).unwrap_or(0)
     }
 
     pub(super) fn note_key(&self) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use milena::mock::Api;
-use milena::{ErrorKind, Record};
+use milena::{Compression, ErrorKind, Record};
 
 use crate::support::{
     HOUR, SOON, all_delivered, cluster, config, delivered, eventually, failed, plain, producer,
@@ -18,17 +18,30 @@ const INVALID_TIMESTAMP: i16 = 32;
 #[test]
 fn records_of_ten_mebibytes_arrive_intact() {
     const LARGE: usize = 10 << 20;
-    let cluster = cluster(1, 1);
-    cluster.set_max_message_bytes("t", 12 << 20);
-    let producer = producer(config(&cluster).max_request_size(12 << 20));
     let value: Vec<u8> = (0..LARGE).map(|at| (at % 251) as u8).collect();
-    let records = (0..3).map(|_| Record::to("t").value(&value));
-    let results = producer.send_all(records).wait_all();
-    assert!(results.iter().all(Result::is_ok), "{results:?}");
-    for record in cluster.records("t", 0) {
-        assert!(record.value.as_deref() == Some(&value[..]), "other bytes");
+    for (compression, count) in [
+        (Compression::None, 3),
+        (Compression::Gzip, 1),
+        (Compression::Snappy, 1),
+        (Compression::Lz4, 1),
+        (Compression::Zstd, 1),
+    ] {
+        let cluster = cluster(1, 1);
+        cluster.set_max_message_bytes("t", 12 << 20);
+        let config = config(&cluster).compression(compression);
+        let producer = producer(config.max_request_size(12 << 20));
+        let records = (0..count).map(|_| Record::to("t").value(&value));
+        let results = producer.send_all(records).wait_all();
+        assert!(
+            results.iter().all(Result::is_ok),
+            "{compression}: {results:?}"
+        );
+        for record in cluster.records("t", 0) {
+            let is_same = record.value.as_deref() == Some(&value[..]);
+            assert!(is_same, "other bytes, {compression}");
+        }
+        assert_eq!(cluster.end_offset("t", 0), count, "{compression}");
     }
-    assert_eq!(cluster.end_offset("t", 0), 3);
 }
 
 /// What the topic, not this client, finds too large.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use milena::{Config, PartitionQuery, PartitionerKind, Producer, Record};
 
 use crate::kafka::readers::{run_java, run_python};
-use crate::kafka::{Cluster, Listener};
+use crate::kafka::{Cluster, Listener, Version};
 use crate::load::config;
 
 const KEYS: usize = 10_000;
@@ -175,5 +175,35 @@ fn ten_thousand_keys_go_where_librdkafkas_producer_puts_them() {
                 "{name}, {key:?}: {chosen:?}, {theirs:?}"
             );
         }
+    }
+}
+
+/// KIP-1123. The racks are what brokers say of themselves.
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn records_without_a_key_go_to_the_leaders_in_the_own_rack() {
+    let builder = Cluster::of(Version::V4_3_1).nodes(3);
+    let cluster = builder.property("broker.rack", "zone-{node}").start();
+    cluster.create_topic("t", 6, 3, &[]);
+    for (rack, leads_all) in [("zone-2", true), ("zone-9", false)] {
+        let producer = config(&cluster, Listener::Plaintext)
+            .partitioner_kind(PartitionerKind::UniformSticky)
+            .rack_aware(true)
+            .client_rack(rack)
+            .batch_size(0)
+            .retries(10);
+        let producer = Producer::new(producer).expect("a producer");
+        let infos = producer.partitions_for("t").expect("the topic is there");
+        let partitions = ours(&producer, "t", &[None; 100], Duration::ZERO);
+        let leads = |partition: &i32| infos[*partition as usize].leader() == Some(2);
+        assert!(
+            infos.iter().any(|info| info.leader() == Some(2)),
+            "{infos:?}"
+        );
+        assert_eq!(
+            partitions.iter().all(leads),
+            leads_all,
+            "{rack}: {partitions:?}"
+        );
     }
 }

@@ -164,6 +164,8 @@ fn limits(all: &mut Properties, builder: &Builder) {
     all.set("auto.leader.rebalance.enable", false);
     all.set("group.initial.rebalance.delay.ms", 0);
     all.set("log.cleaner.enable", false);
+    // Tests give records times of long ago, which would be deleted half a minute after the start.
+    all.set("log.retention.ms", -1);
     all.set("num.network.threads", 2);
     all.set("num.io.threads", 3);
     if builder.nodes > 1 {

@@ -77,7 +77,7 @@ fn values_that_ask_for_what_happens_anyway_pass_in_silence() {
 
 #[test]
 fn families_of_keys_are_treated_by_their_prefix() {
-    assert!(refusal("config.providers.file.class", "x").contains("put the values themselves"));
+    assert!(refusal("config.providers.file.class", "x").contains("is a class of Java"));
     let warned = with("metrics.context.team", "payments");
     assert!(warned.warnings()[0].starts_with("metrics.context.team has no effect"));
 }
@@ -117,12 +117,15 @@ fn other_clients_names_are_answered_with_javas() {
     for (key, part) in [
         ("metadata.broker.list", "Java's is bootstrap.servers"),
         ("queue.buffering.max.ms", "Java's is linger.ms"),
-        ("message.timeout.ms", "Java's is delivery.timeout.ms"),
+        ("message.timeout.ms", "default 300000 there, 120000 here"),
         ("request.required.acks", "Java's is acks"),
         ("message.max.bytes", "Java's is max.request.size"),
         ("message.send.max.retries", "Java's is retries"),
-        ("queue.buffering.max.kbytes", "buffer.memory, in bytes"),
-        ("queue.buffering.max.messages", "buffer.memory"),
+        (
+            "queue.buffering.max.kbytes",
+            "in bytes, not KiB; default 1 GiB",
+        ),
+        ("queue.buffering.max.messages", "bytes instead of messages"),
         ("compression.codec", "Java's is compression.type"),
         ("sasl.mechanisms", "Java's is sasl.mechanism"),
         ("sasl.username", "sasl.jaas.config"),
@@ -132,6 +135,7 @@ fn other_clients_names_are_answered_with_javas() {
             "enable.ssl.certificate.verification",
             "ssl.truststore.location",
         ),
+        ("partitioner", "the same key goes to another partition"),
         ("block.on.buffer.full", "max.block.ms"),
         ("statistics.interval.ms", "leave it out"),
     ] {
@@ -251,7 +255,7 @@ const JAVA: &[(&str, &str, Outcome)] = &[
     ("metadata.recovery.strategy", "7", Warned),
     ("metadata.recovery.rebootstrap.trigger.ms", "7", Warned),
     ("metadata.cluster.check.enable", "7", Warned),
-    ("config.providers", "vault", Refused),
+    ("config.providers", "env", Used),
     ("ssl.protocol", "TLSv1.3", Used),
     ("ssl.provider", "BCFIPS", Refused),
     ("ssl.cipher.suites", "TLS_AES_256_GCM_SHA384", Refused),

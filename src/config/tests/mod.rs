@@ -1,11 +1,16 @@
 //! Tests of the settings, by what the user reads.
 
 mod address;
+mod advice;
+mod environment;
+mod explain;
 mod jaas;
 mod keys;
 mod partitions;
 mod properties;
+mod providers;
 mod security;
+mod table;
 mod validate;
 mod values;
 

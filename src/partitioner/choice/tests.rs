@@ -304,6 +304,16 @@ fn it_is_noted_when_a_key_decides() {
     }
 }
 
+/// What a test of a partitioner may ask.
+#[test]
+fn no_kind_panics_at_a_topic_without_partitions() {
+    let query = PartitionQuery::new("orders", 0, &[]);
+    assert_eq!(query.with_key(b"k").hashed_partition(), None);
+    for kind in PartitionerKind::all() {
+        assert!(query.by(kind) <= 0 && query.with_key(b"k").by(kind) <= 0);
+    }
+}
+
 #[test]
 fn a_custom_partitioner_may_ask_any_other_one() {
     let choice = custom(|query| Ok(query.by(PartitionerKind::Consistent)));

@@ -1,0 +1,162 @@
+//! What each setting comes to, as text in Java's unit.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use crate::config::{Config, PemSource, SaslConfig, TlsVersions};
+use crate::partitioner::PartitionerChoice;
+
+/// A setting that this producer works with, its value, and what differs from Java's.
+pub(super) type Effective = (&'static str, fn(&Config) -> String, &'static str);
+
+/// The one setting without a name as text, in ms too.
+pub(super) const CLOSE_TIMEOUT: &str = "Config::close_timeout";
+/// Nothing is set.
+pub(super) const NOTHING: &str = "(none)";
+/// What is never shown.
+pub(super) const HIDDEN: &str = "[hidden]";
+
+/// The settings that are read into [`Config`].
+#[rustfmt::skip] // one key, one line, as far as it goes
+pub(super) static EFFECTIVE: &[Effective] = &[
+    ("bootstrap.servers", |c| list(&c.bootstrap_servers), ""),
+    ("buffer.memory", |c| c.buffer_memory.to_string(), "0 is refused"),
+    ("retries", |c| c.retries.to_string(), "`enable.idempotence=true` makes it 2147483647"),
+    ("acks", |c| c.acks.to_string(), "`enable.idempotence=true` makes it `all`"),
+    ("compression.type", |c| c.compression.to_string(), "also for one topic, see below"),
+    ("compression.gzip.level", |c| c.levels.gzip.to_string(), ""),
+    ("compression.lz4.level", |c| c.levels.lz4.to_string(), "others count as 9, with a warning"),
+    ("compression.zstd.level", |c| c.levels.zstd.to_string(),
+     "-7 to 4; others count as the nearest of these, with a warning"),
+    ("batch.size", |c| c.batch_size.to_string(), "at most `max.request.size`, with a warning"),
+    ("linger.ms", |c| ms(c.linger), "a thread that waits for a delivery never pays it"),
+    ("delivery.timeout.ms", |c| ms(c.delivery_timeout), ""),
+    ("client.id", |c| client_id(c), ""),
+    ("send.buffer.bytes", |c| or_minus_one(c.send_buffer_bytes),
+     "needs the feature `socket-buffers`; 0 is refused"),
+    ("receive.buffer.bytes", |c| or_minus_one(c.receive_buffer_bytes),
+     "needs the feature `socket-buffers`; 0 is refused"),
+    ("max.request.size", |c| c.max_request_size.to_string(), "0 is refused"),
+    ("reconnect.backoff.ms", |c| ms(c.reconnect_backoff), ""),
+    ("reconnect.backoff.max.ms", |c| ms(c.reconnect_backoff_max), ""),
+    ("retry.backoff.ms", |c| ms(c.retry_backoff), ""),
+    ("retry.backoff.max.ms", |c| ms(c.retry_backoff_max), ""),
+    ("max.block.ms", |c| ms(c.max_block), ""),
+    ("request.timeout.ms", |c| ms(c.request_timeout), "0 is refused"),
+    ("metadata.max.age.ms", |c| ms(c.metadata_max_age), "0 is refused"),
+    ("metadata.max.idle.ms", |c| ms(c.metadata_max_idle), ""),
+    ("max.in.flight.requests.per.connection", |c| c.max_in_flight.to_string(),
+     "more than 1000 count as 1000, with a warning"),
+    ("key.serializer", serializer, "`Producer::typed` takes serializers in Rust"),
+    ("value.serializer", serializer, "`Producer::typed` takes serializers in Rust"),
+    ("socket.connection.setup.timeout.ms", |c| ms(c.connection_setup_timeout), "0 is refused"),
+    ("socket.connection.setup.timeout.max.ms", |c| ms(c.connection_setup_timeout_max),
+     "0 is refused"),
+    ("connections.max.idle.ms", |c| c.connections_max_idle.map_or("-1".into(), ms),
+     "0 is refused, less is never"),
+    ("partitioner.class", partitioner,
+     "Java's own is `uniform-sticky`; librdkafka's are known by their names; \
+      `Config::partitioner` takes one in Rust"),
+    ("partitioner.adaptive.partitioning.enable", |c| c.partitioning.sticky.is_adaptive.to_string(),
+     "for `uniform-sticky`"),
+    ("partitioner.availability.timeout.ms", |c| ms(c.partitioning.sticky.availability_timeout),
+     "for `uniform-sticky`"),
+    ("partitioner.ignore.keys", |c| c.partitioning.ignores_keys.to_string(),
+     "for the default one and `uniform-sticky`"),
+    ("partitioner.rack.aware", |c| c.partitioning.is_rack_aware.to_string(),
+     "for `uniform-sticky`; needs `client.rack`"),
+    ("client.rack", |c| or_nothing(&c.partitioning.rack), "for `partitioner.rack.aware`"),
+    ("security.protocol", |c| c.security_protocol.to_string(), ""),
+    ("enable.idempotence", |c| c.idempotence.to_string(), ""),
+    ("config.providers", |c| list(&c.providers.names),
+     "Kafka's own three: `file`, `dir` and `env`; see `Config::set`"),
+    ("enable.gapless.guarantee", |c| c.gapless.to_string(), "librdkafka's; Java has none"),
+    ("allow.auto.create.topics", |c| c.allow_auto_create_topics.to_string(),
+     "librdkafka's; Java's producer always does"),
+    ("full.buffer.policy", |c| c.full_buffer.to_string(), "this producer's own; Java blocks"),
+    ("ssl.protocol", ssl_protocol, "`TLSv1.2` keeps TLS 1.3 out, the others do nothing"),
+    ("ssl.enabled.protocols", |c| tls_versions(c.chosen.tls_enabled), "TLS 1.2 and 1.3 only"),
+    ("ssl.truststore.certificates", |c| match c.tls.truststore {
+        Some(PemSource::Inline(_)) => HIDDEN.into(),
+        _ => NOTHING.into(),
+    }, ""),
+    ("ssl.truststore.type", |_| "PEM".into(), "Java's own formats are refused"),
+    ("ssl.truststore.location", |c| match &c.tls.truststore {
+        Some(PemSource::File(path)) => path.display().to_string(),
+        _ => NOTHING.into(),
+    }, "without one, Mozilla's list of authorities counts"),
+    ("ssl.endpoint.identification.algorithm", |c| match c.tls.verify_host_name {
+        true => "https".into(),
+        false => NOTHING.into(),
+    }, ""),
+    ("sasl.mechanism", |c| match c.is_given("sasl.mechanism") {
+        true => "PLAIN".into(),
+        false => NOTHING.into(),
+    }, "`PLAIN` only"),
+    ("sasl.jaas.config", |c| match &c.sasl {
+        Some(SaslConfig::Plain { username, .. }) => {
+            format!("PlainLoginModule, user name {username:?}, password {HIDDEN}")
+        }
+        None => NOTHING.into(),
+    }, "`PlainLoginModule` only"),
+];
+
+fn list(entries: &[impl Display]) -> String {
+    let entries: Vec<String> = entries.iter().map(ToString::to_string).collect();
+    match entries.is_empty() {
+        true => NOTHING.into(),
+        false => entries.join(","),
+    }
+}
+
+fn or_nothing(text: &str) -> String {
+    match text {
+        "" => NOTHING.into(),
+        text => text.into(),
+    }
+}
+
+/// Milliseconds; a setter in code takes parts of one too.
+pub(super) fn ms(duration: Duration) -> String {
+    let (ms, rest) = (duration.as_millis(), duration.subsec_nanos() % 1_000_000);
+    match rest {
+        0 => ms.to_string(),
+        _ => format!("{ms}.{rest:06}").trim_end_matches('0').to_owned(),
+    }
+}
+
+fn or_minus_one(bytes: Option<usize>) -> String {
+    bytes.map_or("-1".into(), |bytes| bytes.to_string())
+}
+
+fn client_id(config: &Config) -> String {
+    match config.is_given("client.id") {
+        true => config.client_id.clone(),
+        false => "producer-N".into(),
+    }
+}
+
+fn serializer(_: &Config) -> String {
+    "bytes and strings".into()
+}
+
+fn partitioner(config: &Config) -> String {
+    match config.partitioning.choice {
+        PartitionerChoice::Kind(kind) => kind.to_string(),
+        PartitionerChoice::Custom(_) => "one in Rust".into(),
+    }
+}
+
+fn ssl_protocol(config: &Config) -> String {
+    match config.chosen.tls_1_2_only {
+        true => "TLSv1.2".into(),
+        false => "TLSv1.3".into(),
+    }
+}
+
+fn tls_versions(versions: TlsVersions) -> String {
+    let names = [(versions.v1_2, "TLSv1.2"), (versions.v1_3, "TLSv1.3")];
+    let enabled = names.iter().filter(|(is_enabled, _)| *is_enabled);
+    let enabled: Vec<&str> = enabled.map(|(_, name)| *name).collect();
+    list(&enabled)
+}
