@@ -164,22 +164,15 @@
 //! slower than the cluster slow down the senders instead of piling up. It does not count deliveries
 //! that the program keeps, and callbacks added later by [`Delivery::on_done`].
 //!
-//! No topic and no broker takes the buffer from the others. Whether a topic may have more, by way
-//! of a broker, depends on what is free. It may not while
+//! No topic and no broker takes the buffer from the others. A send waits, apart from all others,
+//! while its topic and its broker both hold more than 8 times what is free (alone, they end at 8/9
+//! of `buffer.memory`), while its broker holds more than 16 times that, for all topics (16/17), or
+//! its topic more than 32 times, at all brokers (32/33). The more of them are full at once, the less
+//! each has. This keeps room for records that are small beside what is kept free: make
+//! `buffer.memory` more than 17 times the largest. Callbacks have no share.
 //!
-//! - topic and broker both hold more than 8 times that: a topic at a broker that is dead or slow,
-//!   if it is alone, ends at 8/9 of `buffer.memory`;
-//! - the broker holds more than 16 times that: all topics at such a broker end at 16/17;
-//! - the topic holds more than 32 times that: a topic at all brokers ends at 32/33.
-//!
-//! The more of them are full at the same time, the less each has, and records for elsewhere find
-//! room. Whoever finds the share used up waits as for a full buffer, but apart: all others go on,
-//! and the error tells of the share. This holds for records that are small beside what is kept
-//! free: make `buffer.memory` more than 17 times the largest. Callbacks have no share.
-//!
-//! A topic's [`FullBuffer`](crate::FullBuffer) policy says what a send to it does when there is no
-//! room: wait, fail at once, or drop, either the new record or the topic's oldest ones that no
-//! broker was ever sent. Log lines and measurements are worth that, orders hardly.
+//! A topic's [`FullBuffer`](crate::FullBuffer) policy says what a send does when there is no room:
+//! wait, fail at once, or drop, either the new record or the topic's oldest that were never sent.
 //!
 //! A record that is larger than `max.request.size`, its batch's 61 bytes included, is refused at
 //! once.

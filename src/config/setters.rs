@@ -197,10 +197,11 @@ impl Config {
     /// What a send does when the buffer is full, or the share of its topic or broker is used up
     /// (see [memory](crate::guide#memory)). [`topic`](Self::topic) chooses for one topic.
     ///
-    /// Only `block` waits. What is dropped fails with [`ErrorKind::Dropped`](crate::ErrorKind::Dropped), is `NotWritten`, and
-    /// is counted in [`MetricsSnapshot::dropped`](crate::MetricsSnapshot::dropped); the log has a
-    /// warning when a topic begins to drop, and then one in 10 s at most. The policy is about memory
-    /// only: a topic that is not known yet is waited for under any. To drop contradicts
+    /// Only `block` waits. What is dropped fails with
+    /// [`ErrorKind::Dropped`](crate::ErrorKind::Dropped), is `NotWritten`, and is counted in
+    /// [`MetricsSnapshot::dropped`](crate::MetricsSnapshot::dropped); the log has a warning when a
+    /// topic begins to drop, and then one in 10 s at most. The policy is about memory only: a topic
+    /// that is not known yet is waited for under any. To drop contradicts
     /// [`gapless`](Self::gapless).
     ///
     /// Defaults to [`FullBuffer::Block`], as Java always does.

@@ -34,10 +34,13 @@ pub enum FullBuffer {
     /// The record is dropped: it fails at once with [`ErrorKind::Dropped`], and is counted in
     /// [`MetricsSnapshot::dropped`](crate::MetricsSnapshot::dropped) (`drop-newest`).
     DropNewest,
-    /// The topic's oldest batches that were never sent are dropped to make room: their records fail
-    /// with [`ErrorKind::Dropped`], each behind the results of older ones of its partition, and are
-    /// counted. If there are none, the record itself is dropped (`drop-oldest`). Where the memory of
-    /// one broker is what is used up, batches for that broker are.
+    /// The topic's oldest batches that were never sent are dropped to make room (`drop-oldest`):
+    /// their records fail with [`ErrorKind::Dropped`], each behind the results of older ones of its
+    /// partition, and are counted. If there are none, the record itself is dropped. Where the share
+    /// of one broker is used up, only batches for that broker are.
+    ///
+    /// While results wait behind a batch that is on the wire, what is kept of dropped records,
+    /// their callbacks above all, takes room too.
     DropOldest,
 }
 

@@ -236,7 +236,7 @@ fn nothing_is_dropped_where_that_would_not_make_room() {
 /// Nobody who waits gets what a topic drops for itself.
 #[test]
 fn what_is_dropped_makes_room_for_its_own_topic() {
-    let config = policy(FullBuffer::DropOldest);
+    let config = policy(FullBuffer::DropOldest).batch_size(4000);
     let accumulator = accumulator(&config.topic(
         "patient",
         crate::config::TopicConfig::new().full_buffer(FullBuffer::Block),
