@@ -167,8 +167,8 @@
 //! No topic and no broker takes the buffer from the others. A send waits, apart from all others,
 //! while its topic and its broker both hold more than 8 times what is free (alone, they end at 8/9
 //! of `buffer.memory`), while its broker holds more than 16 times that, for all topics (16/17), or
-//! its topic more than 32 times, at all brokers (32/33). The more of them are full at once, the less
-//! each has. This keeps room for records that are small beside what is kept free: make
+//! its topic more than 32 times, at all brokers (32/33). The more of them are full at once, the
+//! less each has. This keeps room for records that are small beside what is kept free: make
 //! `buffer.memory` more than 17 times the largest. Callbacks have no share.
 //!
 //! A topic's [`FullBuffer`](crate::FullBuffer) policy says what a send does when there is no room:

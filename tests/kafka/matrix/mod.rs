@@ -143,7 +143,8 @@ fn a_topic_may_have_a_codec_of_its_own() {
 }
 
 /// Sends all shapes by each row, and asserts that all of it lies in the log as it should and is
-/// read back; prints the table of that. Gives the size of all that a row has in the log, by its name.
+/// read back; prints the table of that. Gives the size of what each row has in the log, by its
+/// name.
 fn matrix(cluster: &Cluster, rows: &[Row]) -> BTreeMap<String, usize> {
     let topics: Vec<_> = rows.iter().map(Row::topic).collect();
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
