@@ -12,8 +12,8 @@ use crate::compress::{Compression, Compressor, Levels};
 use crate::error::{Error, ErrorKind};
 use crate::sync::Mutex;
 
-/// What is worth a thread of its own: it takes a millisecond to compress, and to start a thread
-/// some hundredths of one.
+/// What is worth a thread of its own, which takes some 20 us to start: lz4 compresses it in 100 us,
+/// zstd in 300, gzip in 1300 (src/compress/tests/place.rs).
 const BYTES_PER_LANE: usize = 128 << 10;
 /// The first Produce version in which brokers take zstd (KIP-110).
 const ZSTD_PRODUCE: i16 = 7;

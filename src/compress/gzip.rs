@@ -2,7 +2,8 @@
 
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{CodecError, Compression};
+use super::Compression;
+use super::compressor::CodecError;
 
 /// Deflate's tables, kept for the level of the last batch.
 #[derive(Default)]

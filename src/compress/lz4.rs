@@ -2,7 +2,8 @@
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 
-use super::{CodecError, Compression};
+use super::Compression;
+use super::compressor::CodecError;
 
 /// LZ4's table.
 #[derive(Default)]

@@ -1,7 +1,8 @@
 //! Snappy, in the framing of Java's producer ("xerial"): a header, then blocks of 32 KiB, each
 //! behind its length. Every consumer reads it; some producers send a single block without frame.
 
-use super::{CodecError, Compression};
+use super::Compression;
+use super::compressor::CodecError;
 
 /// Snappy's table.
 #[derive(Default)]

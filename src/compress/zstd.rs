@@ -2,7 +2,8 @@
 
 use zrip::{CompressContext, DecompressContext, DecompressError, compress_bound};
 
-use super::{CodecError, Compression, ZSTD_LEVELS};
+use super::compressor::CodecError;
+use super::{Compression, ZSTD_LEVELS};
 
 /// The tables of zstd.
 #[derive(Default)]

@@ -218,7 +218,7 @@ fn nothing_is_dropped_where_that_would_not_make_room() {
     let elsewhere = send_large(&accumulator, there).expect("room");
     // The broker's share is used up by another topic: what waits elsewhere is no help.
     while accumulator.budget().excess(&foreign.share()).is_none() {
-        drop(send_large(&accumulator, &foreign).expect("room"));
+        let _sent = send_large(&accumulator, &foreign).expect("room");
     }
     let before = dropped();
     while accumulator.budget().excess(&here.share()).is_none() {
@@ -245,7 +245,7 @@ fn what_is_dropped_makes_room_for_its_own_topic() {
     let log = topic(&accumulator, "log", Some(&first));
     let patient = topic(&accumulator, "patient", Some(&second));
     while accumulator.metrics().dropped.total() == 0 {
-        drop(send_large(&accumulator, &log).expect("room"));
+        let _sent = send_large(&accumulator, &log).expect("room");
     }
     std::thread::scope(|scope| {
         let (accumulator, patient) = (&accumulator, &patient);
@@ -258,7 +258,7 @@ fn what_is_dropped_makes_room_for_its_own_topic() {
             std::thread::yield_now();
         }
         for _ in 0..50 {
-            drop(send_large(accumulator, &log).expect("room"));
+            let _sent = send_large(accumulator, &log).expect("room");
         }
         assert!(
             !waits.is_finished() && log.load().records >= 15,

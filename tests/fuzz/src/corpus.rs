@@ -34,7 +34,9 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
 fn compressed(codec: &str) -> Vec<Vec<u8>> {
     let line = |at: usize| format!("{at}: {at:x} apples of {} are ripe\n", at * at);
     let text: String = (0..200).map(line).collect();
-    let noise: Vec<u8> = (0..300_usize).map(|at| ((at * at * at) >> 3) as u8).collect();
+    let noise: Vec<u8> = (0..300_usize)
+        .map(|at| ((at * at * at) >> 3) as u8)
+        .collect();
     let zeros = vec![0; 150_000];
     let all = [b"", &b"apple"[..], &noise, &zeros, text.as_bytes()];
     let mut frames: Vec<_> = all.map(|bytes| frame(codec, bytes)).into();

@@ -142,8 +142,9 @@ fn a_topic_may_have_a_codec_of_its_own() {
     }
 }
 
-/// Sends all shapes by each row, and asserts that all of it lies in the log as it should and is read
-/// back; prints the table of that. Gives the size of all that a row has in the log, by its name.
+/// Sends all shapes by each row, and asserts that all of it lies in the log as it should and is
+/// read back; prints the table of that. Gives the size of what each row has in the log, by its
+/// name.
 fn matrix(cluster: &Cluster, rows: &[Row]) -> BTreeMap<String, usize> {
     let topics: Vec<_> = rows.iter().map(Row::topic).collect();
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
@@ -325,7 +326,8 @@ impl<'a> Table<'a> {
         let mut text = format!(
             "\n{title}: how the batches of each shape lie in the log, their size as a share of the \
              plain one, and who read them back byte for byte (J Java, l librdkafka, f franz-go, c \
-             Java's console consumer); \"loose\" is without idempotence and in small batches\n\n| | {names} |\n|{}\n",
+             Java's console consumer); \"loose\" is without idempotence and in small batches\n\n\
+             | | {names} |\n|{}\n",
             "---|".repeat(SHAPES.len() + 1)
         );
         for (number, row) in self.rows.iter().enumerate() {
