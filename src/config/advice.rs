@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::compress::Compression;
 use crate::config::effective::ms;
 use crate::config::origin::Origin;
-use crate::config::{Acks, Config, SecurityProtocol};
+use crate::config::{Acks, Config, SaslConfig, SecurityProtocol};
 
 /// What brokers take by default, `message.max.bytes`.
 const BROKERS_BYTES_MAX: usize = 1_048_588;
@@ -116,9 +116,16 @@ pub(super) static RULES: &[fn(&Config) -> Option<String>] = &[
     |c| fixed_buffer("receive.buffer.bytes", c.receive_buffer_bytes),
     |c| {
         (c.security_protocol == SecurityProtocol::SaslPlaintext).then(|| {
-            "security.protocol=SASL_PLAINTEXT: everybody on the way reads the password and the \
-             records; SASL_SSL encrypts them"
-                .into()
+            let reads = match c.sasl {
+                Some(SaslConfig::Scram(_)) => {
+                    "the records, and can try passwords against the login"
+                }
+                _ => "the password and the records",
+            };
+            format!(
+                "security.protocol=SASL_PLAINTEXT: everybody on the way reads {reads}; SASL_SSL \
+                 encrypts them"
+            )
         })
     },
     |c| {

@@ -89,16 +89,21 @@ pub(super) static EFFECTIVE: &[Effective] = &[
         true => "https".into(),
         false => NOTHING.into(),
     }, ""),
-    ("sasl.mechanism", |c| match c.is_given("sasl.mechanism") {
-        true => "PLAIN".into(),
-        false => NOTHING.into(),
-    }, "`PLAIN` only"),
+    ("sasl.mechanism", |c| match c.chosen.mechanism {
+        Some(mechanism) => mechanism.name().into(),
+        None => NOTHING.into(),
+    }, "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`"),
     ("sasl.jaas.config", |c| match &c.sasl {
         Some(SaslConfig::Plain { username, .. }) => {
             format!("PlainLoginModule, user name {username:?}, password {HIDDEN}")
         }
+        Some(SaslConfig::Scram(scram)) => {
+            let (user, token) = (&scram.username, scram.is_token);
+            let token = if token { ", tokenauth" } else { "" };
+            format!("ScramLoginModule, user name {user:?}, password {HIDDEN}{token}")
+        }
         None => NOTHING.into(),
-    }, "`PlainLoginModule` only"),
+    }, "`PlainLoginModule`, `ScramLoginModule`"),
 ];
 
 fn list(entries: &[impl Display]) -> String {

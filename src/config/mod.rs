@@ -48,7 +48,9 @@ pub(crate) use address::Address;
 pub use explain::Explanation;
 use origin::Origins;
 use providers::Providers;
-pub(crate) use security::{PemSource, SaslConfig, Secret, TlsConfig, TlsVersions};
+pub(crate) use security::{
+    Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, TlsConfig, TlsVersions,
+};
 pub use security::{SecurityProtocol, TlsVersion};
 pub use topic::{FullBuffer, TopicConfig};
 pub(crate) use topic::{TopicRule, TopicRules};
@@ -131,6 +133,8 @@ struct Chosen {
     tls_enabled: TlsVersions,
     /// `ssl.protocol=TLSv1.2`
     tls_1_2_only: bool,
+    /// `sasl.mechanism`, whatever the credentials are for.
+    mechanism: Option<Mechanism>,
 }
 
 /// How many replicas must have a record before it counts as delivered.

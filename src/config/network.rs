@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, PemSource, SaslConfig, Secret, SecurityProtocol, TlsVersion};
+use crate::config::{
+    Config, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, SecurityProtocol, TlsVersion,
+};
 
 /// Metadata and connections.
 impl Config {
@@ -174,8 +176,8 @@ impl Config {
 impl Config {
     /// Whether connections are encrypted, and whether the producer names itself.
     ///
-    /// [`sasl_plain`](Self::sasl_plain) does not change it: say [`SecurityProtocol::SaslSsl`] as
-    /// well.
+    /// Credentials such as [`sasl_plain`](Self::sasl_plain) do not change it: say
+    /// [`SecurityProtocol::SaslSsl`] as well.
     ///
     /// Defaults to [`SecurityProtocol::Plaintext`], as in Java.
     ///
@@ -249,7 +251,7 @@ impl Config {
         self.by_code("ssl.endpoint.identification.algorithm")
     }
 
-    /// Name and password for the SASL mechanism PLAIN, the only one of this version.
+    /// Name and password for the SASL mechanism PLAIN. The last credentials that are set hold.
     ///
     /// Takes effect with [`SecurityProtocol::SaslSsl`] or, the password readable on the wire,
     /// [`SecurityProtocol::SaslPlaintext`]. `Debug` and errors do not show the password.
@@ -259,11 +261,90 @@ impl Config {
     /// Java's names: `sasl.mechanism=PLAIN` and
     /// `sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required
     /// username="..." password="...";`
-    pub fn sasl_plain(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
-        self.sasl = Some(SaslConfig::Plain {
+    pub fn sasl_plain(self, username: impl Into<String>, password: impl Into<String>) -> Self {
+        self.log_in_with(SaslConfig::Plain {
             username: username.into(),
             password: Secret::new(password),
-        });
+        })
+    }
+
+    /// Name and password for the SASL mechanism SCRAM-SHA-256: neither side sends the password, and
+    /// each proves to the other that it knows it.
+    ///
+    /// Takes effect with [`SecurityProtocol::SaslSsl`] or, all but the password readable on the
+    /// wire, [`SecurityProtocol::SaslPlaintext`]. `Debug` and errors do not show the password.
+    ///
+    /// Defaults to no credentials. Needs the feature `scram`.
+    ///
+    /// Java's names: `sasl.mechanism=SCRAM-SHA-256` and
+    /// `sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required
+    /// username="..." password="...";`
+    ///
+    /// ```
+    /// use milena::{Config, SecurityProtocol};
+    ///
+    /// let config = Config::new("kafka-1:9093")
+    ///     .security_protocol(SecurityProtocol::SaslSsl)
+    ///     .sasl_scram_sha_256("alice", "secret");
+    /// ```
+    pub fn sasl_scram_sha_256(
+        self,
+        username: impl Into<String>,
+        password: impl Into<String>,
+    ) -> Self {
+        self.scram(ScramHash::Sha256, username.into(), Secret::new(password))
+    }
+
+    /// Name and password for the SASL mechanism SCRAM-SHA-512; otherwise like
+    /// [`sasl_scram_sha_256`](Self::sasl_scram_sha_256).
+    ///
+    /// Java's names: `sasl.mechanism=SCRAM-SHA-512` and the same `sasl.jaas.config`.
+    pub fn sasl_scram_sha_512(
+        self,
+        username: impl Into<String>,
+        password: impl Into<String>,
+    ) -> Self {
+        self.scram(ScramHash::Sha512, username.into(), Secret::new(password))
+    }
+
+    /// A delegation token, made by an administrator's tool: its id, and its HMAC in Base64. Brokers
+    /// take it by SCRAM, here SCRAM-SHA-256; for a listener with SCRAM-SHA-512 alone,
+    /// [`set`](Self::set) that as `sasl.mechanism` afterwards.
+    ///
+    /// Defaults to no credentials. Needs the feature `scram`.
+    ///
+    /// Java's name: `tokenauth="true"` in a `sasl.jaas.config` with
+    /// `org.apache.kafka.common.security.scram.ScramLoginModule`.
+    ///
+    /// ```
+    /// use milena::Config;
+    ///
+    /// let config = Config::new("kafka-1:9093")
+    ///     .sasl_delegation_token("tokenID123", "lAYYSFmLs4bTjf+lTZ1LCHR/ZZFNA==")
+    ///     .set("sasl.mechanism", "SCRAM-SHA-512")?;
+    /// # Ok::<(), milena::Error>(())
+    /// ```
+    pub fn sasl_delegation_token(self, id: impl Into<String>, hmac: impl Into<String>) -> Self {
+        self.log_in_with(SaslConfig::Scram(ScramConfig {
+            hash: ScramHash::Sha256,
+            username: id.into(),
+            password: Secret::new(hmac),
+            is_token: true,
+        }))
+    }
+
+    fn scram(self, hash: ScramHash, username: String, password: Secret) -> Self {
+        self.log_in_with(SaslConfig::Scram(ScramConfig {
+            hash,
+            username,
+            password,
+            is_token: false,
+        }))
+    }
+
+    fn log_in_with(mut self, sasl: SaslConfig) -> Self {
+        self.chosen.mechanism = Some(sasl.mechanism());
+        self.sasl = Some(sasl);
         self.by_code("sasl.mechanism").by_code("sasl.jaas.config")
     }
 }

@@ -2,8 +2,14 @@
 
 use crate::config::jaas::Jaas;
 use crate::config::value::Setting;
-use crate::config::{Config, PemSource, SaslConfig, SecurityProtocol, TlsVersion, TlsVersions};
+use crate::config::{
+    Config, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, SecurityProtocol,
+    TlsVersion, TlsVersions,
+};
 use crate::error::Error;
+
+/// The mechanisms that there are.
+const SPOKEN: &str = "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512";
 
 impl Config {
     pub(super) fn read_security_protocol(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
@@ -106,14 +112,24 @@ impl Config {
     }
 
     pub(super) fn read_mechanism(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
-        const OTHERS: [&str; 4] = ["GSSAPI", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
-        if setting.is("PLAIN") {
-            Ok(())
-        } else if OTHERS.iter().any(|known| setting.is(known)) {
-            Err(setting.wrong("is not supported by this version, which speaks PLAIN only"))
-        } else {
-            Err(setting.wrong("is no mechanism that this version knows; it speaks PLAIN only"))
+        let named = |mechanism: &Mechanism| setting.is(mechanism.name());
+        let mechanism = Mechanism::ALL.into_iter().find(named).ok_or_else(|| {
+            let what = match ["GSSAPI", "OAUTHBEARER"]
+                .iter()
+                .any(|known| setting.is(known))
+            {
+                true => "is not supported by this version",
+                false => "is no mechanism that this version knows",
+            };
+            setting.wrong(&format!("{what}, which speaks {SPOKEN}"))
+        })?;
+        self.chosen.mechanism = Some(mechanism);
+        if let (Mechanism::Scram(hash), Some(SaslConfig::Scram(scram))) =
+            (mechanism, &mut self.sasl)
+        {
+            scram.hash = hash;
         }
+        Ok(())
     }
 
     pub(super) fn read_jaas(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
@@ -124,38 +140,48 @@ impl Config {
                 malformed.at
             ))
         })?;
-        match jaas.module.as_str() {
-            "PlainLoginModule" => {}
-            "ScramLoginModule" => return Err(other_module(setting, "ScramLoginModule (SCRAM)")),
-            "OAuthBearerLoginModule" => {
-                return Err(other_module(
-                    setting,
-                    "OAuthBearerLoginModule (OAUTHBEARER)",
-                ));
-            }
-            "Krb5LoginModule" => return Err(other_module(setting, "Krb5LoginModule (GSSAPI)")),
-            _ => {
-                return Err(other_module(
-                    setting,
-                    "a login module that is not known here",
-                ));
-            }
-        }
+        let (module, known): (_, &[&str]) = match jaas.module.as_str() {
+            "PlainLoginModule" => ("PlainLoginModule", &["username", "password"]),
+            "ScramLoginModule" => ("ScramLoginModule", &["username", "password", "tokenauth"]),
+            other => return Err(other_module(setting, other)),
+        };
         let needs = |name| {
-            let missing = format!("PlainLoginModule needs the option {name}=\"...\"");
+            let missing = format!("{module} needs the option {name}=\"...\"");
             jaas.option(name).ok_or_else(|| setting.refused(&missing))
         };
         let username = needs("username")?.expose().to_owned();
         let password = needs("password")?.clone();
-        let known = |name: &str| name == "username" || name == "password";
-        if jaas.options.iter().any(|(name, _)| !known(name)) {
+        let is_known = |name: &str| known.contains(&name);
+        if jaas.options.iter().any(|(name, _)| !is_known(name)) {
+            let known = known.join(", ");
             self.warn(format!(
-                "{}: PlainLoginModule has no options but username and password, others are ignored",
+                "{}: {module} has no options but {known}, others are ignored",
                 setting.key
             ));
         }
-        self.sasl = Some(SaslConfig::Plain { username, password });
+        self.sasl = Some(match module {
+            "PlainLoginModule" => SaslConfig::Plain { username, password },
+            _ => SaslConfig::Scram(ScramConfig {
+                hash: match self.chosen.mechanism {
+                    Some(Mechanism::Scram(hash)) => hash,
+                    _ => ScramHash::Sha256,
+                },
+                username,
+                password,
+                is_token: token_option(setting, &jaas)?,
+            }),
+        });
         Ok(())
+    }
+}
+
+/// What Java's `Boolean.parseBoolean` takes for true; it takes everything else for false.
+fn token_option(setting: &Setting<'_>, jaas: &Jaas) -> Result<bool, Error> {
+    let value = jaas.option("tokenauth").map_or("false", Secret::expose);
+    match value.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(setting.refused("the option tokenauth is neither true nor false")),
     }
 }
 
@@ -174,9 +200,16 @@ fn tls_version(setting: &Setting<'_>, name: &str) -> Result<TlsVersion, Error> {
     }
 }
 
+/// The class's name may be anything, a password too.
 fn other_module(setting: &Setting<'_>, module: &str) -> Error {
+    let module = match module {
+        "OAuthBearerLoginModule" => "OAuthBearerLoginModule (OAUTHBEARER)",
+        "Krb5LoginModule" => "Krb5LoginModule (GSSAPI)",
+        _ => "a login module that is not known here",
+    };
     setting.refused(&format!(
-        "it names {module}, but this version speaks PLAIN only: \
-         org.apache.kafka.common.security.plain.PlainLoginModule"
+        "it names {module}, but this version speaks {SPOKEN}: \
+         org.apache.kafka.common.security.plain.PlainLoginModule or \
+         org.apache.kafka.common.security.scram.ScramLoginModule"
     ))
 }

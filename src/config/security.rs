@@ -160,6 +160,94 @@ impl FromIterator<TlsVersion> for TlsVersions {
 #[derive(Clone, Debug)]
 pub(crate) enum SaslConfig {
     Plain { username: String, password: Secret },
+    Scram(ScramConfig),
+}
+
+impl SaslConfig {
+    pub(crate) fn mechanism(&self) -> Mechanism {
+        match self {
+            Self::Plain { .. } => Mechanism::Plain,
+            Self::Scram(scram) => Mechanism::Scram(scram.hash),
+        }
+    }
+
+    pub(crate) fn username(&self) -> &str {
+        match self {
+            Self::Plain { username, .. } => username,
+            Self::Scram(scram) => &scram.username,
+        }
+    }
+
+    pub(crate) fn password(&self) -> &Secret {
+        match self {
+            Self::Plain { password, .. } => password,
+            Self::Scram(scram) => &scram.password,
+        }
+    }
+}
+
+/// The credentials of SCRAM.
+#[derive(Clone, Debug)]
+pub(crate) struct ScramConfig {
+    pub(crate) hash: ScramHash,
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+    /// `tokenauth=true`: the user name is the id of a delegation token, and the password its HMAC.
+    pub(crate) is_token: bool,
+}
+
+/// `sasl.mechanism`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mechanism {
+    Plain,
+    Scram(ScramHash),
+}
+
+impl Mechanism {
+    pub(super) const ALL: [Self; 3] = [
+        Self::Plain,
+        Self::Scram(ScramHash::Sha256),
+        Self::Scram(ScramHash::Sha512),
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Scram(hash) => hash.name(),
+        }
+    }
+
+    pub(super) fn is_built_in(self) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::Scram(_) => cfg!(feature = "scram"),
+        }
+    }
+
+    /// The class of Java's that `sasl.jaas.config` has to name.
+    pub(super) fn login_module(self) -> &'static str {
+        match self {
+            Self::Plain => "org.apache.kafka.common.security.plain.PlainLoginModule",
+            Self::Scram(_) => "org.apache.kafka.common.security.scram.ScramLoginModule",
+        }
+    }
+}
+
+/// The hash of a SCRAM mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScramHash {
+    Sha256,
+    Sha512,
+}
+
+impl ScramHash {
+    /// That of the mechanism.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SCRAM-SHA-256",
+            Self::Sha512 => "SCRAM-SHA-512",
+        }
+    }
 }
 
 /// Text that `Debug` does not show.

@@ -14,8 +14,8 @@ const NO_JAVA_LOGIN: Treatment = Refused {
     why: "it names a class of Java, which this producer cannot run; use sasl.jaas.config",
 };
 const KERBEROS_ONLY: Treatment =
-    ignored("it is for Kerberos (GSSAPI), and this version speaks PLAIN only");
-const OAUTH_ONLY: Treatment = ignored("it is for OAUTHBEARER, and this version speaks PLAIN only");
+    ignored("it is for Kerberos (GSSAPI), which this version does not speak");
+const OAUTH_ONLY: Treatment = ignored("it is for OAUTHBEARER, which this version does not speak");
 
 #[rustfmt::skip] // one key, one line, as far as it goes
 pub(super) static SECURITY_KEYS: &[Key] = &[

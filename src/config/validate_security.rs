@@ -1,7 +1,7 @@
 //! Checks of the settings of TLS and SASL against each other.
 
 use crate::config::validate::wrong;
-use crate::config::{Config, SaslConfig, TlsVersions};
+use crate::config::{Config, Mechanism, SaslConfig, ScramHash, TlsVersions};
 use crate::error::Error;
 
 impl Config {
@@ -49,27 +49,68 @@ impl Config {
             }
             return Ok(());
         }
-        if self.sasl.is_some() && !self.is_given("sasl.mechanism") {
-            return Err(wrong(
-                "sasl.mechanism is missing (its default is GSSAPI, Kerberos): set it to PLAIN",
-            ));
-        }
-        let Some(SaslConfig::Plain { username, password }) = &self.sasl else {
+        let chosen = self.chosen.mechanism.unwrap_or(Mechanism::Plain);
+        let Some(sasl) = &self.sasl else {
+            let (mechanism, module) = (chosen.name(), chosen.login_module());
+            let setter = match chosen {
+                Mechanism::Plain => "sasl_plain",
+                Mechanism::Scram(ScramHash::Sha256) => "sasl_scram_sha_256",
+                Mechanism::Scram(ScramHash::Sha512) => "sasl_scram_sha_512",
+            };
             return Err(wrong(format!(
                 "security.protocol is {protocol}, but there are no credentials: set \
-                 sasl.mechanism=PLAIN and \
-                 sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \
-                 required username=\"...\" password=\"...\"; or use Config::sasl_plain"
+                 sasl.mechanism={mechanism} and sasl.jaas.config={module} \
+                 required username=\"...\" password=\"...\"; or use Config::{setter}"
             )));
         };
-        if username.is_empty() {
-            return Err(wrong("sasl.jaas.config: the user name is empty"));
+        if !self.is_given("sasl.mechanism") {
+            let fitting = match sasl {
+                SaslConfig::Plain { .. } => "PLAIN",
+                SaslConfig::Scram(_) => "SCRAM-SHA-256 or SCRAM-SHA-512",
+            };
+            return Err(wrong(format!(
+                "sasl.mechanism is missing (its default is GSSAPI, Kerberos): set it to {fitting}"
+            )));
         }
-        if username.contains('\0') || password.expose().contains('\0') {
-            return Err(wrong(
-                "sasl.jaas.config: PLAIN cannot send a user name or password with a zero character",
-            ));
+        check_credentials(sasl, chosen)
+    }
+}
+
+fn check_credentials(sasl: &SaslConfig, chosen: Mechanism) -> Result<(), Error> {
+    if sasl.mechanism() != chosen {
+        return Err(wrong(format!(
+            "sasl.mechanism is {}, but the credentials are for {}: sasl.jaas.config has to name {}",
+            chosen.name(),
+            match sasl {
+                SaslConfig::Plain { .. } => "PLAIN (PlainLoginModule)",
+                SaslConfig::Scram(_) => "SCRAM (ScramLoginModule)",
+            },
+            chosen.login_module()
+        )));
+    }
+    if !chosen.is_built_in() {
+        return Err(wrong(format!(
+            "sasl.mechanism: {} is not built in: build milena with its feature \"scram\"",
+            chosen.name()
+        )));
+    }
+    if sasl.username().is_empty() {
+        return Err(wrong("sasl.jaas.config: the user name is empty"));
+    }
+    let has = |unsendable: fn(char) -> bool| {
+        let mut all = [sasl.username(), sasl.password().expose()].into_iter();
+        all.any(|text| text.contains(unsendable))
+    };
+    match chosen {
+        Mechanism::Plain if has(|c| c == '\0') => Err(wrong(
+            "sasl.jaas.config: PLAIN cannot send a user name or password with a zero character",
+        )),
+        Mechanism::Scram(_) if sasl.password().expose().is_empty() => {
+            Err(wrong("sasl.jaas.config: the password is empty"))
         }
-        Ok(())
+        Mechanism::Scram(_) if has(char::is_control) => Err(wrong(
+            "sasl.jaas.config: SCRAM has no user names and passwords with control characters",
+        )),
+        _ => Ok(()),
     }
 }

@@ -1,13 +1,20 @@
 //! SASL: agrees on the mechanism and carries its tokens.
 
+#[cfg(feature = "scram")]
+mod base64;
 mod plain;
+#[cfg(feature = "scram")]
+mod scram;
+#[cfg(not(feature = "scram"))]
+#[path = "scram_absent.rs"]
+mod scram;
 
 #[cfg(test)]
 mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::config::{SaslConfig, SecurityProtocol};
+use crate::config::{SaslConfig, ScramConfig, SecurityProtocol};
 use crate::error::{Error, ErrorKind};
 use crate::time::{Deadline, after, jitter, now};
 use crate::wire::codes::Code;
@@ -25,7 +32,10 @@ const HANDSHAKE_WITH_REQUESTS: i16 = 1;
 
 /// Refuses credentials that cannot work, and warns of what should not be.
 pub(super) fn check(sasl: &SaslConfig, security: SecurityProtocol) -> Result<(), Error> {
-    let SaslConfig::Plain { username, password } = sasl;
+    let (username, password) = match sasl {
+        SaslConfig::Scram(scram) => return scram::check(scram),
+        SaslConfig::Plain { username, password } => (username, password),
+    };
     plain::check(username, password)?;
     if !uses_tls(security) {
         log::warn!(
@@ -43,26 +53,19 @@ pub(super) fn authenticate(
     sasl: &SaslConfig,
     deadline: Deadline,
 ) -> Result<Option<Instant>, Error> {
-    let SaslConfig::Plain { username, password } = sasl;
-    let mechanism = plain::NAME;
-    let version = hand_shake(connection, mechanism, deadline)?;
+    let version = hand_shake(connection, sasl.mechanism().name(), deadline)?;
     let started = now();
-    let token = plain::token(username, password);
-    if version < HANDSHAKE_WITH_REQUESTS {
-        send_bare_token(connection, &token, deadline)?;
-        return Ok(None);
-    }
-    let response = send_token(connection, token, deadline)?;
-    if response.error != Code::NONE {
-        let refused = Refused {
-            mechanism,
-            username,
-            secret: password.expose(),
-        };
-        let error = refused.error(&response);
-        return Err(at(connection.address(), Stage::SaslAuthentication, error));
-    }
-    Ok(replace_at(started, response.session_lifetime_ms, jitter()))
+    let mut login = Login {
+        connection,
+        sasl,
+        version,
+        deadline,
+    };
+    let answer = match sasl {
+        SaslConfig::Plain { username, password } => login.say(plain::token(username, password))?,
+        SaslConfig::Scram(scram) => login.scram(scram)?,
+    };
+    Ok(replace_at(started, answer.session_lifetime_ms, jitter()))
 }
 
 /// Agrees on the mechanism; the version says how tokens travel.
@@ -105,55 +108,93 @@ fn handshake_error(mechanism: &str, response: &SaslHandshakeResponse) -> Option<
     Some(error.with_code(response.error.0))
 }
 
-fn send_token(
-    connection: &mut Connection,
-    auth_bytes: Vec<u8>,
+/// The tokens of one mechanism, on a connection that agreed on it.
+struct Login<'a> {
+    connection: &'a mut Connection,
+    sasl: &'a SaslConfig,
+    /// Of the handshake; says how tokens travel.
+    version: i16,
     deadline: Deadline,
-) -> Result<SaslAuthenticateResponse, Error> {
-    let version = connection.version::<SaslAuthenticateRequest>()?;
-    let request = SaslAuthenticateRequest { auth_bytes };
-    connection.call_as(&request, version, Stage::SaslAuthentication, deadline)
 }
 
-fn send_bare_token(
-    connection: &mut Connection,
-    token: &[u8],
-    deadline: Deadline,
-) -> Result<(), Error> {
-    let length = u32::try_from(token.len()).map_err(|_| {
-        Error::new(
-            ErrorKind::Config,
-            "the SASL credentials are too long to be sent",
-        )
-    })?;
-    let mut bytes = length.to_be_bytes().to_vec();
-    bytes.extend_from_slice(token);
-    // An answer without bytes says that all is well.
-    let bytes_min = 0;
-    connection.round(&bytes, bytes_min, Stage::SaslAuthentication, deadline)?;
-    Ok(())
-}
+impl Login<'_> {
+    fn scram(&mut self, scram: &ScramConfig) -> Result<SaslAuthenticateResponse, Error> {
+        let (message, greeted) = scram::start(scram)?;
+        let answer = self.say(message)?;
+        let answered = greeted.answer(&answer.auth_bytes);
+        let (message, proved) = answered.map_err(|refusal| self.distrust(&refusal))?;
+        let answer = self.say(message)?;
+        let verified = proved.verify(&answer.auth_bytes);
+        verified.map_err(|refusal| self.distrust(&refusal))?;
+        Ok(answer)
+    }
 
-/// What to say of credentials that a broker refused.
-struct Refused<'a> {
-    mechanism: &'a str,
-    username: &'a str,
-    secret: &'a str,
-}
+    /// Sends a token; the answer is the broker's, which did not refuse it.
+    fn say(&mut self, token: Vec<u8>) -> Result<SaslAuthenticateResponse, Error> {
+        if self.version < HANDSHAKE_WITH_REQUESTS {
+            return self.say_bare(&token);
+        }
+        let version = self.connection.version::<SaslAuthenticateRequest>()?;
+        let request = SaslAuthenticateRequest { auth_bytes: token };
+        let stage = Stage::SaslAuthentication;
+        let answer = self
+            .connection
+            .call_as(&request, version, stage, self.deadline)?;
+        match answer.error {
+            Code::NONE => Ok(answer),
+            _ => Err(at(self.connection.address(), stage, self.refused(&answer))),
+        }
+    }
 
-impl Refused<'_> {
-    fn error(&self, response: &SaslAuthenticateResponse) -> Error {
-        let said = response.error_message.as_deref().unwrap_or_default();
+    fn say_bare(&mut self, token: &[u8]) -> Result<SaslAuthenticateResponse, Error> {
+        let length = u32::try_from(token.len()).map_err(|_| {
+            Error::new(
+                ErrorKind::Config,
+                "the SASL credentials are too long to be sent",
+            )
+        })?;
+        let mut bytes = length.to_be_bytes().to_vec();
+        bytes.extend_from_slice(token);
+        // An answer without bytes says that all is well.
+        let bytes_min = 0;
+        let stage = Stage::SaslAuthentication;
+        let answer = self
+            .connection
+            .round(&bytes, bytes_min, stage, self.deadline)?;
+        Ok(SaslAuthenticateResponse {
+            auth_bytes: answer.to_vec(),
+            ..SaslAuthenticateResponse::default()
+        })
+    }
+
+    /// What to say of credentials that the broker refused.
+    fn refused(&self, answer: &SaslAuthenticateResponse) -> Error {
+        let said = answer.error_message.as_deref().unwrap_or_default();
         let said = match said {
-            "" => response.error.meaning().into(),
-            said if said.contains(self.secret) => "[hidden, as it holds the password]".into(),
+            "" => answer.error.meaning().into(),
+            said if said.contains(self.sasl.password().expose()) => {
+                "[hidden, as it holds the password]".into()
+            }
             said => peer_text(said),
         };
-        let text = format!(
-            "the broker refused user {:?} ({}): {said}",
-            self.username, self.mechanism
-        );
-        Error::new(ErrorKind::Authentication, text).with_code(response.error.0)
+        let text = format!("the broker refused {}: {said}", self.who());
+        Error::new(ErrorKind::Authentication, text).with_code(answer.error.0)
+    }
+
+    /// What to say of a broker that we refuse.
+    fn distrust(&self, refusal: &scram::Refusal) -> Error {
+        let text = format!("login of {}: {refusal}", self.who());
+        let error = Error::new(ErrorKind::Authentication, text);
+        at(self.connection.address(), Stage::SaslAuthentication, error)
+    }
+
+    fn who(&self) -> String {
+        let what = match self.sasl {
+            SaslConfig::Scram(scram) if scram.is_token => "delegation token",
+            _ => "user",
+        };
+        let mechanism = self.sasl.mechanism().name();
+        format!("{what} {:?} ({mechanism})", self.sasl.username())
     }
 }
 

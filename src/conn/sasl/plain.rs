@@ -3,8 +3,6 @@
 use crate::config::Secret;
 use crate::error::{Error, ErrorKind};
 
-pub(super) const NAME: &str = "PLAIN";
-
 /// Refuses what the one message of the mechanism cannot carry.
 pub(super) fn check(username: &str, password: &Secret) -> Result<(), Error> {
     for (what, text) in [("username", username), ("password", password.expose())] {
