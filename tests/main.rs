@@ -69,6 +69,9 @@ mod recreated;
 mod retries;
 #[path = "behaviour/scale.rs"]
 mod scale;
+#[cfg(feature = "scram")]
+#[path = "behaviour/scram.rs"]
+mod scram;
 #[path = "behaviour/sequences.rs"]
 mod sequences;
 #[path = "behaviour/serializers.rs"]

@@ -2,7 +2,7 @@
 //! Java.
 //!
 //! [`MockCluster`] keeps everything in memory and answers what a producer asks: ApiVersions, SASL
-//! PLAIN, Metadata, InitProducerId, FindCoordinator and Produce, in every version that this crate
+//! PLAIN and SCRAM, Metadata, InitProducerId, FindCoordinator and Produce, in every version that this crate
 //! speaks. It checks what a real broker checks, in the same order: leaders, in-sync replicas,
 //! sizes, CRCs, sequence numbers of idempotent producers. Tests look at the
 //! [records](MockCluster::records) that arrived and the [requests](MockCluster::requests) that were
@@ -74,6 +74,11 @@ mod log;
 mod metadata;
 mod produce;
 mod sasl;
+#[cfg(feature = "scram")]
+mod scram;
+#[cfg(not(feature = "scram"))]
+#[path = "scram_absent.rs"]
+mod scram;
 mod script;
 mod server;
 mod state;

@@ -1,12 +1,12 @@
-//! SASL PLAIN: what a connection may do, and how it logs in.
+//! SASL: what a connection may do, and how it logs in.
 
 use super::arrival::{Arrived, Body};
 use super::facts::{Api, MockRequest};
 use super::faults::Script;
 use super::handlers::{Reply, answer, answer_in};
 use super::produce;
+use super::scram::{Exchange, MECHANISMS, Step};
 use super::state::{Login, State};
-use crate::wire::FRAME_LENGTH_LEN;
 use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::codes::Code;
 use crate::wire::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
@@ -15,7 +15,6 @@ use crate::wire::metadata::{MetadataRequest, MetadataResponse, MetadataTopic};
 use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 
-/// The only mechanism here.
 const PLAIN: &str = "PLAIN";
 
 /// What a client gets that asks for something before it is logged in; `None` if it may ask. Before
@@ -116,23 +115,26 @@ fn set_login(state: &mut State, request: &MockRequest, login: Login) {
     }
 }
 
-/// Takes PLAIN if there are users.
+/// Takes the mechanisms that have users.
 pub(super) fn handshake(
     state: &mut State,
     request: &MockRequest,
     handshake: &SaslHandshakeRequest,
     script: &Script,
 ) -> Reply {
+    let chosen = handshake.mechanism.as_str();
+    let offered = offered(state);
     let error = match (script.error(), login(state, request)) {
         (Some(code), _) => Code(code),
         (None, Login::NotNeeded) => Code::ILLEGAL_SASL_STATE,
-        (None, _) if handshake.mechanism != PLAIN => Code::UNSUPPORTED_SASL_MECHANISM,
+        (None, _) if !offered.contains(&chosen) => Code::UNSUPPORTED_SASL_MECHANISM,
         (None, _) => Code::NONE,
     };
     let is_offered = error != Code::ILLEGAL_SASL_STATE;
+    let shown = offered.iter().filter(|_| is_offered);
     let response = SaslHandshakeResponse {
         error,
-        mechanisms: is_offered.then(|| PLAIN.to_owned()).into_iter().collect(),
+        mechanisms: shown.map(|&mechanism| mechanism.into()).collect(),
     };
     let frame = answer_in::<SaslHandshakeRequest>(request, &response, request.version);
     if error.is_ok() {
@@ -143,11 +145,28 @@ pub(super) fn handshake(
             Login::MechanismChosen
         };
         set_login(state, request, next);
+        let scram = MECHANISMS.into_iter().find(|(name, _)| *name == chosen);
+        set_exchange(state, request, scram.map(|(_, hash)| Exchange::Begun(hash)));
         Reply::Answer(frame)
     } else if login(state, request) == Login::NotNeeded && script.error().is_none() {
         Reply::Answer(frame)
     } else {
         Reply::LastAnswer(frame)
+    }
+}
+
+fn offered(state: &State) -> Vec<&'static str> {
+    let settings = &state.settings;
+    // Also where nobody has to log in, for a script may have it so.
+    let plain = !settings.sasl_plain.is_empty() || !settings.wants_logins();
+    let scram = MECHANISMS.iter().map(|(name, _)| *name);
+    let scram = scram.filter(|_| !settings.sasl_scram.known.is_empty());
+    plain.then_some(PLAIN).into_iter().chain(scram).collect()
+}
+
+fn set_exchange(state: &mut State, request: &MockRequest, exchange: Option<Exchange>) {
+    if let Some(connection) = state.connections.get_mut(request.connection) {
+        connection.scram = exchange;
     }
 }
 
@@ -158,15 +177,16 @@ pub(super) fn authenticate(
     token: &SaslAuthenticateRequest,
     script: &Script,
 ) -> Reply {
+    let mut auth_bytes = Vec::new();
     let (error, text) = match (script.error(), login(state, request)) {
         (Some(code), _) => (Code(code), Some("scripted by the test")),
-        (None, Login::MechanismChosen) if is_known(state, &token.auth_bytes) => {
-            (Code::NONE, Some(""))
-        }
-        (None, Login::MechanismChosen) => (
-            Code::SASL_AUTHENTICATION_FAILED,
-            Some("user name or password is wrong"),
-        ),
+        (None, Login::MechanismChosen) => match take(state, request, &token.auth_bytes) {
+            Ok(bytes) => {
+                auth_bytes = bytes;
+                (Code::NONE, Some(""))
+            }
+            Err(text) => (Code::SASL_AUTHENTICATION_FAILED, Some(text)),
+        },
         (None, _) => (
             Code::ILLEGAL_SASL_STATE,
             Some("no mechanism was chosen by a handshake"),
@@ -175,32 +195,59 @@ pub(super) fn authenticate(
     let response = SaslAuthenticateResponse {
         error,
         error_message: text.map(str::to_owned),
+        auth_bytes,
         ..SaslAuthenticateResponse::default()
     };
     let frame = answer_in::<SaslAuthenticateRequest>(request, &response, request.version);
-    if error.is_ok() {
+    if error.is_ok() && script.error().is_some() {
         set_login(state, request, Login::Done);
-        Reply::Answer(frame)
-    } else if error == Code::ILLEGAL_SASL_STATE && script.error().is_none() {
+    }
+    if error.is_ok() || error == Code::ILLEGAL_SASL_STATE && script.error().is_none() {
         Reply::Answer(frame)
     } else {
         Reply::LastAnswer(frame)
     }
 }
 
-/// Checks user and password that come without a header: the answer to the right ones is an empty
-/// frame, to others there is none.
+/// Checks user and password that come without a header: the answer to the right ones has none
+/// either, to others there is none.
 pub(super) fn bare_token(
     state: &mut State,
     request: &MockRequest,
     token: &[u8],
     script: &Script,
 ) -> Reply {
-    if script.error().is_some() || !is_known(state, token) {
+    if script.error().is_some() {
         return Reply::Close;
     }
-    set_login(state, request, Login::Done);
-    Reply::Answer(vec![0; FRAME_LENGTH_LEN])
+    let Ok(answer) = take(state, request, token) else {
+        return Reply::Close;
+    };
+    let length = u32::try_from(answer.len()).unwrap_or_default();
+    Reply::Answer([&length.to_be_bytes()[..], &answer].concat())
+}
+
+/// The answer to a token; the error is a broker's text.
+fn take(state: &mut State, request: &MockRequest, token: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let connection = state.connections.get(request.connection);
+    let Some(exchange) = connection.and_then(|connection| connection.scram.clone()) else {
+        if !is_known(state, token) {
+            return Err("user name or password is wrong");
+        }
+        set_login(state, request, Login::Done);
+        return Ok(Vec::new());
+    };
+    match exchange.step(state, request.connection, token) {
+        Step::Next(next, answer) => {
+            set_exchange(state, request, Some(next));
+            Ok(answer.into_bytes())
+        }
+        Step::Done(answer) => {
+            set_login(state, request, Login::Done);
+            Ok(answer.into_bytes())
+        }
+        Step::Refused => Err("invalid credentials for SCRAM"),
+    }
 }
 
 /// RFC 4616: authorization id, user and password, with a zero byte before the second and the third.

@@ -207,11 +207,11 @@ fn connect(node: i32, socket: TcpStream, shared: &Arc<Shared>) -> std::io::Resul
             socket: Some(Arc::clone(&socket)),
             requests: 0,
             unanswered: 0,
-            login: if state.settings.sasl_plain.is_empty() {
-                Login::NotNeeded
-            } else {
-                Login::Needed
+            login: match state.settings.wants_logins() {
+                true => Login::Needed,
+                false => Login::NotNeeded,
             },
+            scram: None,
         });
         Some(state.connections.len() - 1)
     });

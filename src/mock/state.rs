@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::facts::{Api, MockRequest};
 use super::faults::Faults;
 use super::log::{FirstSequence, PartitionLog};
+use super::scram::{Exchange, Users};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wire::TopicId;
 use crate::wire::metadata::MetadataBroker;
@@ -52,8 +53,16 @@ pub(super) struct Settings {
     pub(super) auto_create: Option<i32>,
     pub(super) first_sequence: FirstSequence,
     pub(super) forgets_records: bool,
-    /// Passwords by user; nobody has to authenticate while it is empty.
+    /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
+    pub(super) sasl_scram: Users,
+}
+
+impl Settings {
+    /// Whether there is anybody who could authenticate; else nobody has to.
+    pub(super) fn wants_logins(&self) -> bool {
+        !self.sasl_plain.is_empty() || !self.sasl_scram.known.is_empty()
+    }
 }
 
 #[derive(Debug)]
@@ -133,6 +142,8 @@ pub(super) struct Connection {
     pub(super) requests: usize,
     pub(super) unanswered: usize,
     pub(super) login: Login,
+    /// Whose tokens come next; PLAIN's if there is none.
+    pub(super) scram: Option<Exchange>,
 }
 
 /// How far a connection has come with SASL.
@@ -230,6 +241,7 @@ impl State {
                 first_sequence: FirstSequence::default(),
                 forgets_records: false,
                 sasl_plain: BTreeMap::new(),
+                sasl_scram: Users::default(),
             },
             frozen_view: None,
             faults: Faults::default(),

@@ -176,10 +176,6 @@ fn modules_and_options_that_do_not_fit_are_refused() {
     let class = |name: &str| format!("a.b.{name} required username=\"alice\" password=\"hush\";");
     for (jaas, expected) in [
         (
-            class("ScramLoginModule"),
-            "it names ScramLoginModule (SCRAM), but this version speaks PLAIN",
-        ),
-        (
             class("OAuthBearerLoginModule"),
             "it names OAuthBearerLoginModule (OAUTHBEARER), but this version speaks PLAIN",
         ),
@@ -200,6 +196,14 @@ fn modules_and_options_that_do_not_fit_are_refused() {
             "PlainLoginModule needs the option password=\"...\"",
         ),
         (
+            class("ScramLoginModule").replace("password", "passwort"),
+            "ScramLoginModule needs the option password=\"...\"",
+        ),
+        (
+            class("ScramLoginModule").replace(";", " tokenauth=hush;"),
+            "the option tokenauth is neither true nor false",
+        ),
+        (
             format!("{PLAIN} required username=alice password=hush@;"),
             "at character 94 of the value: expected the name of an option, or `;` at the end",
         ),
@@ -212,14 +216,15 @@ fn modules_and_options_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn options_that_plain_does_not_have_are_warned_about_without_their_names() {
-    let jaas = format!("{PLAIN} required username=a password=b hush=c;");
-    let config = with("sasl.jaas.config", &jaas);
-    assert_eq!(
-        config.warnings(),
-        [
-            "sasl.jaas.config: PlainLoginModule has no options but username and password, \
-            others are ignored"
-        ]
-    );
+fn options_that_a_module_does_not_have_are_warned_about_without_their_names() {
+    for (module, options) in [
+        ("PlainLoginModule", "username, password"),
+        ("ScramLoginModule", "username, password, tokenauth"),
+    ] {
+        let jaas = format!("{module} required username=a password=b hush=c;");
+        let config = with("sasl.jaas.config", &jaas);
+        let expected =
+            format!("sasl.jaas.config: {module} has no options but {options}, others are ignored");
+        assert_eq!(config.warnings(), [expected]);
+    }
 }

@@ -1,4 +1,4 @@
-//! SASL PLAIN.
+//! SASL.
 
 use super::*;
 use crate::wire::api_versions::ApiVersionsRequest;
@@ -140,4 +140,41 @@ fn after_a_handshake_of_version_0_a_token_comes_without_a_header() {
             .filter(is_bare)
             .all(|request| request.version == -1)
     );
+}
+
+#[cfg(feature = "scram")]
+#[test]
+fn who_does_not_prove_that_he_knows_the_password_is_refused_by_scram() {
+    let cluster = cluster_of(1);
+    cluster.sasl_scram("a,b=", "pencil");
+    let first = "n,,n=a=2Cb=3D,r=abc";
+    for tokens in [
+        [first, "c=biws,r=abcmock0,p=AAAA"],
+        [first, "c=biws,r=abcmock0"],
+        ["n,,n=mallory,r=abc", ""],
+        ["n,,n=a=b,r=abc", ""],
+        ["n,,n=a=2Cb=3D,r=", ""],
+        ["n,,n=a=2Cb=3D,r=abc,tokenauth=true", ""],
+        ["y,,n=a=2Cb=3D,r=abc", ""],
+        ["", ""],
+    ] {
+        let mut client = Client::connect(&cluster, 1);
+        let (error, offered) = handshake(&mut client, "SCRAM-SHA-512");
+        assert_eq!(
+            (error, offered.len()),
+            (Code::NONE, 2),
+            "PLAIN has no users"
+        );
+        let mut answer = authenticate(&mut client, tokens[0].as_bytes(), 2);
+        if tokens[0] == first {
+            let text = String::from_utf8(answer.auth_bytes).expect("text");
+            assert!(
+                text.starts_with("r=abcmock") && text.ends_with(",i=4096"),
+                "{text}"
+            );
+            answer = authenticate(&mut client, tokens[1].as_bytes(), 2);
+        }
+        assert_eq!(answer.error, Code::SASL_AUTHENTICATION_FAILED, "{tokens:?}");
+        assert!(client.is_hung_up());
+    }
 }

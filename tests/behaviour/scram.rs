@@ -1,0 +1,234 @@
+//! SASL SCRAM: who gets in, and what is said of brokers that do not play by the rules.
+
+use std::time::Duration;
+
+use milena::mock::{Api, MockCluster};
+use milena::{Config, ErrorKind, Outcome, Producer, SecurityProtocol};
+
+use crate::support::{SOON, cluster, config, delivered, failed, produced, producer, send, values};
+
+const PASSWORD: &str = "s3cret-h1dden";
+
+fn secured() -> MockCluster {
+    let cluster = cluster(1, 1);
+    cluster.sasl_scram("alice", PASSWORD);
+    cluster
+}
+
+fn to(cluster: &MockCluster) -> Config {
+    let config = config(cluster).security_protocol(SecurityProtocol::SaslPlaintext);
+    config.max_block(SOON)
+}
+
+fn alice(cluster: &MockCluster) -> Producer {
+    producer(to(cluster).sasl_scram_sha_256("alice", PASSWORD))
+}
+
+/// The error of a record, which says what a person needs to know, and no secret.
+#[track_caller]
+fn refused(producer: &Producer, fragments: &[&str]) {
+    let error = failed(&send(producer, 0, "v"));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Authentication, Outcome::NotWritten),
+        "{error}"
+    );
+    assert!(!error.is_retriable());
+    let text = error.to_string();
+    for fragment in fragments {
+        assert!(text.contains(fragment), "no {fragment:?} in: {text}");
+    }
+    let shown = format!("{error} {error:?} {producer:?}");
+    assert!(!shown.contains("h1dden"), "{shown}");
+}
+
+#[test]
+fn both_mechanisms_let_in_who_knows_the_password() {
+    let (name, password) = ("a=b,c \u{e4}", "p,=\u{20ac} h1dden");
+    let cluster = secured();
+    cluster.sasl_scram(name, password);
+    let producers = [
+        alice(&cluster),
+        producer(to(&cluster).sasl_scram_sha_512("alice", PASSWORD)),
+        producer(to(&cluster).sasl_scram_sha_256(name, password)),
+        producer(to(&cluster).sasl_scram_sha_512(name, password)),
+    ];
+    for producer in &producers {
+        delivered(&send(producer, 0, "v"));
+    }
+    assert_eq!(values(&cluster, 0).len(), producers.len());
+}
+
+#[test]
+fn properties_of_java_do_the_same() {
+    let cluster = secured();
+    let text = format!(
+        "bootstrap.servers={}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-512\n\
+         sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
+         username=\"alice\" password=\"{PASSWORD}\";\n",
+        cluster.bootstrap()
+    );
+    let config = Config::from_properties(&text).expect("good properties");
+    delivered(&send(&producer(config), 0, "v"));
+}
+
+#[test]
+fn a_delegation_token_is_no_user_and_a_user_no_token() {
+    let cluster = secured();
+    cluster.sasl_delegation_token("id", PASSWORD);
+    let token = producer(to(&cluster).sasl_delegation_token("id", PASSWORD));
+    delivered(&send(&token, 0, "v"));
+    let user = producer(to(&cluster).sasl_scram_sha_256("id", PASSWORD));
+    refused(&user, &["the broker refused user \"id\" (SCRAM-SHA-256): "]);
+    let token = producer(to(&cluster).sasl_delegation_token("alice", PASSWORD));
+    refused(
+        &token,
+        &["refused delegation token \"alice\" (SCRAM-SHA-256): "],
+    );
+}
+
+/// After SaslHandshake in version 0 tokens travel without a header.
+#[test]
+fn a_broker_of_0_11_speaks_scram_too() {
+    let cluster = secured();
+    cluster.versions(Api::SaslHandshake, 0..=0);
+    delivered(&send(&alice(&cluster), 0, "v"));
+    // That broker hangs up on a wrong password as if it went down, so it is tried again.
+    let soon = Duration::from_millis(300);
+    let wrong = to(&cluster).sasl_scram_sha_512("alice", "wrong h1dden");
+    let wrong = producer(wrong.max_block(soon));
+    let error = failed(&send(&wrong, 0, "v"));
+    let text = error.to_string();
+    assert!(
+        text.contains("brokers before Apache Kafka 1.0 do so if"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_user_are_told_in_the_brokers_words() {
+    let cluster = secured();
+    for (config, who) in [
+        (
+            to(&cluster).sasl_scram_sha_256("alice", "wrong h1dden"),
+            "user \"alice\" (SCRAM-SHA-256)",
+        ),
+        (
+            to(&cluster).sasl_scram_sha_512("mallory", PASSWORD),
+            "user \"mallory\" (SCRAM-SHA-512)",
+        ),
+    ] {
+        let place = format!("broker {}: SASL authentication: ", cluster.address(1));
+        let said = format!("the broker refused {who}: invalid credentials for SCRAM");
+        refused(&producer(config), &[&place, &said]);
+    }
+    assert!(produced(&cluster).is_empty());
+}
+
+#[test]
+fn there_is_no_way_down_to_plain() {
+    let cluster = cluster(1, 1);
+    cluster.sasl_plain("alice", PASSWORD);
+    let says =
+        "sasl.mechanism is SCRAM-SHA-256, which this listener does not offer; it offers PLAIN";
+    refused(&alice(&cluster), &[says]);
+    let cluster = secured();
+    let plain = producer(to(&cluster).sasl_plain("alice", PASSWORD));
+    refused(
+        &plain,
+        &["does not offer; it offers SCRAM-SHA-256, SCRAM-SHA-512"],
+    );
+}
+
+#[test]
+fn too_few_and_too_many_iterations_are_refused_at_once() {
+    let cluster = secured();
+    for (iterations, says) in [
+        (
+            0,
+            "asks for 0 iterations, and at least 4096 keep the password safe",
+        ),
+        (4095, "asks for 4095 iterations, and at least 4096"),
+        (
+            100_000_000,
+            "asks for 100000000 iterations, and no more than 1000000 are done",
+        ),
+    ] {
+        cluster.sasl_scram_iterations(iterations);
+        refused(
+            &alice(&cluster),
+            &["login of user \"alice\" (SCRAM-SHA-256): ", says],
+        );
+    }
+    assert!(produced(&cluster).is_empty());
+}
+
+/// The answer to SaslAuthenticate, in version 2.
+fn answer(auth_bytes: &str) -> Vec<u8> {
+    let length = auth_bytes.len() as u8 + 1;
+    assert!(length < 0x80, "one byte");
+    [&[0, 0, 0, length], auth_bytes.as_bytes(), &[0; 9]].concat()
+}
+
+#[test]
+fn a_broker_that_cannot_prove_itself_gets_no_record() {
+    let signature = "upcqc4UuJzM9FODpWoSzyu0ftpwiE6M3CW3qpbJuWmc=";
+    let wrong = format!("v={signature}");
+    for (token, said, says) in [
+        (
+            1,
+            wrong.as_str(),
+            "the broker's signature is wrong: it does not know the password",
+        ),
+        (1, "v=", "the broker's signature is wrong"),
+        (1, "", "it has no signature, v="),
+        (1, "e=unknown-user", "the broker refused: unknown-user"),
+        (
+            0,
+            "r=foreign,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+            "nonce does not continue ours",
+        ),
+        (
+            0,
+            "garbage",
+            "the broker's message cannot be read: it does not begin with a nonce",
+        ),
+        (0, "", "the broker's message cannot be read"),
+        (0, "e=other-error", "the broker refused: other-error"),
+    ] {
+        let cluster = secured();
+        let answer = answer(said);
+        // The lie begins with this token of the login, and goes on.
+        let lie = cluster
+            .on(Api::SaslAuthenticate)
+            .skip(token)
+            .after_handling();
+        let lie = lie.always().body(move |_| answer.clone());
+        let producer = alice(&cluster);
+        refused(
+            &producer,
+            &["login of user \"alice\" (SCRAM-SHA-256): ", says],
+        );
+        assert!(lie.hits() > 0 && produced(&cluster).is_empty());
+        lie.cancel();
+        delivered(&send(&producer, 0, "v"));
+    }
+}
+
+#[test]
+fn a_password_that_is_changed_fails_new_connections_until_it_is_right_again() {
+    let cluster = secured();
+    let producer = alice(&cluster);
+    delivered(&send(&producer, 0, "v"));
+    cluster.sasl_scram("alice", "another");
+    // The connection that is there stays in.
+    delivered(&send(&producer, 0, "v"));
+    cluster.stop_broker(1);
+    cluster.start_broker(1);
+    refused(
+        &producer,
+        &["the broker refused user \"alice\" (SCRAM-SHA-256)"],
+    );
+    cluster.sasl_scram("alice", PASSWORD);
+    delivered(&send(&producer, 0, "v"));
+}
