@@ -64,6 +64,8 @@ pub const TARGETS: &[Target] = &[
     coding("lz4", |input| codec(Compression::Lz4, input)),
     coding("zstd", |input| codec(Compression::Zstd, input)),
     pure("properties", properties),
+    #[cfg(feature = "scram")]
+    pure("scram", scram),
     connected("frame", peer::frames),
     connected("peer", peer::opening),
 ];
@@ -214,4 +216,19 @@ fn compressed_batch(input: &[u8]) {
 
 fn properties(input: &[u8]) {
     let _ = Config::from_properties(&String::from_utf8_lossy(input));
+}
+
+/// The first answer in a login, a line feed, and the second.
+#[cfg(feature = "scram")]
+fn scram(input: &[u8]) {
+    let mut answers = input.splitn(2, |byte| *byte == b'\n');
+    let mut answer = || answers.next().unwrap_or_default();
+    let (first, last) = (answer(), answer());
+    match crate::conn::converse(first, last) {
+        Ok(()) => assert!(last.starts_with(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")),
+        Err(text) => assert!(
+            text.len() < 1500 && !text.contains(char::is_control) && !text.contains("pencil"),
+            "{text}"
+        ),
+    }
 }

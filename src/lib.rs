@@ -36,6 +36,7 @@
 //!   x86_64 with AVX2 and ADX and on aarch64 with AES and SHA-2.
 //! - `tls-ring`: TLS with ring's cryptography, on every platform; needs a C compiler.
 //! - `tls`: TLS with the cryptography that the application installs as rustls's `CryptoProvider`.
+//! - `scram` (default): the SASL mechanisms SCRAM-SHA-256 and SCRAM-SHA-512.
 //! - `socket-buffers` (default): `send.buffer.bytes`, `receive.buffer.bytes` and TCP keep-alive.
 //! - `gzip`, `snappy`, `lz4`, `zstd` (all default): one codec of `compression.type` each.
 //! - `mock`: a Kafka cluster inside the test process, in the module `mock`.

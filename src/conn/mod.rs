@@ -41,6 +41,8 @@ use self::versions::{Negotiation, Versions, negotiate};
 
 pub(crate) use self::halves::{ReadHalf, WriteFailed, WriteHalf};
 pub(crate) use self::interrupt::Interrupt;
+#[cfg(all(fuzzing, feature = "scram"))]
+pub(crate) use self::sasl::converse;
 pub(crate) use crate::config::Address;
 
 /// The least that an answer has: its correlation id.

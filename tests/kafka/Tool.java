@@ -24,6 +24,9 @@ import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ScramCredentialInfo;
+import org.apache.kafka.clients.admin.ScramMechanism;
+import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.ElectionType;
@@ -113,6 +116,8 @@ public final class Tool {
                 return allow(words);
             case "quota":
                 return quota(words);
+            case "scram":
+                return scram(words.get(0), words.get(1));
             case "committed":
                 return committed(words.get(0));
             case "feature":
@@ -225,6 +230,15 @@ public final class Tool {
         Double value = words.get(3).isEmpty() ? null : Double.valueOf(words.get(3));
         var operation = new ClientQuotaAlteration.Op(words.get(2), value);
         admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity, List.of(operation)))).all().get();
+        return List.of();
+    }
+
+    private List<?> scram(String user, String password) throws Exception {
+        // Kafka takes one alteration for each user of a request.
+        for (var mechanism : List.of(ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512)) {
+            var upsertion = new UserScramCredentialUpsertion(user, new ScramCredentialInfo(mechanism, 4096), password);
+            admin.alterUserScramCredentials(List.of(upsertion)).all().get();
+        }
         return List.of();
     }
 

@@ -10,8 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::cluster::Cluster;
-use super::process::{Process, java};
-use super::{Version, once, source};
+use super::process::{Process, java, run};
+use super::properties;
+use super::{Listener, Version, once, source};
 
 /// Beyond the time limit that Tool.java keeps by itself.
 const ANSWER_LIMIT: Duration = Duration::from_secs(180);
@@ -96,6 +97,50 @@ impl Cluster {
     pub(crate) fn set_quota(&self, entity: (&str, &str), quota: &str, value: Option<f64>) {
         let value = value.map(|value| value.to_string()).unwrap_or_default();
         self.ask(&["quota", entity.0, entity.1, quota, &value]);
+    }
+
+    /// Sets the password of a user for both mechanisms of SCRAM; the user may be new.
+    pub(crate) fn set_scram(&self, user: &str, password: &str) {
+        let Some(zookeeper) = self.old_zookeeper() else {
+            self.ask(&["scram", user, password]);
+            return;
+        };
+        let credentials = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
+            .map(|mechanism| format!("{mechanism}=[iterations=4096,password={password}]"));
+        let mut command = java(self.version(), "WARN");
+        command
+            .args(["kafka.admin.ConfigCommand", "--zookeeper", &zookeeper])
+            .args(["--alter", "--add-config", &credentials.join(",")])
+            .args(["--entity-type", "users", "--entity-name", user]);
+        let output = run(&mut command, &self.scratch("scram"), ANSWER_LIMIT);
+        assert!(output.status.success(), "set SCRAM: {}", output.stderr);
+    }
+
+    /// The id and the HMAC of a new delegation token of `USERS[0]`; needs the builder's property
+    /// `delegation.token.secret.key` and a SASL_SSL listener.
+    pub(crate) fn create_token(&self) -> (String, String) {
+        let place = self.scratch("token");
+        let config = place.with_extension("properties");
+        let text = properties::client(Listener::SaslSsl, "SCRAM-SHA-256");
+        fs::write(&config, text).expect("write the properties");
+        let mut command = java(self.version(), "ERROR");
+        command
+            .arg("org.apache.kafka.tools.DelegationTokenCommand")
+            .args(["--bootstrap-server", &self.bootstrap(Listener::SaslSsl)])
+            .args([
+                "--create",
+                "--max-life-time-period",
+                "-1",
+                "--command-config",
+            ])
+            .arg(&config);
+        let output = run(&mut command, &place, ANSWER_LIMIT);
+        let shown = String::from_utf8_lossy(&output.stdout);
+        let line = shown.lines().rev().find(|line| !line.trim().is_empty());
+        let mut words = line.unwrap_or_default().split_whitespace();
+        let mut word = || words.next().map(str::to_owned);
+        let token = word().zip(word());
+        token.unwrap_or_else(|| panic!("no token: {shown} {}", output.stderr))
     }
 
     /// What a consumer group has committed: topic, partition, offset.

@@ -251,6 +251,13 @@ impl Cluster {
         addresses.join(",")
     }
 
+    /// The address of ZooKeeper, if the brokers are of before 2.7, whose SCRAM users only it knows.
+    pub(super) fn old_zookeeper(&self) -> Option<String> {
+        let is_old = matches!(self.version(), Version::V2_1_1 | Version::V0_11_0_3);
+        let port = self.zookeeper_port.filter(|_| is_old)?;
+        Some(format!("127.0.0.1:{port}"))
+    }
+
     /// The data directory of a node.
     pub(super) fn data(&self, node: i32) -> PathBuf {
         self.node(node).data()

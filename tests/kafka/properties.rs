@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::Version;
 use super::certificates::{self, PASSWORD};
 use super::cluster::Builder;
 
@@ -68,15 +67,9 @@ pub(super) struct Ports {
     pub(super) clients: BTreeMap<Listener, u16>,
 }
 
-/// The SASL mechanisms that brokers of a version are set up for; SCRAM users are made when KRaft's
-/// storage is.
-pub(super) fn mechanisms(version: Version) -> &'static [&'static str] {
-    if version.is_kraft() {
-        &["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-    } else {
-        &["PLAIN"]
-    }
-}
+/// The SASL mechanisms that brokers are set up for. SCRAM users are made when KRaft's storage is;
+/// brokers with ZooKeeper have none but those of [`super::Cluster::set_scram`].
+const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
 
 /// The properties of node `id`, as the text of a file.
 pub(super) fn node(
@@ -238,10 +231,9 @@ fn tls(all: &mut Properties, builder: &Builder) {
 }
 
 fn sasl(all: &mut Properties, builder: &Builder) {
-    let mechanisms = mechanisms(builder.version);
-    all.set("sasl.enabled.mechanisms", mechanisms.join(","));
+    all.set("sasl.enabled.mechanisms", MECHANISMS.join(","));
     for listener in &builder.listeners {
-        for mechanism in mechanisms.iter().filter(|_| listener.has_sasl()) {
+        for mechanism in MECHANISMS.iter().filter(|_| listener.has_sasl()) {
             let prefix = format!("listener.name.{}.{mechanism}", listener.name());
             let key = format!("{prefix}.sasl.jaas.config").to_lowercase();
             all.set(&key, login(mechanism));
@@ -251,7 +243,8 @@ fn sasl(all: &mut Properties, builder: &Builder) {
 
 /// What goes into a file for Kafka 0.11, which knows no login settings per listener.
 pub(super) fn login_file() -> String {
-    format!("KafkaServer {{ {} }};\n", login("PLAIN"))
+    let logins = [login("PLAIN"), login("SCRAM-SHA-256")];
+    format!("KafkaServer {{ {} }};\n", logins.join(" "))
 }
 
 fn login(mechanism: &str) -> String {

@@ -12,6 +12,9 @@ mod scram;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(fuzzing, feature = "scram"))]
+pub(crate) use self::scram::converse;
+
 use std::time::{Duration, Instant};
 
 use crate::config::{SaslConfig, ScramConfig, SecurityProtocol};

@@ -69,6 +69,22 @@ fn greet(scram: &ScramConfig, nonce: String) -> (Vec<u8>, Greeted<'_>) {
     (message, Greeted { scram, nonce, bare })
 }
 
+/// Both answers of a broker, for the fuzzer.
+#[cfg(fuzzing)]
+pub(crate) fn converse(first: &[u8], last: &[u8]) -> Result<(), String> {
+    let scram = ScramConfig {
+        hash: ScramHash::Sha256,
+        username: "user".into(),
+        password: crate::config::Secret::new("pencil"),
+        is_token: false,
+    };
+    let (_, greeted) = greet(&scram, "rOprNGfwEbeRWgbNEkqO".into());
+    let answered = greeted
+        .answer(first)
+        .and_then(|(_, proved)| proved.verify(last));
+    answered.map_err(|refusal| refusal.to_string())
+}
+
 /// The broker knows the user, and has to say how its key is made of the password.
 pub(super) struct Greeted<'a> {
     scram: &'a ScramConfig,

@@ -15,6 +15,13 @@ const PROPERTIES: &str = "# comment\nbootstrap.servers = kafka-1:9092,\\\n [::1]
     sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\\n\
     username=\"anna\" password=\"pa\\\\\"55\\u0041\";\nssl.truststore.certificates=-----BEGIN\n";
 
+/// Of RFC 7677, and a refusal.
+const SCRAM: [&str; 2] = [
+    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096\n\
+    v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=,x=1",
+    "e=other-error,x=1",
+];
+
 /// The seeds of a target.
 pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
     match target {
@@ -22,6 +29,7 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
         "compressed_batch" => compressed_batches(),
         "gzip" | "snappy" | "lz4" | "zstd" => compressed(target),
         "properties" => vec![PROPERTIES.into()],
+        "scram" => SCRAM.map(Vec::from).into(),
         "request_header" => headers(),
         "frame" => frames(),
         "peer" => transcripts(),
