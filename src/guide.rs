@@ -312,20 +312,16 @@
 //! ```
 //!
 //! In a file that is `security.protocol=SASL_SSL`, `sasl.mechanism=SCRAM-SHA-512`,
-//! `sasl.jaas.config`, `ssl.truststore.type=PEM` and `ssl.truststore.location`. Without a trust store, Mozilla's list
-//! of authorities counts. Certificates are always verified, and host names unless
-//! `ssl.endpoint.identification.algorithm` is empty. TLS is 1.2 and 1.3.
+//! `sasl.jaas.config`, `ssl.truststore.type=PEM` and `ssl.truststore.location`. Without a trust
+//! store, Mozilla's list of authorities counts. Certificates are always verified, and host names
+//! unless `ssl.endpoint.identification.algorithm` is empty. TLS is 1.2 and 1.3, SASL is PLAIN and
+//! SCRAM. By SCRAM no broker sees the password, and one that does not prove that it knows it gets
+//! no record.
 //!
 //! TLS takes its cryptography from the `CryptoProvider` that the process installed for rustls, else
 //! from the feature `tls-graviola` or `tls-ring`. graviola needs a CPU with certain instructions;
-//! on another one the error says what to do. Client certificates, and the SASL mechanisms GSSAPI and
-//! OAUTHBEARER, are refused with an error by this version.
-//!
-//! SASL is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. By SCRAM no broker sees the password, and each has
-//! to prove that it knows it: one that cannot, or that wants fewer than 4096 iterations or more than
-//! a million, gets no record. A login that is refused fails records at once, and is tried again no
-//! faster than `reconnect.backoff.ms` allows: whoever mends the password at the broker need not
-//! restart the program.
+//! on another one the error says what to do. Client certificates and other SASL mechanisms are
+//! refused with an error by this version.
 //!
 //! # Shutting down
 //!

@@ -11,7 +11,6 @@ pub(super) enum Hash {}
 /// Nobody has one.
 #[derive(Clone, Debug)]
 pub(super) enum Exchange {
-    #[expect(dead_code, reason = "nobody has a hash")]
     Begun(Hash),
 }
 

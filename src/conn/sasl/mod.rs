@@ -121,6 +121,12 @@ struct Login<'a> {
 }
 
 impl Login<'_> {
+    #[cfg(not(feature = "scram"))]
+    fn scram(&mut self, scram: &ScramConfig) -> Result<SaslAuthenticateResponse, Error> {
+        Err(scram::absent(scram))
+    }
+
+    #[cfg(feature = "scram")]
     fn scram(&mut self, scram: &ScramConfig) -> Result<SaslAuthenticateResponse, Error> {
         let (message, greeted) = scram::start(scram)?;
         let answer = self.say(message)?;
@@ -185,6 +191,7 @@ impl Login<'_> {
     }
 
     /// What to say of a broker that we refuse.
+    #[cfg(feature = "scram")]
     fn distrust(&self, refusal: &scram::Refusal) -> Error {
         let text = format!("login of {}: {refusal}", self.who());
         let error = Error::new(ErrorKind::Authentication, text);

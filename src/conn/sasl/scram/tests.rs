@@ -52,8 +52,10 @@ fn the_vectors_of_the_rfc_and_of_kafka_hold() {
         (
             ScramHash::Sha512,
             "pencil",
-            "gMGXRcevScNtxZ6/8lQYpGtnsNAc3mGcmNomv+xnoOMw+3R2xNJdMNnzMlTN8PPC6wdp6dybEmDYXYTxwnYPJQ==",
-            "ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXnJq199RVG2rR7N7Zw==",
+            "gMGXRcevScNtxZ6/8lQYpGtnsNAc3mGcmNomv+xnoOMw+3R2xNJdMNnzMlTN8PPC6wdp6d\
+             ybEmDYXYTxwnYPJQ==",
+            "ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXn\
+             Jq199RVG2rR7N7Zw==",
         ),
         (
             ScramHash::Sha256,
@@ -64,8 +66,10 @@ fn the_vectors_of_the_rfc_and_of_kafka_hold() {
         (
             ScramHash::Sha512,
             "p\u{e4}ss,w=rd \u{20ac}",
-            "MRtD/9sK+YpK9JzOhjAfQ2du1CBuQgbF144TbEm2e/jvd4ZJwgS9TrcupLOBC0pLajg4q5pemdvXrBh/fdeyMQ==",
-            "DpOg8rFtlQ7+cFTdKsnA4cjJDKsBpIkx5Gxzz1tXbpefTMSCUKDpkC/grcjY3foMizKCHbDlcddCbwKwZd3d7g==",
+            "MRtD/9sK+YpK9JzOhjAfQ2du1CBuQgbF144TbEm2e/jvd4ZJwgS9TrcupLOBC0pLajg4q5\
+             pemdvXrBh/fdeyMQ==",
+            "DpOg8rFtlQ7+cFTdKsnA4cjJDKsBpIkx5Gxzz1tXbpefTMSCUKDpkC/grcjY3foMizKCHb\
+             DlcddCbwKwZd3d7g==",
         ),
     ] {
         let scram = scram(hash, "user", password);
@@ -229,7 +233,8 @@ fn a_broker_that_does_not_prove_itself_is_refused() {
     // Of another password, of SHA-512, cut, and of one bit that is wrong.
     for signature in [
         "upcqc4UuJzM9FODpWoSzyu0ftpwiE6M3CW3qpbJuWmc=",
-        "ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXnJq199RVG2rR7N7Zw==",
+        "ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXn\
+         Jq199RVG2rR7N7Zw==",
         "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95A==",
         "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G8=",
         "",
