@@ -53,6 +53,20 @@ impl MockCluster {
             .update(|state| state.settings.sasl_scram.iterations = Some(iterations));
     }
 
+    /// Brokers end a login that went well by this message instead of their proof: `v=` and a wrong
+    /// signature, say, or garbage. With `None` they tell the truth again.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// cluster.sasl_scram("alice", "secret");
+    /// cluster.sasl_scram_proof(Some("v=AAAA"));
+    /// ```
+    pub fn sasl_scram_proof(&self, message: Option<&str>) {
+        let message = message.map(str::to_owned);
+        self.shared
+            .update(|state| state.settings.sasl_scram.proof = message);
+    }
+
     fn enter(&self, name: &str, is_token: bool, password: &str) {
         let [sha256, sha512] = MECHANISMS.map(|(_, hash)| Keys::of(hash, password));
         self.shared.update(|state| {
@@ -74,6 +88,7 @@ pub(super) struct Users {
     pub(super) known: Vec<Known>,
     /// What is claimed instead of the truth.
     iterations: Option<u32>,
+    proof: Option<String>,
 }
 
 pub(super) struct Known {
@@ -186,7 +201,8 @@ impl Exchange {
         let proof = from_base64(proof).filter(|proof| proof.len() == signature.len())?;
         let is_right = hash.of(&xor(&proof, &signature)) == keys.stored;
         let own = to_base64(&hash.hmac(&keys.server, said.as_bytes()));
-        is_right.then(|| Step::Done(format!("v={own}")))
+        let last = users.proof.clone().unwrap_or(format!("v={own}"));
+        is_right.then_some(Step::Done(last))
     }
 }
 
