@@ -48,7 +48,7 @@ pub(crate) use address::Address;
 pub use explain::Explanation;
 use origin::Origins;
 use providers::Providers;
-pub(crate) use security::{PemSource, SaslConfig, Secret, TlsConfig, TlsVersions};
+pub(crate) use security::{KeyStore, PemSource, SaslConfig, Secret, TlsConfig, TlsVersions};
 pub use security::{SecurityProtocol, TlsVersion};
 pub use topic::{FullBuffer, TopicConfig};
 pub(crate) use topic::{TopicRule, TopicRules};

@@ -1,0 +1,207 @@
+//! The certificate that this client shows to brokers, and the key that proves it.
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+
+use crate::config::KeyStore;
+use crate::error::Error;
+use crate::sync::Arc;
+use crate::time::wall_clock_ms;
+
+use super::explain::date;
+use super::pem::{self, Foreign, wrong};
+use super::x509;
+
+const KEY: &str = "ssl.keystore.key";
+const CHAIN: &str = "ssl.keystore.certificate.chain";
+
+/// A certificate chain with the key of its first certificate.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) certified: Arc<CertifiedKey>,
+    /// Whose it is, since when, until when, and where it comes from, for messages.
+    pub(super) shown: Arc<str>,
+}
+
+/// Loads what the settings name; `None` if they name nothing. What brokers may refuse is warned
+/// about.
+pub(super) fn load(store: &KeyStore, provider: &CryptoProvider) -> Result<Option<Identity>, Error> {
+    let identity = match store {
+        KeyStore {
+            location: Some(path),
+            ..
+        } => {
+            let origin = format!("ssl.keystore.location {}", path.display());
+            let pem = pem::read(path, &origin)?;
+            let key = private_key(&pem, &origin)?;
+            certified(key, certificates(&pem, &origin)?, provider, [&origin; 2])?
+        }
+        KeyStore {
+            key: Some(key),
+            chain: Some(chain),
+            ..
+        } => {
+            let key = private_key(key.expose().as_bytes(), KEY)?;
+            let chain = certificates(chain.expose().as_bytes(), CHAIN)?;
+            certified(key, chain, provider, [KEY, CHAIN])?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(identity))
+}
+
+/// The only private key. The words of the parser are left out of errors, as they may quote it.
+fn private_key(pem: &[u8], origin: &str) -> Result<PrivateKeyDer<'static>, Error> {
+    if holds(pem, "BEGIN ENCRYPTED PRIVATE KEY") || holds(pem, "Proc-Type: 4,ENCRYPTED") {
+        return Err(wrong(
+            origin,
+            "holds an encrypted private key, which this version does not read: decrypt it with \
+             `openssl pkey -in key.pem -out decrypted.pem` and put that in its place",
+        ));
+    }
+    let mut keys = Vec::new();
+    for section in sections(pem) {
+        let (kind, der) = section.map_err(|()| damaged(origin))?;
+        keys.extend(PrivateKeyDer::from_pem(kind, der));
+    }
+    let count = keys.len();
+    match keys.pop() {
+        Some(key) if count == 1 => Ok(key),
+        Some(_) => Err(wrong(
+            origin,
+            &format!("holds {count} private keys; keep that of the certificate"),
+        )),
+        None => Err(wrong(origin, &no_key(pem))),
+    }
+}
+
+fn certificates(pem: &[u8], origin: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let mut certificates = Vec::new();
+    for section in sections(pem) {
+        if let (SectionKind::Certificate, der) = section.map_err(|()| damaged(origin))? {
+            certificates.push(CertificateDer::from(der));
+        }
+    }
+    match certificates.is_empty() {
+        true => Err(wrong(
+            origin,
+            "holds no certificate (no line says BEGIN CERTIFICATE); the client's belongs there, \
+             followed by that of its issuer",
+        )),
+        false => Ok(certificates),
+    }
+}
+
+fn sections(pem: &[u8]) -> impl Iterator<Item = Result<(SectionKind, Vec<u8>), ()>> {
+    <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).map(|section| section.map_err(drop))
+}
+
+fn holds(pem: &[u8], text: &str) -> bool {
+    let mut windows = pem.windows(text.len());
+    windows.any(|window| window == text.as_bytes())
+}
+
+fn damaged(origin: &str) -> Error {
+    wrong(origin, "is damaged: it is not well-formed PEM")
+}
+
+fn no_key(pem: &[u8]) -> String {
+    let foreign = match pem::foreign(pem) {
+        Some(Foreign::Empty) => return "is empty".into(),
+        Some(Foreign::Jks) => "is a Java key store (JKS)",
+        Some(Foreign::Der) => "is a PKCS#12 or DER file",
+        None => return "holds no private key (no line says BEGIN PRIVATE KEY)".into(),
+    };
+    let conversion = KeyStore::how_to_convert("keystore");
+    format!("{foreign}, not PEM: {conversion}")
+}
+
+/// Checks that key and certificates belong together. `origins` are where both come from.
+fn certified(
+    key: PrivateKeyDer<'static>,
+    chain: Vec<CertificateDer<'static>>,
+    provider: &CryptoProvider,
+    origins: [&str; 2],
+) -> Result<Identity, Error> {
+    let [of_key, of_chain] = origins;
+    let key = provider.key_provider.load_private_key(key).map_err(|_| {
+        let what = "holds a private key that cannot be used: RSA from 2048 bits on, EC on P-256 \
+            or P-384, and Ed25519 can";
+        wrong(of_key, what)
+    })?;
+    let names: Vec<_> = chain.iter().map(|der| x509::names(der)).collect();
+    let subject = |index: usize| match names.get(index) {
+        Some(Some(names)) => names.subject.as_str(),
+        _ => "somebody whose name cannot be read",
+    };
+    let first = chain.first().map(|first| fits(&key, first));
+    if !first.is_some_and(|fits| fits) {
+        let what = match chain.iter().position(|other| fits(&key, other)) {
+            Some(index) => format!(
+                "holds the certificates in the wrong order: the private key is that of number {} \
+                 ({}), which has to come first, followed by that of its issuer",
+                index + 1,
+                subject(index)
+            ),
+            None => format!(
+                "holds the certificate of {}, which the private key does not fit: both have to be \
+                 of one pair",
+                subject(0)
+            ),
+        };
+        return Err(wrong(of_chain, &what));
+    }
+    let shown = told(names, of_chain);
+    let certified = CertifiedKey::new(chain, key);
+    Ok(Identity {
+        certified: Arc::new(certified),
+        shown: shown.into(),
+    })
+}
+
+/// True if the certificate is of this key, or the cryptography does not tell. Rustls compares the
+/// same, but only reads certificates of X.509 version 3, and brokers take older ones.
+fn fits(key: &Arc<dyn SigningKey>, certificate: &[u8]) -> bool {
+    key.public_key()
+        .is_none_or(|public| x509::public_key(certificate) == Some(public.as_ref()))
+}
+
+/// Says whose certificate it is, and warns of what brokers may refuse it for.
+fn told(names: Vec<Option<x509::Names>>, origin: &str) -> String {
+    for (index, pair) in names.windows(2).enumerate() {
+        if let [Some(this), Some(next)] = pair
+            && this.issuer != next.subject
+        {
+            log::warn!(
+                "{origin}: certificate number {} should be that of {}, who issued the one before \
+                 it; it is that of {}",
+                index + 2,
+                this.issuer,
+                next.subject
+            );
+        }
+    }
+    let Some(Some(first)) = names.into_iter().next() else {
+        return format!("somebody whose name cannot be read ({origin})");
+    };
+    let shown = format!("{}, issued by {}", first.subject, first.issuer);
+    let Some((from, until)) = first.valid else {
+        return format!("{shown} ({origin})");
+    };
+    let now = u64::try_from(wall_clock_ms() / 1000).unwrap_or_default();
+    let what = match () {
+        () if until.as_secs() < now => format!("expired on {}", date(&until)),
+        () if from.as_secs() > now => format!("is valid from {} on", date(&from)),
+        () => String::new(),
+    };
+    if !what.is_empty() {
+        log::warn!(
+            "{origin}: the client certificate of {} {what}, and brokers will refuse it",
+            first.subject
+        );
+    }
+    let (from, until) = (date(&from), date(&until));
+    format!("{shown}, valid from {from} to {until} ({origin})")
+}
