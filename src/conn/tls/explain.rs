@@ -6,10 +6,11 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use crate::error::ErrorKind;
 
 use super::super::diagnosis::{Broken, foreign_protocol, peer_text};
+use super::identity::Shown;
 
 /// The failure in words. `first` is how the peer began, if that is known and the handshake goes on;
 /// `shown` is the client certificate, if there is one.
-pub(super) fn broken(error: &Error, first: &[u8], shown: Option<&str>) -> Broken {
+pub(super) fn broken(error: &Error, first: &[u8], shown: Option<&Shown>) -> Broken {
     let (kind, text) = match error {
         Error::InvalidMessage(_) if !first.is_empty() && !is_tls(first) => {
             (ErrorKind::Tls, not_tls(first))
@@ -44,7 +45,7 @@ fn not_tls(first: &[u8]) -> String {
 }
 
 /// What the broker refuses us for.
-fn of_alert(alert: AlertDescription, shown: Option<&str>) -> (ErrorKind, String) {
+fn of_alert(alert: AlertDescription, shown: Option<&Shown>) -> (ErrorKind, String) {
     use AlertDescription as Alert;
     let name = format!("TLS alert {} ({alert:?})", u8::from(alert));
     if let Some(text) = shown.and_then(|shown| of_certificate_shown(alert, shown)) {
@@ -68,7 +69,8 @@ fn of_alert(alert: AlertDescription, shown: Option<&str>) -> (ErrorKind, String)
                 ),
                 Some(shown) => format!(
                     "the broker has no TLS cipher in common with this client, or does not take \
-                     its certificate, {shown}: {name}"
+                     its certificate, {}: {name}",
+                    shown.text
                 ),
             },
         ),
@@ -85,18 +87,30 @@ fn of_alert(alert: AlertDescription, shown: Option<&str>) -> (ErrorKind, String)
 }
 
 /// What a broker has against the certificate that it was shown; `None` if that is not the matter.
-fn of_certificate_shown(alert: AlertDescription, shown: &str) -> Option<String> {
+fn of_certificate_shown(alert: AlertDescription, shown: &Shown) -> Option<String> {
     use AlertDescription as Alert;
+    let may_be_dates = matches!(
+        alert,
+        Alert::CertificateUnknown | Alert::CertificateExpired | Alert::BadCertificate
+    );
+    // Java's brokers do not tell a date that has passed from an issuer that is not known.
+    if let Some(fault) = shown.fault().filter(|_| may_be_dates) {
+        let shown = &shown.text;
+        return Some(format!(
+            "the broker refuses the client certificate, which {fault}: {shown}"
+        ));
+    }
+    let shown = &shown.text;
     Some(match alert {
         Alert::UnknownCA | Alert::CertificateUnknown => format!(
             "the broker does not trust the client certificate of {shown}: is its issuer in the \
              broker's trust store?"
         ),
         Alert::CertificateExpired => {
-            format!("to the broker, the client certificate has expired, that of {shown}")
+            format!("to the broker, the client certificate has expired, is a clock wrong? {shown}")
         }
         Alert::CertificateRevoked => {
-            format!("to the broker, the client certificate is revoked, that of {shown}")
+            format!("to the broker, the client certificate is revoked: {shown}")
         }
         Alert::BadCertificate
         | Alert::UnsupportedCertificate
@@ -221,6 +235,10 @@ mod tests {
     #[test]
     fn a_refused_client_certificate_is_named_whatever_the_alert() {
         use AlertDescription as Alert;
+        let alice = Shown {
+            text: "CN=alice".into(),
+            valid: None,
+        };
         for (alert, kind, says) in [
             (
                 Alert::UnknownCA,
@@ -260,14 +278,35 @@ mod tests {
                 "no TLS cipher in common",
             ),
         ] {
-            let (found, text) = of_alert(alert, Some("CN=alice"));
+            let (found, text) = of_alert(alert, Some(&alice));
             assert_eq!(found, kind, "{text}");
             let number = format!("TLS alert {} (", u8::from(alert));
             for says in [says, "CN=alice", &number] {
                 assert!(text.contains(says), "no {says:?} in: {text}");
             }
         }
-        let (kind, text) = of_alert(Alert::ProtocolVersion, Some("CN=alice"));
+        let (kind, text) = of_alert(Alert::ProtocolVersion, Some(&alice));
         assert!(kind == ErrorKind::Tls && !text.contains("alice"), "{text}");
+        // 1970 to 1970, and from 2100 on.
+        let time = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        for (from, until, says) in [
+            (
+                0,
+                1,
+                "which expired on 1970-01-01 00:00 UTC: CN=alice: TLS alert 46",
+            ),
+            (
+                4_107_542_400,
+                4_107_542_401,
+                "which is not valid before 2100-03-01 00:00 UTC: CN=",
+            ),
+        ] {
+            let late = Shown {
+                text: "CN=alice".into(),
+                valid: Some((time(from), time(until))),
+            };
+            let (_, text) = of_alert(Alert::CertificateUnknown, Some(&late));
+            assert!(text.contains(says), "{text}");
+        }
     }
 }

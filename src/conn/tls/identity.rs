@@ -2,7 +2,7 @@
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{PemObject, SectionKind};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::sign::{CertifiedKey, SigningKey};
 
 use crate::config::KeyStore;
@@ -21,8 +21,30 @@ const CHAIN: &str = "ssl.keystore.certificate.chain";
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) certified: Arc<CertifiedKey>,
-    /// Whose it is, since when, until when, and where it comes from, for messages.
-    pub(super) shown: Arc<str>,
+    pub(super) shown: Arc<Shown>,
+}
+
+/// A client certificate, for messages.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// Whose it is, since when, until when, and where it comes from.
+    pub(super) text: String,
+    pub(super) valid: Option<(UnixTime, UnixTime)>,
+}
+
+impl Shown {
+    /// What is wrong with its dates now.
+    pub(super) fn fault(&self) -> Option<String> {
+        let (from, until) = self.valid?;
+        let now = u64::try_from(wall_clock_ms() / 1000).unwrap_or_default();
+        if until.as_secs() < now {
+            Some(format!("expired on {}", date(&until)))
+        } else if from.as_secs() > now {
+            Some(format!("is not valid before {}", date(&from)))
+        } else {
+            None
+        }
+    }
 }
 
 /// Loads what the settings name; `None` if they name nothing. What brokers may refuse is warned
@@ -157,7 +179,7 @@ fn certified(
     let certified = CertifiedKey::new(chain, key);
     Ok(Identity {
         certified: Arc::new(certified),
-        shown: shown.into(),
+        shown: Arc::new(shown),
     })
 }
 
@@ -169,7 +191,7 @@ fn fits(key: &Arc<dyn SigningKey>, certificate: &[u8]) -> bool {
 }
 
 /// Says whose certificate it is, and warns of what brokers may refuse it for.
-fn told(names: Vec<Option<x509::Names>>, origin: &str) -> String {
+fn told(names: Vec<Option<x509::Names>>, origin: &str) -> Shown {
     for (index, pair) in names.windows(2).enumerate() {
         if let [Some(this), Some(next)] = pair
             && this.issuer != next.subject
@@ -184,24 +206,24 @@ fn told(names: Vec<Option<x509::Names>>, origin: &str) -> String {
         }
     }
     let Some(Some(first)) = names.into_iter().next() else {
-        return format!("somebody whose name cannot be read ({origin})");
+        return Shown {
+            text: format!("somebody whose name cannot be read ({origin})"),
+            valid: None,
+        };
     };
-    let shown = format!("{}, issued by {}", first.subject, first.issuer);
-    let Some((from, until)) = first.valid else {
-        return format!("{shown} ({origin})");
+    let dates = first.valid.map_or(String::new(), |(from, until)| {
+        format!(", valid from {} to {}", date(&from), date(&until))
+    });
+    let shown = Shown {
+        text: format!(
+            "{}, issued by {}{dates} ({origin})",
+            first.subject, first.issuer
+        ),
+        valid: first.valid,
     };
-    let now = u64::try_from(wall_clock_ms() / 1000).unwrap_or_default();
-    let what = match () {
-        () if until.as_secs() < now => format!("expired on {}", date(&until)),
-        () if from.as_secs() > now => format!("is valid from {} on", date(&from)),
-        () => String::new(),
-    };
-    if !what.is_empty() {
-        log::warn!(
-            "{origin}: the client certificate of {} {what}, and brokers will refuse it",
-            first.subject
-        );
+    if let Some(fault) = shown.fault() {
+        let subject = first.subject;
+        log::warn!("{origin}: the client certificate of {subject} {fault}: brokers will refuse it");
     }
-    let (from, until) = (date(&from), date(&until));
-    format!("{shown}, valid from {from} to {until} ({origin})")
+    shown
 }

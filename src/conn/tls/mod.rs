@@ -27,6 +27,8 @@ use super::buffer::Buffer;
 use super::diagnosis::Broken;
 use super::tcp::{self, Timeout};
 
+use self::identity::Shown;
+
 /// How much goes through the lock at a time: few, large writes to the socket, and the reader waits
 /// no longer than for that.
 const ENCRYPTED_AT_ONCE_BYTES: usize = 64 << 10;
@@ -75,7 +77,7 @@ pub(super) struct Session {
     connection: Mutex<ClientConnection>,
     /// Whose certificate the broker was shown if it asked. With TLS 1.3 it says what it thinks of
     /// that behind the handshake.
-    shown: Option<Arc<str>>,
+    shown: Option<Arc<Shown>>,
 }
 
 impl Session {
@@ -124,7 +126,7 @@ impl Session {
 fn shake_hands(
     connection: &mut ClientConnection,
     socket: &TcpStream,
-    shown: Option<&str>,
+    shown: Option<&Shown>,
     deadline: Deadline,
 ) -> Result<(), Broken> {
     const FIRST_BYTES: usize = 16;

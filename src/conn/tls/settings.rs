@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::sync::{Arc, Mutex};
 use crate::time::now;
 
+use super::identity::Shown;
 use super::verifier::Verifier;
 use super::{config_error, identity, pem, provider, roots, versions};
 
@@ -37,7 +38,7 @@ struct State {
 pub(super) struct Settings {
     pub(super) rustls: Arc<ClientConfig>,
     /// The client certificate, if there is one, for messages.
-    pub(super) shown: Option<Arc<str>>,
+    pub(super) shown: Option<Arc<Shown>>,
 }
 
 impl Current {
@@ -121,7 +122,9 @@ impl Settings {
     }
 
     fn told(&self) -> &str {
-        self.shown.as_deref().unwrap_or("no client certificate")
+        self.shown
+            .as_deref()
+            .map_or("no client certificate", |shown| &shown.text)
     }
 }
 
