@@ -65,8 +65,8 @@ pub(super) fn load(store: &KeyStore, provider: &CryptoProvider) -> Result<Option
             chain: Some(chain),
             ..
         } => {
-            let key = private_key(key.expose().as_bytes(), KEY)?;
-            let chain = certificates(chain.expose().as_bytes(), CHAIN)?;
+            let key = private_key(&pem::unfolded(key.expose()), KEY)?;
+            let chain = certificates(&pem::unfolded(chain.expose()), CHAIN)?;
             certified(key, chain, provider, [KEY, CHAIN])?
         }
         _ => return Ok(None),
@@ -76,7 +76,7 @@ pub(super) fn load(store: &KeyStore, provider: &CryptoProvider) -> Result<Option
 
 /// The only private key. The words of the parser are left out of errors, as they may quote it.
 fn private_key(pem: &[u8], origin: &str) -> Result<PrivateKeyDer<'static>, Error> {
-    if holds(pem, "BEGIN ENCRYPTED PRIVATE KEY") || holds(pem, "Proc-Type: 4,ENCRYPTED") {
+    if holds(pem, "BEGIN ENCRYPTED PRIVATE KEY") || holds(pem, "4,ENCRYPTED") {
         return Err(wrong(
             origin,
             "holds an encrypted private key, which this version does not read: decrypt it with \

@@ -26,6 +26,22 @@ pub(super) fn read(path: &Path, origin: &str) -> Result<Vec<u8>, Error> {
     }
 }
 
+/// PEM text with its lines broken where they have to be: values of properties files and environment
+/// variables often come as one line, which Java takes.
+pub(super) fn unfolded(text: &str) -> Vec<u8> {
+    const DASHES: &str = "-----";
+    let mut lines = Vec::new();
+    for part in text.split(DASHES) {
+        match part {
+            mark if mark.starts_with("BEGIN ") || mark.starts_with("END ") => {
+                lines.push(format!("{DASHES}{mark}{DASHES}"));
+            }
+            body => lines.extend(body.split_ascii_whitespace().map(str::to_owned)),
+        }
+    }
+    lines.join("\n").into_bytes()
+}
+
 /// One of the other formats that keys and certificates come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Foreign {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use milena::ErrorKind::{Authentication, Authorization, Config as Settings};
 use milena::Outcome::NotWritten;
@@ -158,11 +159,13 @@ fn a_certificate_is_rotated_under_load_and_no_record_is_lost() {
     let stop = AtomicBool::new(false);
     let sent = thread::scope(|scope| {
         let load = scope.spawn(|| {
+            // What fails below does not end it.
+            let end = Instant::now() + 2 * PATIENCE;
             let mut deliveries = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) && Instant::now() < end {
                 let value = deliveries.len().to_string();
                 deliveries.push(producer.send(Record::to("t-both").value(&value)));
-                thread::sleep(std::time::Duration::from_millis(1));
+                thread::sleep(Duration::from_millis(1));
             }
             let results = deliveries.into_iter().map(|delivery| delivery.wait());
             results

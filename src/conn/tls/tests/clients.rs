@@ -15,6 +15,10 @@ const RSA: (&str, &str) = certificate!("client-rsa");
 const SEC1_KEY: &str = include_str!("../../../../tests/pem/client-sec1.key");
 const ENCRYPTED_KEY: &str = include_str!("../../../../tests/pem/client-encrypted.key");
 
+/// As OpenSSL wrote it before PKCS#8.
+const OLD_ENCRYPTED_KEY: &str = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n\
+    -----END RSA PRIVATE KEY-----\n";
+
 fn inline((certificate, key): (&str, &str)) -> KeyStore {
     KeyStore {
         location: None,
@@ -84,8 +88,6 @@ fn a_key_store_that_cannot_work_is_named_and_never_quoted() {
     let (certificate, key) = CLIENT;
     let both = format!("{key}{certificate}");
     let authority = include_str!("../../../../tests/pem/client-ca.pem");
-    let old_form = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n\
-        -----END RSA PRIVATE KEY-----\n";
     let no_curve = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     for (pem, says) in [
         ("".into(), "is empty"),
@@ -112,7 +114,7 @@ fn a_key_store_that_cannot_work_is_named_and_never_quoted() {
             "`openssl pkey -in key.pem -out decrypted.pem`",
         ),
         (
-            format!("{old_form}{certificate}"),
+            format!("{OLD_ENCRYPTED_KEY}{certificate}"),
             "holds an encrypted private key",
         ),
         (
@@ -194,6 +196,14 @@ fn text_in_place_of_a_file_is_named_by_its_own_setting() {
             "ssl.keystore.key holds no private key",
         ),
         (
+            (CLIENT.0, OLD_ENCRYPTED_KEY),
+            "ssl.keystore.key holds an encrypted private key",
+        ),
+        (
+            (CLIENT.0, ENCRYPTED_KEY),
+            "ssl.keystore.key holds an encrypted private key",
+        ),
+        (
             (CLIENT.1, CLIENT.1),
             "ssl.keystore.certificate.chain holds no certificate",
         ),
@@ -220,6 +230,31 @@ fn no_debug_output_shows_a_key() {
             !shown.contains(&format!("{middle:?}").replace(['[', ']'], "")),
             "{shown}"
         );
+    }
+}
+
+#[test]
+fn text_may_stand_on_one_line() {
+    let one_line = |pem: &str| pem.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    for fold in [
+        &one_line as &dyn Fn(&str) -> String,
+        &|pem| pem.replace('\n', ""),
+        &|pem| format!("  {}", pem.replace('\n', "\r\n  ")),
+    ] {
+        for pair in [CLIENT, (CLIENT.0, SEC1_KEY), RSA] {
+            let (chain, key) = (fold(pair.0), fold(pair.1));
+            let mut config = tls(inline((&format!("{chain}{chain}"), &key)), BOTH);
+            config.truststore = Some(PemSource::Inline(fold(CA)));
+            let settings = Tls::new(&config).unwrap().0.at(now());
+            assert!(
+                settings
+                    .shown
+                    .as_ref()
+                    .unwrap()
+                    .text
+                    .starts_with("CN=alice")
+            );
+        }
     }
 }
 
