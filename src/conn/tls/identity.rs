@@ -2,7 +2,7 @@
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{PemObject, SectionKind};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::sign::{CertifiedKey, SigningKey};
 
 use crate::config::KeyStore;
@@ -12,7 +12,7 @@ use crate::time::wall_clock_ms;
 
 use super::explain::date;
 use super::pem::{self, Foreign, wrong};
-use super::x509;
+use super::{pkcs8, x509};
 
 const KEY: &str = "ssl.keystore.key";
 const CHAIN: &str = "ssl.keystore.certificate.chain";
@@ -148,18 +148,28 @@ fn certified(
     origins: [&str; 2],
 ) -> Result<Identity, Error> {
     let [of_key, of_chain] = origins;
-    let key = provider.key_provider.load_private_key(key).map_err(|_| {
-        let what = "holds a private key that cannot be used: RSA from 2048 bits on, EC on P-256 \
-            or P-384, and Ed25519 can";
-        wrong(of_key, what)
-    })?;
     let names: Vec<_> = chain.iter().map(|der| x509::names(der)).collect();
     let subject = |index: usize| match names.get(index) {
         Some(Some(names)) => names.subject.as_str(),
         _ => "somebody whose name cannot be read",
     };
-    let first = chain.first().map(|first| fits(&key, first));
-    if !first.is_some_and(|fits| fits) {
+    let unfit = || {
+        format!(
+            "holds the certificate of {}, which the private key does not fit: both have to be of \
+             one pair",
+            subject(0)
+        )
+    };
+    let key = match loaded(key, &chain, provider) {
+        Ok(key) => key,
+        Err(Unloaded::Unfit) => return Err(wrong(of_chain, &unfit())),
+        Err(Unloaded::Unknown) => {
+            let what = "holds a private key that cannot be used: RSA from 2048 bits on, EC on \
+                P-256 or P-384, and Ed25519 can";
+            return Err(wrong(of_key, what));
+        }
+    };
+    if !chain.first().is_some_and(|first| fits(&key, first)) {
         let what = match chain.iter().position(|other| fits(&key, other)) {
             Some(index) => format!(
                 "holds the certificates in the wrong order: the private key is that of number {} \
@@ -167,11 +177,7 @@ fn certified(
                 index + 1,
                 subject(index)
             ),
-            None => format!(
-                "holds the certificate of {}, which the private key does not fit: both have to be \
-                 of one pair",
-                subject(0)
-            ),
+            None => unfit(),
         };
         return Err(wrong(of_chain, &what));
     }
@@ -181,6 +187,42 @@ fn certified(
         certified: Arc::new(certified),
         shown: Arc::new(shown),
     })
+}
+
+/// Why a key cannot be loaded.
+enum Unloaded {
+    Unknown,
+    /// It has no public key with it, and that of no certificate fits.
+    Unfit,
+}
+
+/// The key for the cryptography in use. Where that wants to see the public key and the file does
+/// not have it, it is the certificate's.
+fn loaded(
+    key: PrivateKeyDer<'static>,
+    chain: &[CertificateDer<'static>],
+    provider: &CryptoProvider,
+) -> Result<Arc<dyn SigningKey>, Unloaded> {
+    let bare = match &key {
+        PrivateKeyDer::Pkcs8(bare) => Some(bare.clone_key()),
+        _ => None,
+    };
+    let load = |key| provider.key_provider.load_private_key(key).ok();
+    if let Some(key) = load(key) {
+        return Ok(key);
+    }
+    let bare = bare.ok_or(Unloaded::Unknown)?;
+    let mut unloaded = Unloaded::Unknown;
+    for certified in chain.iter().filter_map(|der| x509::public_key(der)) {
+        let Some(full) = pkcs8::with_public_key(bare.secret_pkcs8_der(), certified) else {
+            continue;
+        };
+        match load(PrivatePkcs8KeyDer::from(full).into()) {
+            Some(key) => return Ok(key),
+            None => unloaded = Unloaded::Unfit,
+        }
+    }
+    Err(unloaded)
 }
 
 /// True if the certificate is of this key, or the cryptography does not tell. Rustls compares the

@@ -3,6 +3,7 @@
 mod explain;
 mod identity;
 mod pem;
+mod pkcs8;
 mod roots;
 mod settings;
 mod verifier;

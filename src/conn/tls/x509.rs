@@ -32,8 +32,7 @@ pub(super) fn public_key(der: &[u8]) -> Option<&[u8]> {
     let (_, _, validity) = element(issuer_on(der)?)?;
     let subject = element(validity)?.2;
     let key = element(subject)?.2;
-    let behind = element(key)?.2;
-    key.get(..key.len() - behind.len())
+    whole(key).map(|(key, _)| key)
 }
 
 /// What is in a certificate from the issuer on.
@@ -111,8 +110,14 @@ fn attribute_text(attribute: &[u8]) -> Option<String> {
     Some(format!("{label}={}", String::from_utf8_lossy(text)))
 }
 
+/// The first DER element with its tag and length, and what follows it.
+pub(super) fn whole(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let behind = element(input)?.2;
+    Some((input.get(..input.len() - behind.len())?, behind))
+}
+
 /// Splits the first DER element off: its tag, its content, what follows it.
-fn element(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = input.split_first()?;
     let (&first, mut rest) = rest.split_first()?;
     let length = match first {

@@ -13,6 +13,8 @@ const RENEWED: (&str, &str) = certificate!("client-renewed");
 const EXPIRED: (&str, &str) = certificate!("client-expired");
 const RSA: (&str, &str) = certificate!("client-rsa");
 const SEC1_KEY: &str = include_str!("../../../../tests/pem/client-sec1.key");
+/// As Java writes it: without the public key.
+const BARE_KEY: &str = include_str!("../../../../tests/pem/client-bare.key");
 const ENCRYPTED_KEY: &str = include_str!("../../../../tests/pem/client-encrypted.key");
 
 /// As OpenSSL wrote it before PKCS#8.
@@ -208,6 +210,11 @@ fn text_in_place_of_a_file_is_named_by_its_own_setting() {
             "ssl.keystore.certificate.chain holds no certificate",
         ),
         (
+            (RENEWED.0, BARE_KEY),
+            "ssl.keystore.certificate.chain holds the certificate of CN=alice renewed, O=milena \
+             tests, which the private key does not fit",
+        ),
+        (
             (CLIENT.0, RENEWED.1),
             "ssl.keystore.certificate.chain holds the certificate of CN=alice",
         ),
@@ -267,7 +274,7 @@ fn asking(versions: TlsVersions) -> Arc<ServerConfig> {
 #[test]
 fn keys_of_every_form_are_shown_and_prove_themselves() {
     let joined = |(certificate, key): (&str, &str)| format!("{certificate}\r\n{key}");
-    for pair in [CLIENT, (CLIENT.0, SEC1_KEY), RSA] {
+    for pair in [CLIENT, (CLIENT.0, SEC1_KEY), (CLIENT.0, BARE_KEY), RSA] {
         let file = File::new("every-form.pem", &joined(pair));
         for (versions, store) in [(ONLY_1_2, file.store()), (ONLY_1_3, inline(pair))] {
             let (address, thread) = tls_peer(
@@ -296,10 +303,10 @@ fn a_client_certificate_that_is_refused_is_told_with_its_name_and_dates() {
             ),
             (
                 EXPIRED,
-                "the broker refuses the client certificate, which expired on 2021-01-01 00:00 UTC: CN=alice, O=milena \
-                 tests, issued by CN=milena client authority, O=milena tests, valid from \
-                 2020-01-01 00:00 UTC to 2021-01-01 00:00 UTC (ssl.keystore.certificate.chain): \
-                 TLS alert 45",
+                "the broker refuses the client certificate, which expired on 2021-01-01 00:00 \
+                 UTC: CN=alice, O=milena tests, issued by CN=milena client authority, O=milena \
+                 tests, valid from 2020-01-01 00:00 UTC to 2021-01-01 00:00 UTC \
+                 (ssl.keystore.certificate.chain): TLS alert 45",
             ),
         ] {
             let (address, thread) = tls_peer(
