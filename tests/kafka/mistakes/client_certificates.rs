@@ -197,3 +197,34 @@ fn a_certificate_is_rotated_under_load_and_no_record_is_lost() {
     assert_eq!(error.code(), Some(29));
     is_hidden(&secret("mallory"), &producer, &error);
 }
+
+#[test]
+#[cfg(any(feature = "tls-graviola", feature = "tls-ring"))]
+fn what_a_broker_may_refuse_a_certificate_for_is_warned_about_at_once() {
+    const KEY: &str = include_str!("../../pem/client.key");
+    const ALICE: &str = include_str!("../../pem/client.pem");
+    const OTHER: &str = include_str!("../../pem/client-renewed.pem");
+    const LATE_KEY: &str = include_str!("../../pem/client-expired.key");
+    const LATE: &str = include_str!("../../pem/client-expired.pem");
+    for (key, chain, warning) in [
+        (
+            KEY,
+            format!("{ALICE}{OTHER}"),
+            "ssl.keystore.certificate.chain: certificate number 2 should be that of CN=milena \
+             client authority, O=milena tests, who issued the one before it; it is that of \
+             CN=alice renewed, O=milena tests",
+        ),
+        (
+            LATE_KEY,
+            LATE.to_owned(),
+            "ssl.keystore.certificate.chain: the client certificate of CN=alice, O=milena tests \
+             expired on 2021-01-01 00:00 UTC: brokers will refuse it",
+        ),
+    ] {
+        let config = config("localhost:1", Listener::Plaintext);
+        let config = config.security_protocol(milena::SecurityProtocol::Ssl);
+        drop(start(config.ssl_keystore_pem(key, chain)));
+        let told = |line: &String| line.ends_with(warning);
+        assert!(logs().iter().any(told), "not told: {warning}");
+    }
+}
