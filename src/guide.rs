@@ -320,8 +320,11 @@
 //!
 //! TLS takes its cryptography from the `CryptoProvider` that the process installed for rustls, else
 //! from the feature `tls-graviola` or `tls-ring`. graviola needs a CPU with certain instructions;
-//! on another one the error says what to do. Client certificates and other SASL mechanisms are
-//! refused with an error by this version.
+//! on another one the error says what to do. Other SASL mechanisms are refused with an error by
+//! this version.
+//!
+//! [`Config::ssl_keystore_file`] is for brokers that ask for a client certificate (mutual TLS).
+//! Files of certificates and keys are read again when they change.
 //!
 //! # Shutting down
 //!

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::config::{Config, PemSource, SaslConfig, TlsVersions};
+use crate::config::{Config, PemSource, SaslConfig, Secret, TlsVersions};
 use crate::partitioner::PartitionerChoice;
 
 /// A setting that this producer works with, its value, and what differs from Java's.
@@ -76,6 +76,13 @@ pub(super) static EFFECTIVE: &[Effective] = &[
     ("full.buffer.policy", |c| c.full_buffer.to_string(), "this producer's own; Java blocks"),
     ("ssl.protocol", ssl_protocol, "`TLSv1.2` keeps TLS 1.3 out, the others do nothing"),
     ("ssl.enabled.protocols", |c| tls_versions(c.chosen.tls_enabled), "TLS 1.2 and 1.3 only"),
+    ("ssl.keystore.type", |_| "PEM".into(), "Java's own formats are refused"),
+    ("ssl.keystore.location", |c| match &c.tls.keystore.location {
+        Some(path) => path.display().to_string(),
+        None => NOTHING.into(),
+    }, "one PEM file with the key and its certificates; read again when it changes"),
+    ("ssl.keystore.key", |c| hidden(&c.tls.keystore.key), "PKCS#8, PKCS#1 or SEC1"),
+    ("ssl.keystore.certificate.chain", |c| hidden(&c.tls.keystore.chain), ""),
     ("ssl.truststore.certificates", |c| match c.tls.truststore {
         Some(PemSource::Inline(_)) => HIDDEN.into(),
         _ => NOTHING.into(),
@@ -84,7 +91,7 @@ pub(super) static EFFECTIVE: &[Effective] = &[
     ("ssl.truststore.location", |c| match &c.tls.truststore {
         Some(PemSource::File(path)) => path.display().to_string(),
         _ => NOTHING.into(),
-    }, "without one, Mozilla's list of authorities counts"),
+    }, "without one, Mozilla's list of authorities counts; read again when it changes"),
     ("ssl.endpoint.identification.algorithm", |c| match c.tls.verify_host_name {
         true => "https".into(),
         false => NOTHING.into(),
@@ -132,6 +139,13 @@ pub(super) fn ms(duration: Duration) -> String {
 
 fn or_minus_one(bytes: Option<usize>) -> String {
     bytes.map_or("-1".into(), |bytes| bytes.to_string())
+}
+
+fn hidden(secret: &Option<Secret>) -> String {
+    match secret {
+        Some(_) => HIDDEN.into(),
+        None => NOTHING.into(),
+    }
 }
 
 fn client_id(config: &Config) -> String {

@@ -49,7 +49,8 @@ pub use explain::Explanation;
 use origin::Origins;
 use providers::Providers;
 pub(crate) use security::{
-    Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, TlsConfig, TlsVersions,
+    KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, TlsConfig,
+    TlsVersions,
 };
 pub use security::{SecurityProtocol, TlsVersion};
 pub use topic::{FullBuffer, TopicConfig};

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{
-    Config, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, SecurityProtocol, TlsVersion,
+    Config, KeyStore, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, SecurityProtocol,
+    TlsVersion,
 };
 
 /// Metadata and connections.
@@ -218,6 +219,58 @@ impl Config {
         self.tls.truststore = Some(PemSource::Inline(pem.into()));
         self.origins.forget("ssl.truststore.location");
         self.by_code("ssl.truststore.certificates")
+    }
+
+    /// A PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1, not encrypted) and its
+    /// certificate, followed by those of the authorities in between. Replaces
+    /// [`ssl_keystore_pem`](Self::ssl_keystore_pem).
+    ///
+    /// Brokers that ask for a client certificate (`ssl.client.auth`) are shown it. When the file
+    /// changes, new connections use what is in it by then, without a restart; while what is in it
+    /// cannot be used, they go on with what was, and the log has a warning. The same holds for
+    /// [`ssl_truststore_file`](Self::ssl_truststore_file).
+    ///
+    /// Defaults to none.
+    ///
+    /// Java's name: `ssl.keystore.location`, where `ssl.keystore.type` is `PEM` (Java's own formats
+    /// are not read).
+    ///
+    /// ```
+    /// use milena::{Config, SecurityProtocol};
+    ///
+    /// let config = Config::new("kafka-1:9093")
+    ///     .security_protocol(SecurityProtocol::Ssl)
+    ///     .ssl_truststore_file("/etc/kafka/ca.pem")
+    ///     .ssl_keystore_file("/etc/kafka/client.pem");
+    /// ```
+    pub fn ssl_keystore_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.tls.keystore = KeyStore {
+            location: Some(path.as_ref().to_owned()),
+            ..KeyStore::default()
+        };
+        self.origins.forget("ssl.keystore.key");
+        self.origins.forget("ssl.keystore.certificate.chain");
+        self.by_code("ssl.keystore.location")
+    }
+
+    /// The client's private key and its certificate chain themselves, as PEM text. Replaces
+    /// [`ssl_keystore_file`](Self::ssl_keystore_file), whose default applies. `Debug` and errors do
+    /// not show them.
+    ///
+    /// Java's names: `ssl.keystore.key` and `ssl.keystore.certificate.chain`.
+    pub fn ssl_keystore_pem(
+        mut self,
+        private_key: impl Into<String>,
+        certificate_chain: impl Into<String>,
+    ) -> Self {
+        self.tls.keystore = KeyStore {
+            location: None,
+            key: Some(Secret::new(private_key)),
+            chain: Some(Secret::new(certificate_chain)),
+        };
+        self.origins.forget("ssl.keystore.location");
+        self.by_code("ssl.keystore.key")
+            .by_code("ssl.keystore.certificate.chain")
     }
 
     /// The versions of TLS that may be spoken.

@@ -3,8 +3,8 @@
 use crate::config::jaas::Jaas;
 use crate::config::value::Setting;
 use crate::config::{
-    Config, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, SecurityProtocol,
-    TlsVersion, TlsVersions,
+    Config, KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret,
+    SecurityProtocol, TlsVersion, TlsVersions,
 };
 use crate::error::Error;
 
@@ -109,6 +109,59 @@ impl Config {
         }
         self.tls.truststore = Some(PemSource::Inline(setting.value.to_owned()));
         Ok(())
+    }
+
+    pub(super) fn read_keystore_type(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        if setting.is("PEM") || setting.value.is_empty() {
+            Ok(())
+        } else if setting.is("JKS") || setting.is("PKCS12") {
+            Err(setting.wrong(&format!(
+                "is a format of Java's, and this producer reads PEM: {}",
+                KeyStore::how_to_convert("keystore")
+            )))
+        } else {
+            Err(setting.wrong("is not PEM"))
+        }
+    }
+
+    pub(super) fn read_keystore_location(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        let path = (!setting.value.is_empty()).then(|| setting.value.into());
+        let store = &self.tls.keystore;
+        if path.is_some() && (store.key.is_some() || store.chain.is_some()) {
+            return Err(setting.refused(
+                "ssl.keystore.key or ssl.keystore.certificate.chain is set too; keep the file or \
+                 these two",
+            ));
+        }
+        self.tls.keystore.location = path;
+        Ok(())
+    }
+
+    pub(super) fn read_keystore_key(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        self.tls.keystore.key = self.keystore_text(setting, "-----BEGIN PRIVATE KEY-----")?;
+        Ok(())
+    }
+
+    pub(super) fn read_keystore_chain(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        self.tls.keystore.chain = self.keystore_text(setting, "-----BEGIN CERTIFICATE-----")?;
+        Ok(())
+    }
+
+    fn keystore_text(&self, setting: &Setting<'_>, begin: &str) -> Result<Option<Secret>, Error> {
+        if setting.value.is_empty() {
+            return Ok(None);
+        }
+        if !setting.value.contains("-----BEGIN") {
+            return Err(setting.wrong(&format!(
+                "is not PEM, {begin}; for a file use ssl.keystore.location"
+            )));
+        }
+        if self.tls.keystore.location.is_some() {
+            return Err(setting.refused(
+                "ssl.keystore.location is set too; keep the file, or key and chain as text",
+            ));
+        }
+        Ok(Some(Secret::new(setting.value)))
     }
 
     pub(super) fn read_mechanism(&mut self, setting: &Setting<'_>) -> Result<(), Error> {

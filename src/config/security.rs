@@ -69,6 +69,8 @@ pub enum TlsVersion {
 pub(crate) struct TlsConfig {
     /// Trusted certificates; `None` is the built-in web roots.
     pub(crate) truststore: Option<PemSource>,
+    /// What the client shows of itself.
+    pub(crate) keystore: KeyStore,
     pub(crate) versions: TlsVersions,
     /// False if `ssl.endpoint.identification.algorithm` is empty.
     pub(crate) verify_host_name: bool,
@@ -78,6 +80,7 @@ impl Default for TlsConfig {
     fn default() -> Self {
         Self {
             truststore: None,
+            keystore: KeyStore::default(),
             versions: TlsVersions::default(),
             verify_host_name: true,
         }
@@ -112,6 +115,34 @@ impl fmt::Debug for PemSource {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Inline(_) => f.write_str("Inline([hidden])"),
         }
+    }
+}
+
+/// The client's private key and certificates: in one file, or as text. Checked settings have one of
+/// these, or none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyStore {
+    /// `ssl.keystore.location`
+    pub(crate) location: Option<PathBuf>,
+    /// `ssl.keystore.key`
+    pub(crate) key: Option<Secret>,
+    /// `ssl.keystore.certificate.chain`; hidden, since a key may have been pasted along.
+    pub(crate) chain: Option<Secret>,
+}
+
+impl KeyStore {
+    pub(super) fn is_set(&self) -> bool {
+        self.location.is_some() || self.key.is_some() || self.chain.is_some()
+    }
+
+    /// How to make a PEM file of a Java key store, for errors about one.
+    pub(crate) fn how_to_convert(path: &str) -> String {
+        format!(
+            "convert it with `openssl pkcs12 -in {path} -nodes -out {path}.pem` (a JKS store first \
+             with `keytool -importkeystore -srckeystore {path} -destkeystore {path}.p12 \
+             -deststoretype PKCS12`) and set ssl.keystore.type=PEM, \
+             ssl.keystore.location={path}.pem"
+        )
     }
 }
 

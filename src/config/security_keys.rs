@@ -4,10 +4,6 @@ use crate::config::Config;
 use crate::config::keys::Treatment::{Ignored, Read, Refused};
 use crate::config::keys::{Key, Treatment, ignored};
 
-const NO_CLIENT_CERTIFICATE: Treatment = Refused {
-    fine: &[""],
-    why: "this version cannot show a certificate of its own (mutual TLS); use SASL to authenticate",
-};
 const NO_JAVA_CRYPTO: Treatment = ignored("TLS is not Java's here, and has no such part to choose");
 const NO_JAVA_LOGIN: Treatment = Refused {
     fine: &[""],
@@ -29,12 +25,20 @@ pub(super) static SECURITY_KEYS: &[Key] = &[
         why: "this version cannot restrict cipher suites; no weak one is built in",
     }),
     ("ssl.enabled.protocols", Read(Config::read_ssl_enabled_protocols)),
-    ("ssl.keystore.type", Ignored { fine: &[""], why: "this version uses no key store" }),
-    ("ssl.keystore.location", NO_CLIENT_CERTIFICATE),
-    ("ssl.keystore.password", NO_CLIENT_CERTIFICATE),
-    ("ssl.key.password", NO_CLIENT_CERTIFICATE),
-    ("ssl.keystore.key", NO_CLIENT_CERTIFICATE),
-    ("ssl.keystore.certificate.chain", NO_CLIENT_CERTIFICATE),
+    ("ssl.keystore.type", Read(Config::read_keystore_type)),
+    ("ssl.keystore.location", Read(Config::read_keystore_location)),
+    ("ssl.keystore.password", Refused {
+        fine: &[""],
+        why: "a key store in PEM, the only one that is read, has no password; make one of a \
+              PKCS12 store with `openssl pkcs12 -in keystore -nodes -out keystore.pem`",
+    }),
+    ("ssl.key.password", Refused {
+        fine: &[""],
+        why: "this version reads no encrypted key; decrypt it with \
+              `openssl pkey -in key.pem -out decrypted.pem` and leave this out",
+    }),
+    ("ssl.keystore.key", Read(Config::read_keystore_key)),
+    ("ssl.keystore.certificate.chain", Read(Config::read_keystore_chain)),
     ("ssl.truststore.certificates", Read(Config::read_truststore_pem)),
     ("ssl.truststore.type", Read(Config::read_truststore_type)),
     ("ssl.truststore.location", Read(Config::read_truststore_location)),

@@ -11,6 +11,16 @@ impl Config {
                 "ssl.enabled.protocols and ssl.protocol leave no version of TLS",
             ));
         }
+        let keystore = &self.tls.keystore;
+        if keystore.key.is_some() != keystore.chain.is_some() {
+            let (there, missing) = match keystore.key {
+                Some(_) => ("ssl.keystore.key", "ssl.keystore.certificate.chain"),
+                None => ("ssl.keystore.certificate.chain", "ssl.keystore.key"),
+            };
+            return Err(wrong(format!(
+                "{there} is set, and {missing} is not: a client certificate needs both"
+            )));
+        }
         if self.security_protocol.has_tls() {
             return Ok(());
         }
@@ -18,6 +28,10 @@ impl Config {
             (
                 "ssl.truststore.location (or .certificates)",
                 self.tls.truststore.is_some(),
+            ),
+            (
+                "ssl.keystore.location (or .key and .certificate.chain)",
+                self.tls.keystore.is_set(),
             ),
             (
                 "ssl.enabled.protocols (or ssl.protocol)",

@@ -25,7 +25,7 @@ pub(crate) enum Certificate {
 /// Name, its signer (itself when empty), subject, and further options.
 type Recipe = (&'static str, &'static str, &'static str, &'static str);
 
-const CERTIFICATES: [Recipe; 9] = [
+const CERTIFICATES: [Recipe; 10] = [
     (
         "ca",
         "",
@@ -69,6 +69,12 @@ const CERTIFICATES: [Recipe; 9] = [
         "-validity 3650 -ext san=dns:alice",
     ),
     (
+        "late-alice",
+        "ca",
+        "CN=alice",
+        "-validity 5 -ext san=dns:alice",
+    ),
+    (
         "mallory",
         "ca",
         "CN=mallory",
@@ -99,8 +105,8 @@ pub(crate) fn ca_pem() -> PathBuf {
     directory().join("ca.pem")
 }
 
-/// A PEM file with the key and the certificate chain of a client: `alice`, `mallory`, or
-/// `stranger`, whose CA the brokers do not know.
+/// A PEM file with the key and the certificate chain of a client: `alice`, `mallory`, `late-alice`,
+/// whose certificate ended days ago, or `stranger`, whose CA the brokers do not know.
 pub(crate) fn client_pem(name: &str) -> PathBuf {
     let file = directory().join(format!("{name}.pem"));
     assert!(file.exists(), "no client certificate for {name}");

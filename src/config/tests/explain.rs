@@ -96,6 +96,12 @@ fn a_value_is_shown_with_who_said_it_last() {
     // The later setter replaces the other trust store.
     let pem = with("ssl.truststore.location", "ca.pem").ssl_truststore_pem("x");
     assert_eq!(shown(&pem, "ssl.truststore.location"), "(none) default");
+    let pem = with("ssl.keystore.location", "me.pem").ssl_keystore_pem("x", "y");
+    assert_eq!(shown(&pem, "ssl.keystore.location"), "(none) default");
+    assert_eq!(shown(&pem, "ssl.keystore.key"), "[hidden] set in code");
+    let file = pem.ssl_keystore_file("me.pem");
+    assert_eq!(shown(&file, "ssl.keystore.key"), "(none) default");
+    assert_eq!(shown(&file, "ssl.keystore.location"), "me.pem set in code");
 }
 
 #[test]
@@ -313,6 +319,11 @@ fn every_setter_is_known_by_the_names_of_its_settings() {
         (config().security_protocol(SecurityProtocol::Ssl), "security.protocol"),
         (config().ssl_truststore_file("x"), "ssl.truststore.location"),
         (config().ssl_truststore_pem("x"), "ssl.truststore.certificates"),
+        (config().ssl_keystore_file("x"), "ssl.keystore.location"),
+        (
+            config().ssl_keystore_pem("x", "y"),
+            "ssl.keystore.certificate.chain ssl.keystore.key",
+        ),
         (config().ssl_versions(&[TlsVersion::V1_3]), "ssl.enabled.protocols ssl.protocol"),
         (config().ssl_verify_host_name(false), "ssl.endpoint.identification.algorithm"),
         (config().sasl_plain("a", "b"), "sasl.jaas.config sasl.mechanism"),

@@ -65,6 +65,7 @@ fn an_untouched_config_has_the_defaults_of_the_contract() {
     assert_eq!(config.close_timeout, 30 * second);
     assert_eq!(config.security_protocol, SecurityProtocol::Plaintext);
     assert!(config.sasl.is_none() && config.tls.truststore.is_none());
+    assert!(!config.tls.keystore.is_set());
     assert!(config.tls.verify_host_name && config.tls.versions == TlsVersions::default());
     assert!(config.warnings().is_empty(), "{:?}", config.warnings());
 }
@@ -101,6 +102,8 @@ fn every_typed_setter_sets_its_own_field_and_passes_validation() {
         .security_protocol(SecurityProtocol::SaslSsl)
         .ssl_truststore_pem("pem")
         .ssl_truststore_file("ca.pem")
+        .ssl_keystore_pem("key", "chain")
+        .ssl_keystore_file("me.pem")
         .ssl_versions(&[TlsVersion::V1_2])
         .ssl_verify_host_name(false)
         .sasl_plain("alice", "wonder")

@@ -171,6 +171,98 @@ fn two_truststores_are_one_too_many_as_keys_and_the_last_one_holds_as_setters() 
 }
 
 #[test]
+fn key_stores_are_one_pem_file_or_key_and_chain_as_text() {
+    const LOCATION: (&str, &str) = ("ssl.keystore.location", "me.pem");
+    const KEY: (&str, &str) = ("ssl.keystore.key", "-----BEGIN PRIVATE KEY-----hush");
+    const CHAIN: (&str, &str) = (
+        "ssl.keystore.certificate.chain",
+        "-----BEGIN CERTIFICATE-----",
+    );
+    let ssl = ("security.protocol", "SSL");
+    let file = all(&[LOCATION, ssl, ("ssl.keystore.type", "pem")]);
+    let file = file.validate().unwrap().tls.keystore;
+    assert_eq!(file.location, Some("me.pem".into()));
+    let text = all(&[CHAIN, ssl, KEY]).validate().unwrap();
+    assert!(text.warnings().is_empty());
+    let text = text.tls.keystore;
+    assert_eq!(
+        (text.key.unwrap().expose(), text.chain.unwrap().expose()),
+        (KEY.1, CHAIN.1)
+    );
+    for (settings, expected) in [
+        (
+            [KEY, ssl],
+            "ssl.keystore.key is set, and ssl.keystore.certificate.chain is not",
+        ),
+        (
+            [ssl, CHAIN],
+            "ssl.keystore.certificate.chain is set, and ssl.keystore.key is not",
+        ),
+    ] {
+        let error = complaint(&settings);
+        assert!(
+            error.starts_with(expected) && !error.contains("hush"),
+            "{error}"
+        );
+    }
+    for (first, second, expected) in [
+        (LOCATION, KEY, "ssl.keystore.location is set too"),
+        (LOCATION, CHAIN, "ssl.keystore.location is set too"),
+        (KEY, LOCATION, "ssl.keystore.key or"),
+        (CHAIN, LOCATION, "ssl.keystore.key or"),
+    ] {
+        let set = all(&[first]).set(second.0, second.1);
+        let error = set.unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{}: {expected}", second.0)) && !error.contains("hush"),
+            "{error}"
+        );
+    }
+    // An empty value takes it back.
+    let taken_back = all(&[LOCATION, (LOCATION.0, ""), KEY, (KEY.0, "")]);
+    assert!(!taken_back.tls.keystore.is_set());
+    let typed = all(&[LOCATION]).ssl_keystore_pem("hush", "chain");
+    assert!(typed.tls.keystore.location.is_none());
+    let typed = typed.ssl_keystore_file("me.pem").tls.keystore;
+    assert!(typed.key.is_none() && typed.chain.is_none());
+}
+
+#[test]
+fn what_a_key_store_cannot_be_shows_how_to_make_it_pem() {
+    for (key, value, expected) in [
+        ("ssl.keystore.type", "JKS", "keytool -importkeystore"),
+        (
+            "ssl.keystore.type",
+            "pkcs12",
+            "openssl pkcs12 -in keystore -nodes -out keystore.pem",
+        ),
+        ("ssl.keystore.type", "BKS", "\"BKS\" is not PEM"),
+        ("ssl.keystore.password", "hush", "openssl pkcs12 -in"),
+        (
+            "ssl.key.password",
+            "hush",
+            "`openssl pkey -in key.pem -out decrypted.pem`",
+        ),
+        (
+            "ssl.keystore.key",
+            "/etc/hush.pem",
+            "for a file use ssl.keystore.location",
+        ),
+        (
+            "ssl.keystore.certificate.chain",
+            "/etc/hush.pem",
+            "for a file use ssl.keystore.location",
+        ),
+    ] {
+        let error = refusal(key, value);
+        assert!(
+            error.contains(expected) && !error.contains("hush"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn mechanism_and_jaas_are_set_in_any_order() {
     let protocol = ("security.protocol", "SASL_SSL");
     let mechanism = ("sasl.mechanism", "PLAIN");
@@ -343,6 +435,10 @@ fn settings_of_a_protocol_that_is_not_spoken_are_warned_about() {
             "ssl.truststore.location (or .certificates)",
         ),
         (
+            vec![("ssl.keystore.location", "me.pem")],
+            "ssl.keystore.location (or .key and .certificate.chain)",
+        ),
+        (
             vec![("ssl.protocol", "TLSv1.2")],
             "ssl.enabled.protocols (or ssl.protocol)",
         ),
@@ -374,7 +470,8 @@ fn settings_of_a_protocol_that_is_not_spoken_are_warned_about() {
 #[test]
 fn debug_shows_no_secret() {
     let config = with("sasl.jaas.config", JAAS)
-        .ssl_truststore_pem("-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----");
+        .ssl_truststore_pem("-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----")
+        .ssl_keystore_pem("hush", "hush");
     let shown = format!("{config:?} {config:#?}");
     assert!(
         shown.contains("alice") && shown.contains("[hidden]"),

@@ -47,6 +47,7 @@ pub(super) fn no_tls() -> TlsConfig {
             v1_3: true,
         },
         verify_host_name: true,
+        ..TlsConfig::default()
     }
 }
 

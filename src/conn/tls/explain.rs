@@ -6,14 +6,16 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use crate::error::ErrorKind;
 
 use super::super::diagnosis::{Broken, foreign_protocol, peer_text};
+use super::identity::Shown;
 
-/// The failure in words. `first` is how the peer began, if that is known and the handshake goes on.
-pub(super) fn broken(error: &Error, first: &[u8]) -> Broken {
+/// The failure in words. `first` is how the peer began, if that is known and the handshake goes on;
+/// `shown` is the client certificate, if there is one.
+pub(super) fn broken(error: &Error, first: &[u8], shown: Option<&Shown>) -> Broken {
     let (kind, text) = match error {
         Error::InvalidMessage(_) if !first.is_empty() && !is_tls(first) => {
             (ErrorKind::Tls, not_tls(first))
         }
-        Error::AlertReceived(alert) => of_alert(*alert),
+        Error::AlertReceived(alert) => of_alert(*alert, shown),
         Error::InvalidCertificate(why) => (
             ErrorKind::Tls,
             format!(
@@ -42,25 +44,35 @@ fn not_tls(first: &[u8]) -> String {
     }
 }
 
-/// What the broker refuses us for. We present no certificate, so none of ours can be bad: it is
-/// missing.
-fn of_alert(alert: AlertDescription) -> (ErrorKind, String) {
+/// What the broker refuses us for.
+fn of_alert(alert: AlertDescription, shown: Option<&Shown>) -> (ErrorKind, String) {
     use AlertDescription as Alert;
     let name = format!("TLS alert {} ({alert:?})", u8::from(alert));
+    if let Some(text) = shown.and_then(|shown| of_certificate_shown(alert, shown)) {
+        return (ErrorKind::Authentication, format!("{text}: {name}"));
+    }
     match alert {
+        // Without a certificate of ours none can be bad: it is missing.
         Alert::CertificateRequired | Alert::BadCertificate | Alert::NoCertificate => (
             ErrorKind::Authentication,
             format!(
                 "the broker asks for a client certificate (ssl.client.auth=required), and this \
-                 client has none: {name}"
+                 client has none (ssl.keystore.location is not set): {name}"
             ),
         ),
         Alert::HandshakeFailure => (
             ErrorKind::Tls,
-            format!(
-                "the broker has no TLS cipher in common with this client, or asks for a client \
-                 certificate: {name}"
-            ),
+            match shown {
+                None => format!(
+                    "the broker has no TLS cipher in common with this client, or asks for a client \
+                     certificate, and this client has none: {name}"
+                ),
+                Some(shown) => format!(
+                    "the broker has no TLS cipher in common with this client, or does not take \
+                     its certificate, {}: {name}",
+                    shown.text
+                ),
+            },
         ),
         Alert::ProtocolVersion => (
             ErrorKind::Tls,
@@ -72,6 +84,46 @@ fn of_alert(alert: AlertDescription) -> (ErrorKind, String) {
         ),
         _ => (ErrorKind::Tls, format!("the broker refused: {name}")),
     }
+}
+
+/// What a broker has against the certificate that it was shown; `None` if that is not the matter.
+fn of_certificate_shown(alert: AlertDescription, shown: &Shown) -> Option<String> {
+    use AlertDescription as Alert;
+    let may_be_dates = matches!(
+        alert,
+        Alert::CertificateUnknown | Alert::CertificateExpired | Alert::BadCertificate
+    );
+    // Java's brokers do not tell a date that has passed from an issuer that is not known.
+    if let Some(fault) = shown.fault().filter(|_| may_be_dates) {
+        let shown = &shown.text;
+        return Some(format!(
+            "the broker refuses the client certificate, which {fault}: {shown}"
+        ));
+    }
+    let shown = &shown.text;
+    Some(match alert {
+        Alert::UnknownCA | Alert::CertificateUnknown => format!(
+            "the broker does not trust the client certificate of {shown}: is its issuer in the \
+             broker's trust store?"
+        ),
+        Alert::CertificateExpired => {
+            format!("to the broker, the client certificate has expired, is a clock wrong? {shown}")
+        }
+        Alert::CertificateRevoked => {
+            format!("to the broker, the client certificate is revoked: {shown}")
+        }
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::AccessDenied
+        | Alert::DecryptError => {
+            format!("the broker refuses the client certificate of {shown}")
+        }
+        Alert::CertificateRequired | Alert::NoCertificate => format!(
+            "the broker takes no signature by the key of the client certificate, so it was not \
+             shown that of {shown}"
+        ),
+        _ => return None,
+    })
 }
 
 fn of_certificate(error: &CertificateError) -> String {
@@ -128,7 +180,7 @@ fn incompatible(error: &PeerIncompatible) -> String {
 }
 
 /// `2026-11-24 04:01 UTC`.
-fn date(time: &UnixTime) -> String {
+pub(super) fn date(time: &UnixTime) -> String {
     let minutes = time.as_secs() / 60;
     let days = minutes / (24 * 60);
     // Years begin in March here, so that the leap day is their last; 719468 days lie between
@@ -173,11 +225,88 @@ mod tests {
             AlertDescription::BadCertificate,
             AlertDescription::CertificateRequired,
         ] {
-            let Broken::Tls(kind, text) = broken(&Error::AlertReceived(alert), &[]) else {
-                panic!("not a TLS failure");
-            };
+            let (kind, text) = of_alert(alert, None);
             assert_eq!(kind, ErrorKind::Authentication);
             assert!(text.contains("asks for a client certificate"), "{text}");
+            assert!(text.contains("ssl.keystore.location is not set"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refused_client_certificate_is_named_whatever_the_alert() {
+        use AlertDescription as Alert;
+        let alice = Shown {
+            text: "CN=alice".into(),
+            valid: None,
+        };
+        for (alert, kind, says) in [
+            (
+                Alert::UnknownCA,
+                ErrorKind::Authentication,
+                "does not trust",
+            ),
+            (
+                Alert::CertificateUnknown,
+                ErrorKind::Authentication,
+                "does not trust",
+            ),
+            (
+                Alert::CertificateExpired,
+                ErrorKind::Authentication,
+                "has expired",
+            ),
+            (
+                Alert::CertificateRevoked,
+                ErrorKind::Authentication,
+                "is revoked",
+            ),
+            (Alert::BadCertificate, ErrorKind::Authentication, "refuses"),
+            (
+                Alert::UnsupportedCertificate,
+                ErrorKind::Authentication,
+                "refuses",
+            ),
+            (Alert::AccessDenied, ErrorKind::Authentication, "refuses"),
+            (
+                Alert::CertificateRequired,
+                ErrorKind::Authentication,
+                "was not shown",
+            ),
+            (
+                Alert::HandshakeFailure,
+                ErrorKind::Tls,
+                "no TLS cipher in common",
+            ),
+        ] {
+            let (found, text) = of_alert(alert, Some(&alice));
+            assert_eq!(found, kind, "{text}");
+            let number = format!("TLS alert {} (", u8::from(alert));
+            for says in [says, "CN=alice", &number] {
+                assert!(text.contains(says), "no {says:?} in: {text}");
+            }
+        }
+        let (kind, text) = of_alert(Alert::ProtocolVersion, Some(&alice));
+        assert!(kind == ErrorKind::Tls && !text.contains("alice"), "{text}");
+        // 1970 to 1970, and from 2100 on.
+        let time = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        for (from, until, says) in [
+            (
+                0,
+                1,
+                "which expired on 1970-01-01 00:00 UTC: CN=alice: TLS alert 46",
+            ),
+            (
+                4_107_542_400,
+                4_107_542_401,
+                "which is not valid before 2100-03-01 00:00 UTC: CN=",
+            ),
+        ] {
+            let late = Shown {
+                text: "CN=alice".into(),
+                valid: Some((time(from), time(until))),
+            };
+            let (_, text) = of_alert(Alert::CertificateUnknown, Some(&late));
+            assert!(text.contains(says), "{text}");
         }
     }
 }

@@ -1,7 +1,11 @@
 //! TLS by rustls: settings, the handshake, and records in both directions at once.
 
 mod explain;
+mod identity;
+mod pem;
+mod pkcs8;
 mod roots;
+mod settings;
 mod verifier;
 mod x509;
 
@@ -13,16 +17,18 @@ use std::net::TcpStream;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
+use rustls::{ClientConnection, SupportedProtocolVersion};
 
 use crate::config::{TlsConfig, TlsVersions};
 use crate::error::{Error, ErrorKind};
 use crate::sync::{Arc, Mutex};
-use crate::time::Deadline;
+use crate::time::{Deadline, now};
 
 use super::buffer::Buffer;
 use super::diagnosis::Broken;
 use super::tcp::{self, Timeout};
+
+use self::identity::Shown;
 
 /// How much goes through the lock at a time: few, large writes to the socket, and the reader waits
 /// no longer than for that.
@@ -30,27 +36,13 @@ const ENCRYPTED_AT_ONCE_BYTES: usize = 64 << 10;
 /// How many slices rustls looks at for that.
 const SLICES_AT_ONCE: usize = 1024;
 
-/// The settings of all TLS connections of a producer.
+/// What makes all TLS connections of a producer.
 #[derive(Debug)]
-pub(super) struct Tls(Arc<ClientConfig>);
+pub(super) struct Tls(settings::Current);
 
 impl Tls {
     pub(super) fn new(config: &TlsConfig) -> Result<Self, Error> {
-        let provider = provider()?;
-        let trust = roots::load(config.truststore.as_ref())?;
-        let verifier = verifier::Verifier::new(
-            trust,
-            config.verify_host_name,
-            provider.signature_verification_algorithms,
-        );
-        let versions = versions(config.versions)?;
-        let settings = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&versions)
-            .map_err(|error| config_error(format!("TLS cannot be set up: {error}")))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        Ok(Self(Arc::new(settings)))
+        settings::Current::load(config).map(Self)
     }
 
     /// Shakes hands with the broker at the other end, which has to prove that it is `host`.
@@ -62,11 +54,16 @@ impl Tls {
     ) -> Result<Session, Broken> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| Broken::tls(format!("{host:?} cannot be the name in a certificate")))?;
-        let mut connection = ClientConnection::new(self.0.clone(), name)
-            .map_err(|error| explain::broken(&error, &[]))?;
+        let settings = self.0.at(now());
+        let shown = settings.shown.clone();
+        let mut connection = ClientConnection::new(settings.rustls.clone(), name)
+            .map_err(|error| explain::broken(&error, &[], shown.as_deref()))?;
         connection.set_buffer_limit(Some(ENCRYPTED_AT_ONCE_BYTES));
-        shake_hands(&mut connection, socket, deadline)?;
-        Ok(Session(Mutex::new(connection)))
+        shake_hands(&mut connection, socket, shown.as_deref(), deadline)?;
+        Ok(Session {
+            connection: Mutex::new(connection),
+            shown,
+        })
     }
 }
 
@@ -77,7 +74,12 @@ impl Tls {
 /// order of their sequence numbers; what the reader causes (the answer to a key update) goes out in
 /// front of the next write, as RFC 8446, 4.6.3 wants.
 #[derive(Debug)]
-pub(super) struct Session(Mutex<ClientConnection>);
+pub(super) struct Session {
+    connection: Mutex<ClientConnection>,
+    /// Whose certificate the broker was shown if it asked. With TLS 1.3 it says what it thinks of
+    /// that behind the handshake.
+    shown: Option<Arc<Shown>>,
+}
 
 impl Session {
     /// Encrypts a first part of `slices` into `records`, and says how many bytes those were.
@@ -87,7 +89,7 @@ impl Session {
         records: &mut Vec<u8>,
     ) -> Result<usize, Broken> {
         let first = slices.get(..SLICES_AT_ONCE).unwrap_or(slices);
-        let mut connection = self.0.lock();
+        let mut connection = self.connection.lock();
         let taken = connection.writer().write_vectored(first)?;
         while connection.wants_write() {
             connection.write_tls(records)?;
@@ -100,11 +102,11 @@ impl Session {
 
     /// Decrypts what arrived; false if the peer has closed behind it.
     pub(super) fn decrypt(&self, mut records: &[u8], into: &mut Buffer) -> Result<bool, Broken> {
-        let mut connection = self.0.lock();
+        let mut connection = self.connection.lock();
         loop {
             let state = connection
                 .process_new_packets()
-                .map_err(|error| explain::broken(&error, &[]))?;
+                .map_err(|error| explain::broken(&error, &[], self.shown.as_deref()))?;
             let mut left = state.plaintext_bytes_to_read();
             while left > 0 {
                 let count = connection.reader().read(into.room())?;
@@ -125,6 +127,7 @@ impl Session {
 fn shake_hands(
     connection: &mut ClientConnection,
     socket: &TcpStream,
+    shown: Option<&Shown>,
     deadline: Deadline,
 ) -> Result<(), Broken> {
     const FIRST_BYTES: usize = 16;
@@ -155,7 +158,7 @@ fn shake_hands(
             if let Err(error) = connection.process_new_packets() {
                 // The alert tells the broker's log why; whether it gets there changes nothing here.
                 let _ = flush(connection, socket, &mut write_timeout, deadline);
-                return Err(explain::broken(&error, &first));
+                return Err(explain::broken(&error, &first, shown));
             }
         }
     }

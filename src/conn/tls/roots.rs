@@ -1,17 +1,13 @@
 //! The certificates that are trusted.
 
-use std::fs::File;
-use std::io::Read;
-
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{PemObject, SectionKind};
 
 use crate::config::PemSource;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
-/// Far more than all public authorities of the world need.
-const FILE_BYTES_MAX: u64 = 16 << 20;
+use super::pem::{self, Foreign, wrong};
 
 /// What vouches for brokers.
 #[derive(Debug)]
@@ -34,17 +30,12 @@ pub(super) fn load(source: Option<&PemSource>) -> Result<Trust, Error> {
             origin: "the public authorities that are built in (ssl.truststore.location is not set)"
                 .into(),
         }),
-        Some(PemSource::Inline(pem)) => parse(pem.as_bytes(), "ssl.truststore.certificates".into()),
+        Some(PemSource::Inline(pem)) => {
+            parse(&pem::unfolded(pem), "ssl.truststore.certificates".into())
+        }
         Some(PemSource::File(path)) => {
             let origin = format!("ssl.truststore.location {}", path.display());
-            let mut pem = Vec::new();
-            File::open(path)
-                .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut pem))
-                .map_err(|error| wrong(&origin, &format!("cannot be read: {error}")))?;
-            if pem.len() as u64 > FILE_BYTES_MAX {
-                return Err(wrong(&origin, "is larger than 16 MiB"));
-            }
-            parse(&pem, origin)
+            parse(&pem::read(path, &origin)?, origin)
         }
     }
 }
@@ -86,29 +77,30 @@ fn parse(pem: &[u8], origin: String) -> Result<Trust, Error> {
 }
 
 fn no_certificate(pem: &[u8], found: usize, has_key: bool) -> &'static str {
-    match pem {
-        _ if found > 0 => "holds no certificate that can be used",
-        _ if has_key => "holds a private key but no certificate; it should hold certificates only",
-        _ if pem.trim_ascii().is_empty() => "is empty",
-        [0xfe, 0xed, 0xfe, 0xed, ..] => {
+    if found > 0 {
+        return "holds no certificate that can be used";
+    }
+    if has_key {
+        return "holds a private key but no certificate; it should hold certificates only";
+    }
+    match pem::foreign(pem) {
+        Some(Foreign::Empty) => "is empty",
+        Some(Foreign::Jks) => {
             "is a Java key store (JKS), not PEM: export its certificates with \
              `keytool -exportcert -rfc`"
         }
-        [0x30, 0x80..=0x84, ..] => {
+        Some(Foreign::Der) => {
             "is a PKCS#12 or DER file, not PEM: convert it, for example with \
              `openssl pkcs12 -nokeys` or `keytool -exportcert -rfc`"
         }
-        _ => "holds no certificate (no line says BEGIN CERTIFICATE)",
+        None => "holds no certificate (no line says BEGIN CERTIFICATE)",
     }
-}
-
-fn wrong(origin: &str, what: &str) -> Error {
-    Error::new(ErrorKind::Config, format!("{origin} {what}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     const CA: &str = include_str!("../../../tests/pem/ca.pem");
     const KEY: &str = include_str!("../../../tests/pem/good.key");

@@ -10,6 +10,7 @@ use milena::{Config, Error, ErrorKind, Outcome, Producer, Record, SecurityProtoc
 
 use crate::kafka::{Listener, ca_pem};
 
+mod client_certificates;
 mod outages;
 mod records;
 mod security;

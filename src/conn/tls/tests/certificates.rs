@@ -112,6 +112,7 @@ fn names_are_compared_as_rfc_6125_says() {
             truststore: Some(PemSource::Inline(CA.into())),
             versions: BOTH,
             verify_host_name: true,
+            ..TlsConfig::default()
         };
         let socket = TcpStream::connect(("127.0.0.1", address.port)).unwrap();
         let shaken = Tls::new(&tls).unwrap().handshake(&socket, host, patience());

@@ -27,6 +27,7 @@ macro_rules! certificate {
 
 // Behind the macro, which they use.
 mod certificates;
+mod clients;
 mod streams;
 
 type Stream<S> = StreamOwned<ServerConnection, S>;
@@ -49,6 +50,7 @@ fn client(truststore: &str, verify_host_name: bool, versions: TlsVersions) -> Co
         truststore: Some(PemSource::Inline(truststore.into())),
         versions,
         verify_host_name,
+        ..TlsConfig::default()
     };
     let dialer = tcp::Dialer::default();
     Connector::with("tester", SecurityProtocol::Ssl, dialer, &tls, None).unwrap()
@@ -63,16 +65,29 @@ fn server_config(
     asked: TlsVersions,
     asks_for_certificate: bool,
 ) -> Arc<ServerConfig> {
+    server_asking(
+        (certificate, key),
+        asked,
+        asks_for_certificate.then_some(CA),
+    )
+}
+
+/// A server that asks for certificates of `clients`, an authority.
+fn server_asking(
+    (certificate, key): (&str, &str),
+    asked: TlsVersions,
+    clients: Option<&str>,
+) -> Arc<ServerConfig> {
     let provider = provider().unwrap();
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&versions(asked).unwrap())
         .unwrap();
-    let builder = match asks_for_certificate {
-        false => builder.with_no_client_auth(),
-        true => {
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => {
             let mut roots = RootCertStore::empty();
             roots
-                .add(CertificateDer::from_pem_slice(CA.as_bytes()).unwrap())
+                .add(CertificateDer::from_pem_slice(clients.as_bytes()).unwrap())
                 .unwrap();
             let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
             builder.with_client_cert_verifier(verifier.build().unwrap())

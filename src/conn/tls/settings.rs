@@ -1,0 +1,147 @@
+//! What rustls works with, made of the files of the settings, and made anew when these change.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use rustls::sign::SingleCertAndKey;
+
+use crate::config::{PemSource, TlsConfig};
+use crate::error::Error;
+use crate::sync::{Arc, Mutex};
+use crate::time::now;
+
+use super::identity::Shown;
+use super::verifier::Verifier;
+use super::{config_error, identity, pem, provider, roots, versions};
+
+/// How often the files are looked at, at most; only who opens a connection looks.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The settings that new connections are made with.
+#[derive(Debug)]
+pub(super) struct Current {
+    asked: TlsConfig,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    settings: Arc<Settings>,
+    /// Of the files at the last look, whether they were good or not.
+    fingerprint: u64,
+    looked_at: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) rustls: Arc<ClientConfig>,
+    /// The client certificate, if there is one, for messages.
+    pub(super) shown: Option<Arc<Shown>>,
+}
+
+impl Current {
+    pub(super) fn load(asked: &TlsConfig) -> Result<Self, Error> {
+        // What changes between these two is found by the first look.
+        let fingerprint = fingerprint(asked);
+        let state = State {
+            settings: Arc::new(Settings::load(asked)?),
+            fingerprint,
+            looked_at: now(),
+        };
+        Ok(Self {
+            asked: asked.clone(),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// The settings for a connection that is opened now. Files that have changed and are no good,
+    /// or half written, leave the old settings in force.
+    pub(super) fn at(&self, now: Instant) -> Arc<Settings> {
+        let mut state = self.state.lock();
+        let since = now.saturating_duration_since(state.looked_at);
+        if since < LOOK_INTERVAL || files(&self.asked).next().is_none() {
+            return state.settings.clone();
+        }
+        state.looked_at = now;
+        let (old, seen) = (state.settings.clone(), state.fingerprint);
+        // Others go on with the old ones while the disk is slow.
+        drop(state);
+        let found = fingerprint(&self.asked);
+        if found == seen {
+            return old;
+        }
+        let loaded = Settings::load(&self.asked).map(Arc::new);
+        let mut state = self.state.lock();
+        state.fingerprint = found;
+        if let Ok(new) = &loaded {
+            state.settings = new.clone();
+        }
+        drop(state);
+        match loaded {
+            Ok(new) => {
+                log::info!(
+                    "new TLS connections use the files as they are now: {}",
+                    new.told()
+                );
+                new
+            }
+            Err(error) => {
+                log::warn!("new TLS connections go on with the old files: {error}");
+                old
+            }
+        }
+    }
+}
+
+impl Settings {
+    fn load(asked: &TlsConfig) -> Result<Self, Error> {
+        let provider = provider()?;
+        let trust = roots::load(asked.truststore.as_ref())?;
+        let identity = identity::load(&asked.keystore, &provider)?;
+        let algorithms = provider.signature_verification_algorithms;
+        let verifier = Verifier::new(trust, asked.verify_host_name, algorithms);
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&versions(asked.versions)?)
+            .map_err(|error| config_error(format!("TLS cannot be set up: {error}")))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let (rustls, shown) = match identity {
+            None => (builder.with_no_client_auth(), None),
+            Some(identity) => {
+                let resolver = SingleCertAndKey::from(identity.certified);
+                let rustls = builder.with_client_cert_resolver(Arc::new(resolver));
+                (rustls, Some(identity.shown))
+            }
+        };
+        Ok(Self {
+            rustls: Arc::new(rustls),
+            shown,
+        })
+    }
+
+    fn told(&self) -> &str {
+        self.shown
+            .as_deref()
+            .map_or("no client certificate", |shown| &shown.text)
+    }
+}
+
+fn files(asked: &TlsConfig) -> impl Iterator<Item = &Path> {
+    let trust = match &asked.truststore {
+        Some(PemSource::File(path)) => Some(path.as_path()),
+        _ => None,
+    };
+    trust.into_iter().chain(asked.keystore.location.as_deref())
+}
+
+/// Differs when the content of a file does. Times and lengths are not asked: a new certificate is
+/// often as long as the old one, and some file systems count in seconds.
+fn fingerprint(asked: &TlsConfig) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for path in files(asked) {
+        pem::bytes(path).ok().hash(&mut hasher);
+    }
+    hasher.finish()
+}

@@ -1,0 +1,230 @@
+//! Certificates of clients that a broker wants, takes, or refuses, and that change under way.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use milena::ErrorKind::{Authentication, Authorization, Config as Settings};
+use milena::Outcome::NotWritten;
+use milena::{Config, Producer, Record};
+
+use super::{PATIENCE, config, delivers, is_hidden, logs, refused, says, start};
+use crate::kafka::{Acl, Cluster, Isolation, Listener, Version, client_pem, until};
+
+/// A broker that asks for certificates: alice may write to `t-ok`, and both to `t-both`.
+fn cluster() -> Cluster {
+    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Ssl]);
+    let cluster = builder.client_certificates().authorizer().start();
+    for topic in ["t-ok", "t-deny", "t-both", "t-mallory"] {
+        cluster.create_topic(topic, 1, 1, &[]);
+    }
+    for (user, topics) in [
+        ("User:alice", ["t-ok", "t-both"]),
+        ("User:mallory", ["t-mallory", "t-both"]),
+    ] {
+        for topic in topics {
+            cluster.allow(user, "WRITE", Acl::Topic(topic));
+        }
+        for topic in ["t-deny", "t-ok", "t-both", "t-mallory"] {
+            cluster.allow(user, "DESCRIBE", Acl::Topic(topic));
+        }
+    }
+    cluster
+}
+
+fn ssl(cluster: &Cluster) -> Config {
+    config(cluster.bootstrap(Listener::Ssl), Listener::Ssl)
+}
+
+fn content(client: &str) -> String {
+    fs::read_to_string(client_pem(client)).expect("read a client's PEM")
+}
+
+/// A key store file of the test's own, with what `client` has.
+fn key_store(name: &str, client: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content(client)).expect("write a key store");
+    path
+}
+
+/// A line of the key of a client.
+fn secret(client: &str) -> String {
+    let line = content(client).lines().nth(1).map(str::to_owned);
+    line.expect("a key has lines")
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn the_name_in_the_certificate_is_who_writes_and_mistakes_are_told_apart() {
+    let cluster = cluster();
+    let address = cluster.bootstrap(Listener::Ssl);
+    let alice = start(ssl(&cluster).ssl_keystore_file(client_pem("alice")));
+    delivers(&alice, "t-ok");
+    let error = refused(&alice, Record::to("t-deny").value("v"));
+    says(&error, Authorization, NotWritten, &["t-deny"]);
+    assert_eq!(error.code(), Some(29));
+    is_hidden(&secret("alice"), &alice, &error);
+
+    let none = start(ssl(&cluster));
+    let missing = "the broker asks for a client certificate (ssl.client.auth=required), and this \
+        client has none (ssl.keystore.location is not set): TLS alert";
+    let error = refused(&none, Record::to("t-ok").value("v"));
+    says(&error, Authentication, NotWritten, &[&address, missing]);
+
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        for (client, what) in [
+            (
+                "stranger",
+                "does not trust the client certificate of CN=alice, issued by CN=unknown CA",
+            ),
+            ("late-alice", "UTC: CN=alice, issued by CN=milena"),
+        ] {
+            let path = client_pem(client);
+            let config = ssl(&cluster).set("ssl.enabled.protocols", version);
+            let config = config.expect("a version").ssl_keystore_file(&path);
+            let producer = start(config);
+            let error = refused(&producer, Record::to("t-ok").value("v"));
+            let place = format!("ssl.keystore.location {}", path.display());
+            let fragments = [
+                &address,
+                what,
+                "client certificate",
+                "valid from 20",
+                &place,
+                "TLS alert",
+            ];
+            says(&error, Authentication, NotWritten, &fragments);
+            is_hidden(&secret(client), &producer, &error);
+        }
+    }
+    let told = |line: &String| line.contains("the client certificate of CN=alice expired on 20");
+    assert!(logs().iter().any(told), "the log does not tell");
+
+    let (key, _) = content("alice").split_once("-----BEGIN CERT").map_or_else(
+        || panic!("no certificate behind the key"),
+        |(key, rest)| (key.to_owned(), rest.len()),
+    );
+    let unfit = ssl(&cluster).ssl_keystore_pem(&key, content("mallory"));
+    let error = Producer::new(unfit).expect_err("the key is another one's");
+    let text = "ssl.keystore.certificate.chain holds the certificate of CN=mallory, which the \
+        private key does not fit";
+    says(&error, Settings, NotWritten, &[text]);
+    let fit = start(ssl(&cluster).ssl_keystore_pem(&key, content("alice")));
+    delivers(&fit, "t-ok");
+    assert_eq!(cluster.read("t-ok", Isolation::Committed).len(), 2);
+}
+
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn a_refused_certificate_is_mended_by_a_new_file_under_the_running_producer() {
+    let cluster = cluster();
+    let path = key_store("mended.pem", "stranger");
+    let producer = start(ssl(&cluster).ssl_keystore_file(&path));
+    let error = refused(&producer, Record::to("t-ok").value("v"));
+    says(&error, Authentication, NotWritten, &["does not trust"]);
+    let good = content("alice");
+    fs::write(&path, &good[..good.len() / 2]).expect("write half a key store");
+    let warned = format!(
+        "go on with the old files: ssl.keystore.location {}",
+        path.display()
+    );
+    let warnings = || logs().iter().filter(|line| line.contains(&warned)).count();
+    for _ in 0..2 {
+        until("the broken file is found", PATIENCE, || {
+            refused(&producer, Record::to("t-ok").value("v"));
+            (warnings() > 0).then_some(())
+        });
+    }
+    fs::write(&path, good).expect("write a key store");
+    until("the file is read", PATIENCE, || {
+        producer.send(Record::to("t-ok").value("v")).wait().ok()
+    });
+    delivers(&producer, "t-ok");
+    assert_eq!(warnings(), 1);
+    is_hidden(&secret("alice"), &producer, &error);
+}
+
+/// Alice's certificate makes room for mallory's, who may write what alice may not: that shows which
+/// one the connections of a running producer are made with.
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn a_certificate_is_rotated_under_load_and_no_record_is_lost() {
+    let cluster = cluster();
+    let path = key_store("rotated.pem", "alice");
+    let producer = start(ssl(&cluster).idempotence(true).ssl_keystore_file(&path));
+    let refusal = refused(&producer, Record::to("t-mallory").value("v"));
+    assert_eq!(refusal.code(), Some(29));
+    let stop = AtomicBool::new(false);
+    let sent = thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            // What fails below does not end it.
+            let end = Instant::now() + 2 * PATIENCE;
+            let mut deliveries = Vec::new();
+            while !stop.load(Ordering::Relaxed) && Instant::now() < end {
+                let value = deliveries.len().to_string();
+                deliveries.push(producer.send(Record::to("t-both").value(&value)));
+                thread::sleep(Duration::from_millis(1));
+            }
+            let count = deliveries.len();
+            for delivery in deliveries {
+                delivery.wait().expect("a record under load");
+            }
+            count
+        });
+        fs::write(&path, content("mallory")).expect("write a key store");
+        // Connections that are there stay alice's; those to the broker that comes back are new.
+        cluster.terminate(1);
+        cluster.restart(1);
+        let changed = until("the new certificate is used", PATIENCE, || {
+            let result = producer.send(Record::to("t-mallory").value("v")).wait();
+            (result.is_ok() || load.is_finished()).then_some(result)
+        });
+        stop.store(true, Ordering::Relaxed);
+        changed.expect("mallory may write");
+        load.join().expect("the load")
+    });
+    let read = cluster.read("t-both", Isolation::Committed);
+    let expected: Vec<_> = (0..sent).map(|number| number.to_string()).collect();
+    let read: Vec<_> = read.iter().map(|record| record.text()).collect();
+    assert!(
+        sent > 100 && read == expected,
+        "{sent} sent, {} read",
+        read.len()
+    );
+    let error = refused(&producer, Record::to("t-ok").value("v"));
+    assert_eq!(error.code(), Some(29));
+    is_hidden(&secret("mallory"), &producer, &error);
+}
+
+#[test]
+#[cfg(any(feature = "tls-graviola", feature = "tls-ring"))]
+fn what_a_broker_may_refuse_a_certificate_for_is_warned_about_at_once() {
+    const KEY: &str = include_str!("../../pem/client.key");
+    const ALICE: &str = include_str!("../../pem/client.pem");
+    const OTHER: &str = include_str!("../../pem/client-renewed.pem");
+    const LATE_KEY: &str = include_str!("../../pem/client-expired.key");
+    const LATE: &str = include_str!("../../pem/client-expired.pem");
+    for (key, chain, warning) in [
+        (
+            KEY,
+            format!("{ALICE}{OTHER}"),
+            "ssl.keystore.certificate.chain: certificate number 2 should be that of CN=milena \
+             client authority, O=milena tests, who issued the one before it; it is that of \
+             CN=alice renewed, O=milena tests",
+        ),
+        (
+            LATE_KEY,
+            LATE.to_owned(),
+            "ssl.keystore.certificate.chain: the client certificate of CN=alice, O=milena tests \
+             expired on 2021-01-01 00:00 UTC: brokers will refuse it",
+        ),
+    ] {
+        let config = config("localhost:1", Listener::Plaintext);
+        let config = config.security_protocol(milena::SecurityProtocol::Ssl);
+        drop(start(config.ssl_keystore_pem(key, chain)));
+        let told = |line: &String| line.ends_with(warning);
+        assert!(logs().iter().any(told), "not told: {warning}");
+    }
+}
