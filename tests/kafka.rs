@@ -22,7 +22,6 @@ mod mistakes;
 mod old_brokers;
 #[path = "kafka/partitions.rs"]
 mod partitions;
-#[cfg(feature = "scram")]
 #[path = "kafka/scram.rs"]
 mod scram;
 #[path = "kafka/serializers.rs"]
