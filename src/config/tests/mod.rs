@@ -9,6 +9,7 @@ mod keys;
 mod partitions;
 mod properties;
 mod providers;
+mod sasl;
 mod security;
 mod table;
 mod validate;
