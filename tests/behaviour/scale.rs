@@ -3,7 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -16,18 +16,26 @@ use crate::support::{
     is_own_process, plain, producer, send,
 };
 
-/// The CPU time of the producer's threads and of this one.
-fn cpu_ns() -> u64 {
+/// The CPU time in nanoseconds of this thread and of each of the producer's, by its number.
+fn cpu_ns() -> BTreeMap<String, u64> {
+    let used = |text: String| text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok());
     let own = fs::read_to_string("/proc/thread-self/schedstat").expect("the system counts time");
-    let mut all = vec![own];
+    let mut all = BTreeMap::from([("own".to_owned(), used(own).expect("a number"))]);
     for task in fs::read_dir("/proc/self/task").expect("threads").flatten() {
         let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap_or_default();
-        if read("comm").starts_with("milena-") {
-            all.push(read("schedstat"));
+        if read("comm").starts_with("milena-")
+            && let Some(ns) = used(read("schedstat"))
+        {
+            all.insert(task.file_name().to_string_lossy().into_owned(), ns);
         }
     }
-    let number = |text: String| text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok());
-    all.into_iter().filter_map(number).sum()
+    all
+}
+
+/// What those that are there have used since; a connection's thread ends with it.
+fn used_since(start: &BTreeMap<String, u64>) -> u64 {
+    let since = |(thread, ns): (String, u64)| ns - start.get(&thread).copied().unwrap_or(0);
+    cpu_ns().into_iter().map(since).sum()
 }
 
 fn threads() -> usize {
@@ -69,7 +77,7 @@ fn costs(partitions: usize) -> [u64; 2] {
             result.expect("delivered");
         }
     }
-    costs[0] = (cpu_ns() - start) / 10_000;
+    costs[0] = used_since(&start) / 10_000;
     cluster.mute_broker(1);
     let start = cpu_ns();
     let (sent, lost) = (Instant::now(), rounds(&producer, partitions, count));
@@ -80,7 +88,7 @@ fn costs(partitions: usize) -> [u64; 2] {
         took < last + limit + PROMISED,
         "{partitions} partitions: {took:?}, sent in {last:?}"
     );
-    costs[1] = (cpu_ns() - start) / 10_000;
+    costs[1] = used_since(&start) / 10_000;
     producer
         .close_timeout(Duration::ZERO)
         .expect("not in a callback");
