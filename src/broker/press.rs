@@ -38,6 +38,9 @@ impl Press {
     pub(super) fn pack(&mut self, batches: &mut [Batch]) {
         let plain = batches.iter().filter(|batch| batch.is_to_pack());
         let bytes: usize = plain.map(|batch| batch.bytes.len()).sum();
+        if bytes == 0 {
+            return;
+        }
         let levels = &self.levels;
         let count = (bytes / BYTES_PER_LANE).clamp(1, self.lanes.len());
         let left = Mutex::new(batches.iter_mut());
