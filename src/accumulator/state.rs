@@ -102,6 +102,24 @@ pub(crate) struct Flight {
     pub(crate) stage: Stage,
 }
 
+impl Flight {
+    /// On the wire, as far as its batch knows.
+    pub(super) fn of(batch: &Batch) -> Self {
+        Self {
+            ordinal: batch.ordinal,
+            piece: batch.piece(),
+            created: batch.created,
+            deadline: batch.deadline,
+            attempts: batch.attempts,
+            bytes: batch.capacity(),
+            plain_len: batch.plain_len,
+            base_sequence: batch.stamp.base_sequence,
+            is_adrift: batch.is_adrift,
+            stage: Stage::OnWire,
+        }
+    }
+}
+
 #[allow(
     clippy::large_enum_variant,
     reason = "a partition has a handful of flights, whose batches move in and out"
@@ -383,16 +401,8 @@ impl State {
             );
         }
         self.flights.push_back(Flight {
-            ordinal: batch.ordinal,
-            piece: batch.piece(),
-            created: batch.created,
-            deadline: batch.deadline,
             attempts: batch.attempts + 1,
-            bytes: batch.capacity(),
-            plain_len: batch.plain_len,
-            base_sequence: batch.stamp.base_sequence,
-            is_adrift: false,
-            stage: Stage::OnWire,
+            ..Flight::of(&batch)
         });
         Some(batch)
     }

@@ -36,25 +36,10 @@ impl State {
         }
         self.flights.remove(index);
         for (at, batch) in (index..).zip(halves) {
-            self.flights.insert(at, Flight::waiting(batch));
+            let mut flight = Flight::of(&batch);
+            flight.stage = Stage::Waiting(batch);
+            self.flights.insert(at, flight);
         }
         Vec::new()
-    }
-}
-
-impl Flight {
-    fn waiting(batch: Batch) -> Self {
-        Self {
-            ordinal: batch.ordinal,
-            piece: batch.piece(),
-            created: batch.created,
-            deadline: batch.deadline,
-            attempts: batch.attempts,
-            bytes: batch.capacity(),
-            plain_len: batch.plain_len,
-            base_sequence: batch.stamp.base_sequence,
-            is_adrift: batch.is_adrift,
-            stage: Stage::Waiting(batch),
-        }
     }
 }
