@@ -228,33 +228,23 @@ impl Accumulator {
         let mut losses = Losses::default();
         let mut next: Option<Instant> = None;
         for partition in self.partitions() {
-            let oldest = partition.oldest();
-            if let Some(by) = created_by.filter(|by| oldest.is_some_and(|oldest| oldest <= *by)) {
+            let (mut oldest, mut deadline) = partition.ends();
+            let old = created_by.filter(|by| oldest.is_some_and(|oldest| oldest <= *by));
+            let is_late = deadline.is_some_and(|deadline| deadline <= now);
+            if let Some(by) = old {
                 let which = Which::OpenedBy(by);
                 losses.add(fail(&partition, which, ErrorKind::TimedOut, &what));
             }
-            losses.add(self.expire_late(&partition, now));
-            let oldest = partition.oldest();
+            if is_late {
+                losses.add(fail_late(&partition, now));
+            }
+            if old.is_some() || is_late {
+                (oldest, deadline) = partition.ends();
+            }
             let due = oldest.and_then(|oldest| time::after(oldest, timeout));
-            next = [next, due, partition.deadline()]
-                .into_iter()
-                .flatten()
-                .min();
+            next = [next, due, deadline].into_iter().flatten().min();
         }
         (losses, next)
-    }
-
-    /// Fails what must not be sent any more because its deadline has passed.
-    pub(crate) fn expire_late(&self, partition: &Arc<Partition>, now: Instant) -> Losses {
-        match partition.deadline() {
-            Some(deadline) if deadline <= now => fail(
-                partition,
-                Which::LateAt(now),
-                ErrorKind::TimedOut,
-                "not sent any more: its deadline has passed",
-            ),
-            _ => Losses::default(),
-        }
     }
 
     /// Fails everything, because the producer closes.
@@ -314,6 +304,12 @@ impl Losses {
             Outcome::Unknown => self.unknown += u64::from(records),
         }
     }
+}
+
+/// Fails what must not be sent any more because its deadline has passed.
+pub(crate) fn fail_late(partition: &Arc<Partition>, now: Instant) -> Losses {
+    let what = "not sent any more: its deadline has passed";
+    fail(partition, Which::LateAt(now), ErrorKind::TimedOut, what)
 }
 
 /// Fails the batches of `partition` that are out of time.

@@ -2,6 +2,7 @@
 
 mod drop_oldest;
 mod gap;
+mod give_up;
 mod routes;
 mod split;
 mod standstill;
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
 use super::budget::{Account, Budget, Grant};
-use super::ended::{GivenUp, Loss, Which};
+use super::ended::Loss;
 use super::identity::Identities;
 use super::ready::Token;
 use super::results::{Piece, Told};
@@ -344,14 +345,10 @@ impl Partition {
         self.state.lock().results.untold().cloned().collect()
     }
 
-    /// When the oldest batch without a result was made.
-    pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.state.lock().results.oldest()
-    }
-
-    /// See [`State::deadline`].
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.state.lock().deadline()
+    /// When the oldest batch without a result was made, and [`State::deadline`].
+    pub(crate) fn ends(&self) -> (Option<Instant>, Option<Instant>) {
+        let state = self.state.lock();
+        (state.results.oldest(), state.deadline())
     }
 
     pub(crate) fn load(&self) -> Load {
@@ -377,47 +374,6 @@ impl Partition {
             load.bytes += bytes;
         }
         load
-    }
-
-    /// Takes batches out, with why they waited. `lost` tells in short what has become of them.
-    pub(crate) fn give_up(
-        self: &Arc<Self>,
-        which: Which,
-        lost: impl FnOnce() -> Error,
-    ) -> (GivenUp, Standstill) {
-        let identity_trouble = self.shared.identities.trouble();
-        let mut state = self.state.lock();
-        let given_up = state.give_up(which, &self.shared.rules, |open| open.close(self.clone()));
-        if given_up.is_any() {
-            state.results.lose(lost);
-        }
-        let standstill = Standstill {
-            queue: state.route.as_ref().map(|route| route.queue.clone()),
-            last_error: identity_trouble.or_else(|| state.last_error.clone()),
-        };
-        self.unlock_and_tell(state);
-        (given_up, standstill)
-    }
-
-    /// Takes out what waits here for `broker_id`, if `ticket` is valid, because that broker will
-    /// not have it: `lost` tells why.
-    pub(crate) fn refuse(
-        self: &Arc<Self>,
-        ticket: u64,
-        broker_id: i32,
-        lost: &Error,
-    ) -> Option<GivenUp> {
-        let mut state = self.state.lock();
-        if !state.is_valid(ticket, broker_id) {
-            return None;
-        }
-        let rules = &self.shared.rules;
-        let given_up = state.give_up(Which::Waiting, rules, |open| open.close(self.clone()));
-        if given_up.is_any() {
-            state.results.lose(|| lost.clone());
-        }
-        self.unlock_and_tell(state);
-        Some(given_up)
     }
 
     /// As if everything below `next` had been sent and acknowledged under `current`.

@@ -8,6 +8,7 @@ use super::outcome::{Decision, End, Facts, Policy, acknowledged, decide};
 use super::{Broker, Core};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::ended::GivenUp;
+use crate::accumulator::fail_late;
 use crate::accumulator::ready::Token;
 use crate::accumulator::state::Verdict;
 use crate::config::Acks;
@@ -166,7 +167,7 @@ impl Settle {
         }
         if facts.deadline.is_some_and(|deadline| deadline <= now) {
             // It may wait there now, and nobody looks after it.
-            self.core.accumulator.expire_late(&partition, now);
+            fail_late(&partition, now);
         }
     }
 

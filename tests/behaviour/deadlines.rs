@@ -99,6 +99,7 @@ fn an_answer_after_the_deadline_counts_and_no_attempt_follows_it() {
         (0, None),
         (7, Some(Outcome::Unknown)),
         (19, Some(Outcome::NotWritten)),
+        (45, Some(Outcome::NotWritten)),
     ] {
         let cluster = cluster(1, 1);
         let producer = exactly_once(&cluster);
