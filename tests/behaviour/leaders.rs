@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use milena::mock::{Api, MockCluster, MockRequest};
-use milena::{Acks, Config};
+use milena::{Acks, Config, ErrorKind};
 
 use crate::support::{
     NOT_LEADER, PROMISED, SOON, all_delivered, assert_contiguous, cluster, config, count_of,
@@ -209,6 +209,9 @@ fn every_refusal_that_speaks_of_leadership_is_retried_after_a_look_at_the_cluste
         let cluster = cluster(1, 1);
         let producer = producer(retrying(&cluster));
         delivered(&send(&producer, 0, "0"));
+        // It waits for metadata, and so for what the first send may have asked for.
+        let nowhere = failed(&send(&producer, 7, "nowhere"));
+        assert_eq!(nowhere.kind(), ErrorKind::PartitionOutOfRange, "{nowhere}");
         let asked = count_of(&cluster, Api::Metadata).len();
         cluster.on(Api::Produce).partition("t", 0).error(code);
         delivered(&send(&producer, 0, "1"));
