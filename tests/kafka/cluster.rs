@@ -227,12 +227,7 @@ impl Cluster {
             let name = listener.name().to_lowercase();
             let key = format!("listener.name.{name}.ssl.keystore.location");
             for node in 1..=i32::from(self.builder.nodes) {
-                self.ask(&[
-                    "alter",
-                    "BROKER",
-                    &node.to_string(),
-                    &format!("{key}={location}"),
-                ]);
+                self.alter_broker(node, &[(&key, &location)]);
             }
         }
     }
