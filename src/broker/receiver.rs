@@ -99,6 +99,8 @@ impl Receiver {
             let pause = Duration::from_millis(ms);
             state.throttled_until = time::after(time::now(), pause);
             drop(state);
+            // Later than that nobody waits for the answers.
+            let pause = pause.min(self.core.config.delivery_timeout);
             self.line.window.pause(pause);
             self.core.metrics.throttle_ms.add(ms);
         }

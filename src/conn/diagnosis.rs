@@ -208,11 +208,11 @@ fn late(stage: Stage, deadline: Deadline) -> String {
     }
 }
 
-/// The stream ended where no frame had begun. The stage tells what the peer may not have liked.
 /// Brokers do not say so.
 const TOO_MANY: &str = "or are there more connections than the broker's max.connections.per.ip and \
     connection_creation_rate allow?";
 
+/// The stream ended where no frame had begun. The stage tells what the peer may not have liked.
 fn closed(security: SecurityProtocol, stage: Stage) -> String {
     let name = protocol_name(security);
     match stage {
