@@ -105,6 +105,8 @@ mod typed;
 )]
 mod wire;
 
+#[cfg(feature = "tls")]
+pub use ::rustls;
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
 pub use config::{

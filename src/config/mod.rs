@@ -8,6 +8,8 @@ mod environment;
 mod explain;
 mod file;
 mod foreign;
+#[cfg(feature = "tls")]
+mod handed;
 mod jaas;
 mod java;
 mod keys;
