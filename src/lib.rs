@@ -69,6 +69,7 @@ mod compress;
 mod config;
 mod conn;
 mod delivery;
+mod dial;
 mod error;
 mod expiry;
 mod explain;
@@ -110,6 +111,7 @@ pub use config::{
     Acks, Config, Explanation, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig,
 };
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
+pub use dial::Dial;
 pub use error::{Error, ErrorKind, Outcome};
 pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};
 pub use metrics::MetricsSnapshot;

@@ -10,6 +10,8 @@ mod delivery;
 mod failover;
 #[path = "kafka/mod.rs"]
 mod kafka;
+#[path = "kafka/limits.rs"]
+mod limits;
 #[path = "kafka/load.rs"]
 mod load;
 #[path = "kafka/matrix/mod.rs"]

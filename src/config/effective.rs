@@ -9,8 +9,10 @@ use crate::partitioner::PartitionerChoice;
 /// A setting that this producer works with, its value, and what differs from Java's.
 pub(super) type Effective = (&'static str, fn(&Config) -> String, &'static str);
 
-/// The one setting without a name as text, in ms too.
+/// A setting without a name as text, in ms too.
 pub(super) const CLOSE_TIMEOUT: &str = "Config::close_timeout";
+/// One without a name as text, told where it is set.
+pub(super) const DIALER: &str = "Config::dialer";
 /// Nothing is set.
 pub(super) const NOTHING: &str = "(none)";
 /// What is never shown.

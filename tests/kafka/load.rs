@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use milena::{Config, Producer, Record, SecurityProtocol};
 
-use crate::kafka::{Cluster, Consumed, DumpedBatch, Isolation, Listener, USERS, ca_pem, until};
+use crate::kafka::{
+    Cluster, Consumed, DumpedBatch, Isolation, Listener, USERS, ca_pem, client_pem, until,
+};
 
 /// Longer than a broker needs to come back.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Settings for a listener of the cluster, with PLAIN where it wants a name.
+/// Settings for a listener of the cluster, with PLAIN or a certificate where it wants a name.
 pub(crate) fn config(cluster: &Cluster, listener: Listener) -> Config {
     let config = Config::new(cluster.bootstrap(listener));
     let (user, password) = USERS[0];
@@ -23,6 +25,9 @@ pub(crate) fn config(cluster: &Cluster, listener: Listener) -> Config {
         Listener::Ssl => config
             .security_protocol(SecurityProtocol::Ssl)
             .ssl_truststore_file(ca_pem()),
+        Listener::Mtls => {
+            self::config(cluster, Listener::Ssl).ssl_keystore_file(client_pem("alice"))
+        }
         Listener::SaslPlaintext => config
             .security_protocol(SecurityProtocol::SaslPlaintext)
             .sasl_plain(user, password),

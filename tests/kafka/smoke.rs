@@ -167,8 +167,8 @@ fn bad_certificates_are_refused_and_good_ones_taken() {
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn access_is_by_the_name_in_the_client_certificate() {
-    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Ssl]);
-    let cluster = builder.client_certificates().authorizer().start();
+    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Mtls]);
+    let cluster = builder.authorizer().start();
     cluster.create_topic("t", 1, 1, &[]);
     for operation in ["WRITE", "DESCRIBE"] {
         cluster.allow("User:alice", operation, Acl::Topic("t"));
@@ -183,7 +183,7 @@ fn access_is_by_the_name_in_the_client_certificate() {
             .iter()
             .flat_map(|property| ["--producer-property", property])
             .collect();
-        cluster.try_console_produce(Listener::Ssl, "", "t", name, &options)
+        cluster.try_console_produce(Listener::Mtls, "", "t", name, &options)
     };
     send("alice").expect("alice may write");
     let refused = send("mallory").expect_err("mallory may not write");

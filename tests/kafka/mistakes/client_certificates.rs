@@ -15,8 +15,8 @@ use crate::kafka::{Acl, Cluster, Isolation, Listener, Version, client_pem, until
 
 /// A broker that asks for certificates: alice may write to `t-ok`, and both to `t-both`.
 fn cluster() -> Cluster {
-    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Ssl]);
-    let cluster = builder.client_certificates().authorizer().start();
+    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Mtls]);
+    let cluster = builder.authorizer().start();
     for topic in ["t-ok", "t-deny", "t-both", "t-mallory"] {
         cluster.create_topic(topic, 1, 1, &[]);
     }
@@ -35,7 +35,7 @@ fn cluster() -> Cluster {
 }
 
 fn ssl(cluster: &Cluster) -> Config {
-    config(cluster.bootstrap(Listener::Ssl), Listener::Ssl)
+    config(cluster.bootstrap(Listener::Mtls), Listener::Mtls)
 }
 
 fn content(client: &str) -> String {
@@ -59,7 +59,7 @@ fn secret(client: &str) -> String {
 #[ignore = "needs Java: run tests/run"]
 fn the_name_in_the_certificate_is_who_writes_and_mistakes_are_told_apart() {
     let cluster = cluster();
-    let address = cluster.bootstrap(Listener::Ssl);
+    let address = cluster.bootstrap(Listener::Mtls);
     let alice = start(ssl(&cluster).ssl_keystore_file(client_pem("alice")));
     delivers(&alice, "t-ok");
     let error = refused(&alice, Record::to("t-deny").value("v"));
