@@ -128,5 +128,6 @@ fn metadata() -> MetadataRequest {
     MetadataRequest {
         topics: None,
         allow_auto_topic_creation: false,
+        include_operations: false,
     }
 }
