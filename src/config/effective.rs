@@ -107,7 +107,7 @@ pub(super) static EFFECTIVE: &[Effective] = &[
     ("sasl.mechanism", |c| match c.chosen.mechanism {
         Some(mechanism) => mechanism.name().into(),
         None => NOTHING.into(),
-    }, "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`"),
+    }, "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER`"),
     ("sasl.jaas.config", |c| match &c.sasl {
         Some(SaslConfig::Plain { username, .. }) => {
             format!("PlainLoginModule, user name {username:?}, password {HIDDEN}")
@@ -117,8 +117,17 @@ pub(super) static EFFECTIVE: &[Effective] = &[
             let token = if token { ", tokenauth" } else { "" };
             format!("ScramLoginModule, user name {user:?}, password {HIDDEN}{token}")
         }
+        Some(SaslConfig::OauthBearer(_)) => "OAuthBearerLoginModule, a source in Rust".into(),
         None => NOTHING.into(),
     }, "`PlainLoginModule`, `ScramLoginModule`"),
+    ("sasl.login.refresh.window.factor", |c| c.token_refresh.window_factor.to_string(),
+     "for OAUTHBEARER"),
+    ("sasl.login.refresh.window.jitter", |c| c.token_refresh.window_jitter.to_string(),
+     "for OAUTHBEARER"),
+    ("sasl.login.refresh.min.period.seconds", |c| seconds(c.token_refresh.min_period),
+     "for OAUTHBEARER"),
+    ("sasl.login.refresh.buffer.seconds", |c| seconds(c.token_refresh.buffer),
+     "for OAUTHBEARER"),
 ];
 
 fn list(entries: &[impl Display]) -> String {
@@ -143,6 +152,10 @@ pub(super) fn ms(duration: Duration) -> String {
         0 => ms.to_string(),
         _ => format!("{ms}.{rest:06}").trim_end_matches('0').to_owned(),
     }
+}
+
+fn seconds(duration: Duration) -> String {
+    duration.as_secs_f64().to_string()
 }
 
 fn or_minus_one(bytes: Option<usize>) -> String {

@@ -7,6 +7,7 @@ use crate::config::{
     Config, KeyStore, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, SecurityProtocol,
     TlsVersion,
 };
+use crate::oauth::{AnyTokenSource, TokenSource};
 
 /// Metadata and connections.
 impl Config {
@@ -402,6 +403,33 @@ impl Config {
             password: Secret::new(hmac),
             is_token: true,
         }))
+    }
+
+    /// A source of tokens for the SASL mechanism OAUTHBEARER: a [`TokenSource`], or a closure that
+    /// gives a [`Token`](crate::Token).
+    ///
+    /// Takes effect with [`SecurityProtocol::SaslSsl`] or, the token readable on the wire,
+    /// [`SecurityProtocol::SaslPlaintext`]. `Debug`, logs and errors do not show tokens.
+    ///
+    /// Defaults to no credentials.
+    ///
+    /// Java's names: `sasl.mechanism=OAUTHBEARER` and `sasl.login.callback.handler.class`, which
+    /// takes a class of Java and is refused here.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use milena::{Config, SecurityProtocol, Token};
+    ///
+    /// # fn fetch() -> std::io::Result<String> { Ok("ey...".into()) }
+    /// let config = Config::new("kafka-1:9093")
+    ///     .security_protocol(SecurityProtocol::SaslSsl)
+    ///     .sasl_oauthbearer(|| {
+    ///         let end = SystemTime::now() + Duration::from_secs(3600);
+    ///         Ok(Token::new(fetch()?).expires_at(end))
+    ///     });
+    /// ```
+    pub fn sasl_oauthbearer(self, source: impl TokenSource + 'static) -> Self {
+        self.log_in_with(SaslConfig::OauthBearer(AnyTokenSource::new(source)))
     }
 
     fn scram(self, hash: ScramHash, username: String, password: Secret) -> Self {

@@ -26,7 +26,7 @@ mod tests;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
-use crate::config::{Config, SaslConfig, SecurityProtocol, TlsConfig};
+use crate::config::{Config, SaslConfig, SecurityProtocol, TlsConfig, TokenRefresh};
 use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
 use crate::time::Deadline;
@@ -58,7 +58,7 @@ pub(crate) struct Connector {
     /// The application's, instead of ours.
     egress: Option<egress::Egress>,
     tls: Option<tls::Tls>,
-    sasl: Option<SaslConfig>,
+    sasl: Option<sasl::Sasl>,
 }
 
 impl Connector {
@@ -70,7 +70,10 @@ impl Connector {
             config.security_protocol,
             dialer,
             &config.tls,
-            config.sasl.as_ref(),
+            config
+                .sasl
+                .as_ref()
+                .map(|sasl| (sasl, config.token_refresh)),
         )?;
         Ok(Self {
             egress: config.dialer.clone().map(egress::Egress::new),
@@ -83,7 +86,7 @@ impl Connector {
         security: SecurityProtocol,
         dialer: tcp::Dialer,
         tls: &TlsConfig,
-        sasl: Option<&SaslConfig>,
+        sasl: Option<(&SaslConfig, TokenRefresh)>,
     ) -> Result<Self, Error> {
         let tls = match uses_tls(security) {
             true => Some(tls::Tls::new(tls)?),
@@ -91,10 +94,7 @@ impl Connector {
         };
         let sasl = match (uses_sasl(security), sasl) {
             (false, _) => None,
-            (true, Some(sasl)) => {
-                sasl::check(sasl, security)?;
-                Some(sasl.clone())
-            }
+            (true, Some((sasl, refresh))) => Some(sasl::Sasl::new(sasl, refresh, security)?),
             (true, None) => {
                 let text = "security.protocol asks for SASL, but sasl.mechanism and its \
                     credentials are not set";
