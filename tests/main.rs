@@ -63,6 +63,8 @@ mod partitions;
 mod process;
 #[path = "behaviour/proxy.rs"]
 mod proxy;
+#[path = "behaviour/reauthentication.rs"]
+mod reauthentication;
 #[path = "behaviour/recreated.rs"]
 mod recreated;
 #[path = "behaviour/retries.rs"]

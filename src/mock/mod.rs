@@ -81,6 +81,7 @@ mod scram;
 mod scram;
 mod script;
 mod server;
+mod session;
 mod state;
 
 #[cfg(test)]

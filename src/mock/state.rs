@@ -10,6 +10,7 @@ use super::facts::{Api, MockRequest};
 use super::faults::Faults;
 use super::log::{FirstSequence, PartitionLog};
 use super::scram::{Exchange, Users};
+use super::session::Session;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wire::TopicId;
 use crate::wire::metadata::MetadataBroker;
@@ -56,6 +57,8 @@ pub(super) struct Settings {
     /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
+    /// What clients are told that their logins last.
+    pub(super) session_lifetime_ms: i64,
 }
 
 impl Settings {
@@ -144,6 +147,7 @@ pub(super) struct Connection {
     pub(super) login: Login,
     /// Whose tokens come next; PLAIN's if there is none.
     pub(super) scram: Option<Exchange>,
+    pub(super) session: Session,
 }
 
 /// How far a connection has come with SASL.
@@ -242,6 +246,7 @@ impl State {
                 forgets_records: false,
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
+                session_lifetime_ms: 0,
             },
             frozen_view: None,
             faults: Faults::default(),

@@ -15,17 +15,16 @@ mod tests;
 #[cfg(all(fuzzing, feature = "scram"))]
 pub(crate) use self::scram::converse;
 
-use std::time::{Duration, Instant};
-
 use crate::config::{SaslConfig, ScramConfig, SecurityProtocol};
 use crate::error::{Error, ErrorKind};
-use crate::time::{Deadline, after, jitter, now};
+use crate::time::{Deadline, jitter, now};
 use crate::wire::codes::Code;
 use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 
-use super::Connection;
 use super::diagnosis::{Stage, at, peer_text, uses_tls};
+use super::dialogue::Dialogue;
+use super::session::Session;
 use super::versions::broker_error;
 
 /// The first version of SaslHandshake behind which tokens travel as SaslAuthenticate requests
@@ -49,14 +48,13 @@ pub(super) fn check(sasl: &SaslConfig, security: SecurityProtocol) -> Result<(),
     Ok(())
 }
 
-/// Authenticates, and says when the connection should be replaced because the broker ends the
-/// session.
+/// Authenticates; the session is what the broker grants.
 pub(super) fn authenticate(
-    connection: &mut Connection,
+    mut connection: Dialogue<'_>,
     sasl: &SaslConfig,
     deadline: Deadline,
-) -> Result<Option<Instant>, Error> {
-    let version = hand_shake(connection, sasl.mechanism().name(), deadline)?;
+) -> Result<Session, Error> {
+    let version = hand_shake(&mut connection, sasl.mechanism().name(), deadline)?;
     let started = now();
     let mut login = Login {
         connection,
@@ -68,12 +66,12 @@ pub(super) fn authenticate(
         SaslConfig::Plain { username, password } => login.say(plain::token(username, password))?,
         SaslConfig::Scram(scram) => login.scram(scram)?,
     };
-    Ok(replace_at(started, answer.session_lifetime_ms, jitter()))
+    Ok(Session::new(started, answer.session_lifetime_ms, jitter()))
 }
 
 /// Agrees on the mechanism; the version says how tokens travel.
 fn hand_shake(
-    connection: &mut Connection,
+    connection: &mut Dialogue<'_>,
     mechanism: &str,
     deadline: Deadline,
 ) -> Result<i16, Error> {
@@ -113,7 +111,7 @@ fn handshake_error(mechanism: &str, response: &SaslHandshakeResponse) -> Option<
 
 /// The tokens of one mechanism, on a connection that agreed on it.
 struct Login<'a> {
-    connection: &'a mut Connection,
+    connection: Dialogue<'a>,
     sasl: &'a SaslConfig,
     /// Of the handshake; says how tokens travel.
     version: i16,
@@ -206,13 +204,4 @@ impl Login<'_> {
         let mechanism = self.sasl.mechanism().name();
         format!("{what} {:?} ({mechanism})", self.sasl.username())
     }
-}
-
-/// When to replace a connection whose session ends `lifetime_ms` after `started`: at 85 to 95 % of
-/// it, as Java does (KIP-368), so that the connections of many clients do not end in the same
-/// moment. Zero is no end.
-fn replace_at(started: Instant, lifetime_ms: i64, jitter: f64) -> Option<Instant> {
-    let lifetime = u64::try_from(lifetime_ms).ok().filter(|ms| *ms > 0)?;
-    let share = 0.85 + 0.1 * jitter.clamp(0.0, 1.0);
-    after(started, Duration::from_millis(lifetime).mul_f64(share))
 }
