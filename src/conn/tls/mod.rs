@@ -1,5 +1,6 @@
 //! TLS by rustls: settings, the handshake, and records in both directions at once.
 
+mod encrypted;
 mod explain;
 mod identity;
 mod pem;
