@@ -11,36 +11,10 @@ use super::{config, delivers, is_hidden, logs, refused, says, start};
 use crate::kafka::{Certificate, Cluster, Listener, Version, until};
 use crate::relay::Relay;
 
-const SOON: Duration = Duration::from_secs(2);
 const PASSWORD: &str = "wr0ng-h1dden-pa55";
 
 fn send(producer: &Producer) -> Error {
     refused(producer, Record::to("t").value("v"))
-}
-
-#[test]
-#[ignore = "needs Java: run tests/run"]
-fn plain_text_to_a_tls_port_names_the_setting() {
-    let address = Cluster::shared().address(1, Listener::Ssl);
-    let producer = start(config(&address, Listener::Plaintext));
-    let fragments = [
-        &format!("broker {address}: ApiVersions: "),
-        "this is a TLS port, but security.protocol is PLAINTEXT; use SSL or SASL_SSL",
-    ];
-    says(&send(&producer), Tls, NotWritten, &fragments);
-}
-
-#[test]
-#[ignore = "needs Java: run tests/run"]
-fn tls_to_a_plain_text_port_names_the_setting() {
-    let address = Cluster::shared().address(1, Listener::Plaintext);
-    let producer = start(config(&address, Listener::Ssl).max_block(SOON));
-    let fragments = [
-        "waited max.block.ms = 2 s",
-        &format!("broker {address}: TLS handshake: "),
-        "is this a plain-text listener? security.protocol is SSL",
-    ];
-    says(&send(&producer), TimedOut, NotWritten, &fragments);
 }
 
 #[test]
@@ -184,30 +158,6 @@ fn a_mechanism_that_is_not_offered_lists_those_that_are() {
         "sasl.mechanism is PLAIN, which this listener does not offer",
         "SCRAM-SHA-256",
         "SCRAM-SHA-512",
-    ];
-    says(&error, Authentication, NotWritten, &fragments);
-    is_hidden(PASSWORD, &producer, &error);
-}
-
-#[test]
-#[ignore = "needs Java: run tests/run"]
-fn sasl_left_out_and_sasl_too_much_name_the_setting() {
-    let cluster = Cluster::shared();
-    let address = cluster.bootstrap(Listener::SaslPlaintext);
-    let producer = start(config(&address, Listener::Plaintext).max_block(SOON));
-    let fragments = [
-        &format!("broker {address}: Metadata: "),
-        "does this listener ask for SASL? security.protocol is PLAINTEXT",
-    ];
-    says(&send(&producer), TimedOut, NotWritten, &fragments);
-
-    let address = cluster.bootstrap(Listener::Plaintext);
-    let config = config(&address, Listener::SaslPlaintext).sasl_plain("alice", PASSWORD);
-    let producer = start(config.max_block(SOON));
-    let error = send(&producer);
-    let fragments = [
-        &format!("broker {address}: SASL handshake: "),
-        "this listener does not use SASL: security.protocol should be PLAINTEXT or SSL",
     ];
     says(&error, Authentication, NotWritten, &fragments);
     is_hidden(PASSWORD, &producer, &error);
