@@ -30,8 +30,8 @@ pub(super) fn broken(error: &Error, first: &[u8], shown: Option<&Shown>) -> Brok
     Broken::Tls(kind, text)
 }
 
-/// Old brokers (2.8 with Java 17) send the alert of a client certificate that they miss or refuse so
-/// that nobody can decrypt it.
+/// Old brokers (2.8 with Java 17) send the alert of a client certificate that they miss or refuse
+/// so that nobody can decrypt it.
 fn not_decrypted(shown: Option<&Shown>) -> String {
     let damaged = "a TLS record was damaged or forged on the way, or the broker";
     match shown {
