@@ -70,7 +70,7 @@ fn records_arrive_by_both_mechanisms_and_protocols() {
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn records_arrive_at_old_brokers_too() {
-    for version in [Version::V2_1_1, Version::V0_11_0_3] {
+    for version in [Version::V2_8_2, Version::V2_1_1, Version::V0_11_0_3] {
         let listeners = [Listener::SaslPlaintext, Listener::SaslSsl];
         let cluster = Cluster::of(version).listeners(&listeners).start();
         cluster.set_scram(USERS[0].0, USERS[0].1);

@@ -55,7 +55,13 @@ fn the_name_in_the_certificate_is_who_writes_and_mistakes_are_told_apart() {
         let mallory = start(ssl(cluster).ssl_keystore_file(client_pem("mallory")));
         for (who, producer, topic) in [("alice", &alice, &deny), ("mallory", &mallory, &ok)] {
             let error = refused(producer, Record::to(topic).value("v"));
-            let fragments = [topic, "TOPIC_AUTHORIZATION_FAILED (29)", "grant it Write"];
+            let principal = format!("the client certificate of CN={who}, issued by CN=milena");
+            let fragments = [
+                topic,
+                "TOPIC_AUTHORIZATION_FAILED (29)",
+                "grant it Write",
+                &principal,
+            ];
             says(&error, Authorization, NotWritten, &fragments);
             assert_eq!(error.code(), Some(29));
             is_hidden(&secret(who), producer, &error);
