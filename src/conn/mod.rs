@@ -12,6 +12,7 @@ mod interrupt;
 mod link;
 #[cfg(test)]
 pub(crate) mod names;
+mod principal;
 mod refusals;
 mod sasl;
 mod session;

@@ -47,6 +47,12 @@ impl Tls {
         settings::Current::load(config).map(Self)
     }
 
+    /// The client certificate that a broker is shown if it asks for one, for messages.
+    pub(super) fn certificate(&self) -> Option<String> {
+        let settings = self.0.at(now());
+        settings.shown.as_ref().map(|shown| shown.text.clone())
+    }
+
     /// Shakes hands with the broker at the other end, which has to prove that it is `host`.
     pub(super) fn handshake(
         &self,
