@@ -4,6 +4,7 @@ use super::arrival::{Arrived, Body};
 use super::facts::{Api, MockRequest};
 use super::faults::Script;
 use super::handlers::{Reply, answer, answer_in};
+use super::oauth::{self, Bearer};
 use super::produce;
 use super::scram::{Exchange, MECHANISMS, Step};
 use super::state::{Login, State};
@@ -147,6 +148,8 @@ pub(super) fn handshake(
         set_login(state, request, next);
         let scram = MECHANISMS.into_iter().find(|(name, _)| *name == chosen);
         set_exchange(state, request, scram.map(|(_, hash)| Exchange::Begun(hash)));
+        let is_bearer = chosen == oauth::MECHANISM;
+        set_bearer(state, request, is_bearer.then_some(Bearer::Expected));
         Reply::Answer(frame)
     } else if login(state, request) == Login::NotNeeded && script.error().is_none() {
         Reply::Answer(frame)
@@ -161,12 +164,21 @@ fn offered(state: &State) -> Vec<&'static str> {
     let plain = !settings.sasl_plain.is_empty() || !settings.wants_logins();
     let scram = MECHANISMS.iter().map(|(name, _)| *name);
     let scram = scram.filter(|_| !settings.sasl_scram.known.is_empty());
-    plain.then_some(PLAIN).into_iter().chain(scram).collect()
+    let bearer = settings.sasl_oauthbearer.is_offered;
+    let bearer = bearer.then_some(oauth::MECHANISM);
+    let plain = plain.then_some(PLAIN).into_iter();
+    plain.chain(scram).chain(bearer).collect()
 }
 
 fn set_exchange(state: &mut State, request: &MockRequest, exchange: Option<Exchange>) {
     if let Some(connection) = state.connections.get_mut(request.connection) {
         connection.scram = exchange;
+    }
+}
+
+fn set_bearer(state: &mut State, request: &MockRequest, bearer: Option<Bearer>) {
+    if let Some(connection) = state.connections.get_mut(request.connection) {
+        connection.bearer = bearer;
     }
 }
 
@@ -179,24 +191,24 @@ pub(super) fn authenticate(
 ) -> Reply {
     let mut auth_bytes = Vec::new();
     let (error, text) = match (script.error(), login(state, request)) {
-        (Some(code), _) => (Code(code), Some("scripted by the test")),
+        (Some(code), _) => (Code(code), Some("scripted by the test".to_owned())),
         (None, Login::MechanismChosen) => match take(state, request, &token.auth_bytes) {
             Ok(bytes) => {
                 auth_bytes = bytes;
-                (Code::NONE, Some(""))
+                (Code::NONE, Some(String::new()))
             }
             Err(text) => (Code::SASL_AUTHENTICATION_FAILED, Some(text)),
         },
         (None, _) => (
             Code::ILLEGAL_SASL_STATE,
-            Some("no mechanism was chosen by a handshake"),
+            Some("no mechanism was chosen by a handshake".to_owned()),
         ),
     };
     let response = SaslAuthenticateResponse {
         error,
-        error_message: text.map(str::to_owned),
+        error_message: text,
         auth_bytes,
-        ..SaslAuthenticateResponse::default()
+        session_lifetime_ms: token_lifetime_ms(state, request),
     };
     let frame = answer_in::<SaslAuthenticateRequest>(request, &response, request.version);
     if error.is_ok() && script.error().is_some() {
@@ -206,6 +218,15 @@ pub(super) fn authenticate(
         Reply::Answer(frame)
     } else {
         Reply::LastAnswer(frame)
+    }
+}
+
+/// What is left of the token that a connection has authenticated with.
+fn token_lifetime_ms(state: &State, request: &MockRequest) -> i64 {
+    let connection = state.connections.get(request.connection);
+    match connection.and_then(|connection| connection.bearer.as_ref()) {
+        Some(Bearer::In { lifetime_ms }) => *lifetime_ms,
+        _ => 0,
     }
 }
 
@@ -228,11 +249,19 @@ pub(super) fn bare_token(
 }
 
 /// The answer to a token; the error is a broker's text.
-fn take(state: &mut State, request: &MockRequest, token: &[u8]) -> Result<Vec<u8>, &'static str> {
+fn take(state: &mut State, request: &MockRequest, token: &[u8]) -> Result<Vec<u8>, String> {
     let connection = state.connections.get(request.connection);
+    if let Some(bearer) = connection.and_then(|connection| connection.bearer.clone()) {
+        let (next, answer) = bearer.step(state, token)?;
+        if matches!(next, Bearer::In { .. }) {
+            set_login(state, request, Login::Done);
+        }
+        set_bearer(state, request, Some(next));
+        return Ok(answer.into_bytes());
+    }
     let Some(exchange) = connection.and_then(|connection| connection.scram.clone()) else {
         if !is_known(state, token) {
-            return Err("user name or password is wrong");
+            return Err("user name or password is wrong".into());
         }
         set_login(state, request, Login::Done);
         return Ok(Vec::new());
@@ -246,7 +275,7 @@ fn take(state: &mut State, request: &MockRequest, token: &[u8]) -> Result<Vec<u8
             set_login(state, request, Login::Done);
             Ok(answer.into_bytes())
         }
-        Step::Refused => Err("invalid credentials for SCRAM"),
+        Step::Refused => Err("invalid credentials for SCRAM".into()),
     }
 }
 

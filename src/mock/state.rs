@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::facts::{Api, MockRequest};
 use super::faults::Faults;
 use super::log::{FirstSequence, PartitionLog};
+use super::oauth::{Bearer, Bearers};
 use super::scram::{Exchange, Users};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wire::TopicId;
@@ -56,12 +57,14 @@ pub(super) struct Settings {
     /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
+    pub(super) sasl_oauthbearer: Bearers,
 }
 
 impl Settings {
     /// Whether there is anybody who could authenticate; else nobody has to.
     pub(super) fn wants_logins(&self) -> bool {
-        !self.sasl_plain.is_empty() || !self.sasl_scram.known.is_empty()
+        let has_users = !self.sasl_plain.is_empty() || !self.sasl_scram.known.is_empty();
+        has_users || self.sasl_oauthbearer.is_offered
     }
 }
 
@@ -144,6 +147,7 @@ pub(super) struct Connection {
     pub(super) login: Login,
     /// Whose tokens come next; PLAIN's if there is none.
     pub(super) scram: Option<Exchange>,
+    pub(super) bearer: Option<Bearer>,
 }
 
 /// How far a connection has come with SASL.
@@ -242,6 +246,7 @@ impl State {
                 forgets_records: false,
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
+                sasl_oauthbearer: Bearers::default(),
             },
             frozen_view: None,
             faults: Faults::default(),
