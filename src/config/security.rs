@@ -74,6 +74,10 @@ pub(crate) struct TlsConfig {
     /// What the client shows of itself.
     pub(crate) keystore: KeyStore,
     pub(crate) versions: TlsVersions,
+    /// `ssl.cipher.suites`; none are all that the cryptography has.
+    pub(crate) suites: Vec<String>,
+    #[cfg(feature = "tls")]
+    pub(crate) handed: super::handed::Handed,
     /// False if `ssl.endpoint.identification.algorithm` is empty.
     pub(crate) verify_host_name: bool,
 }
@@ -84,6 +88,9 @@ impl Default for TlsConfig {
             truststore: None,
             keystore: KeyStore::default(),
             versions: TlsVersions::default(),
+            suites: Vec::new(),
+            #[cfg(feature = "tls")]
+            handed: super::handed::Handed::default(),
             verify_host_name: true,
         }
     }

@@ -5,6 +5,7 @@
 
 mod buffer;
 mod diagnosis;
+mod egress;
 mod halves;
 mod interrupt;
 mod link;
@@ -54,6 +55,8 @@ pub(crate) struct Connector {
     client_id: Arc<str>,
     security: SecurityProtocol,
     dialer: tcp::Dialer,
+    /// The application's, instead of ours.
+    egress: Option<egress::Egress>,
     tls: Option<tls::Tls>,
     sasl: Option<sasl::Sasl>,
 }
@@ -62,7 +65,7 @@ impl Connector {
     /// Loads certificates and finds out whether this build can do what the settings ask for.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let dialer = tcp::Dialer::new(config.send_buffer_bytes, config.receive_buffer_bytes)?;
-        Self::with(
+        let ours = Self::with(
             &config.client_id,
             config.security_protocol,
             dialer,
@@ -71,7 +74,11 @@ impl Connector {
                 .sasl
                 .as_ref()
                 .map(|sasl| (sasl, config.token_refresh)),
-        )
+        )?;
+        Ok(Self {
+            egress: config.dialer.clone().map(egress::Egress::new),
+            ..ours
+        })
     }
 
     fn with(
@@ -98,6 +105,7 @@ impl Connector {
             client_id: client_id.into(),
             security,
             dialer,
+            egress: None,
             tls,
             sasl,
         })
@@ -110,7 +118,13 @@ impl Connector {
         interrupt: &Interrupt,
         deadline: Deadline,
     ) -> Result<Connection, Error> {
-        let (socket, peer) = self.dialer.connect(address, interrupt, deadline)?;
+        let (socket, peer) = match &self.egress {
+            None => self.dialer.connect(address, interrupt, deadline)?,
+            Some(egress) => {
+                let adopt = |socket: &TcpStream| self.dialer.adopt(socket);
+                egress.connect(address, interrupt, deadline, adopt)?
+            }
+        };
         let opened = self.set_up(address, Arc::new(socket), peer, interrupt, deadline);
         // Another address of the same name may do better next time.
         opened.inspect_err(|_| self.dialer.note_failure(address, peer))
