@@ -78,6 +78,7 @@ pub(super) enum Bearer {
     /// It was told this, and has to acknowledge it.
     Refused(String),
     In {
+        principal: String,
         lifetime_ms: i64,
     },
 }
@@ -92,8 +93,12 @@ impl Bearer {
         let bearers = &mut state.settings.sasl_oauthbearer;
         match bearers.check(&message.token) {
             Ok((principal, lifetime_ms)) => {
-                bearers.logins.push((principal, message.extensions));
-                Ok((Self::In { lifetime_ms }, String::new()))
+                bearers.logins.push((principal.clone(), message.extensions));
+                let entered = Self::In {
+                    principal,
+                    lifetime_ms,
+                };
+                Ok((entered, String::new()))
             }
             Err(reason) => Ok((Self::Refused(reason.clone()), reason)),
         }

@@ -12,6 +12,7 @@ use super::log::{FirstSequence, PartitionLog};
 use super::oauth::{Bearer, Bearers};
 use super::permissions::Denied;
 use super::scram::{Exchange, Users};
+use super::session::Session;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wire::TopicId;
 use crate::wire::metadata::MetadataBroker;
@@ -60,6 +61,8 @@ pub(super) struct Settings {
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
     pub(super) sasl_oauthbearer: Bearers,
+    /// What clients are told that their logins last.
+    pub(super) session_lifetime_ms: i64,
 }
 
 impl Settings {
@@ -151,6 +154,7 @@ pub(super) struct Connection {
     /// Whose tokens come next; PLAIN's if there is none.
     pub(super) scram: Option<Exchange>,
     pub(super) bearer: Option<Bearer>,
+    pub(super) session: Session,
 }
 
 /// How far a connection has come with SASL.
@@ -251,6 +255,7 @@ impl State {
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
                 sasl_oauthbearer: Bearers::default(),
+                session_lifetime_ms: 0,
             },
             frozen_view: None,
             faults: Faults::default(),

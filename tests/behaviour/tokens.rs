@@ -16,6 +16,7 @@ use crate::support::{
 };
 
 type Given = Result<Token, Box<dyn std::error::Error + Send + Sync>>;
+type Source = fn() -> Given;
 
 /// `{"alg":"none"}`, and `{"sub":"alice","exp":4102444800}`, which is the year 2100.
 const ALICES: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6NDEwMjQ0NDgwMH0.";
@@ -196,7 +197,7 @@ fn a_slow_source_holds_up_no_one_beyond_the_limits_and_is_asked_once() {
 #[test]
 fn a_source_that_gives_no_usable_token_is_told_of_and_can_be_mended() {
     use ErrorKind::{Authentication, TimedOut};
-    let rows: [(fn() -> Given, ErrorKind, &str); 6] = [
+    let rows: [(Source, ErrorKind, &str); 6] = [
         (
             || Err("no\nnetwork".into()),
             TimedOut,
@@ -252,7 +253,7 @@ fn a_source_that_gives_no_usable_token_is_told_of_and_can_be_mended() {
 fn what_a_broker_has_against_a_token_is_told_and_the_token_is_not() {
     let insufficient = r#"{"status":"insufficient_scope", "scope":"produce"}"#;
     let echo = format!("I do not like {ALICES}");
-    let rows: [(Option<&str>, fn() -> Given, &str); 5] = [
+    let rows: [(Option<&str>, Source, &str); 5] = [
         (
             None,
             || Ok(Token::new("h1dden")),
