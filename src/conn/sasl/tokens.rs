@@ -293,6 +293,7 @@ mod tests {
         assert_eq!(given(&tokens).unwrap(), ("token-0".into(), false));
         wait_for(|| tokens.shared.state.lock().failures == 1);
         // The source has to rest after a failure.
+        assert!(!tokens.shared.look(wall_clock_ms()).1);
         assert_eq!(given(&tokens).unwrap(), ("token-0".into(), false));
         assert_eq!(asked.load(Ordering::SeqCst), 2);
 
