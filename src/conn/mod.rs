@@ -190,7 +190,13 @@ impl Connector {
         let address = write.link.address.clone();
         let started = now();
         let renewed = sasl::authenticate(Dialogue { write, read }, sasl, deadline);
-        let renewed = renewed.map_err(|error| not_renewed(&address, error));
+        let renewed = renewed.map_err(|error| {
+            let error = not_renewed(&address, error);
+            match error.kind() == ErrorKind::Authentication && sasl.asks_anew() {
+                true => not_lasting(error),
+                false => error,
+            }
+        });
         self.refusals.note(&address, &renewed, now());
         write.session = renewed?.renewed(started);
         log::debug!("authenticated anew at broker {address}");
@@ -329,6 +335,13 @@ fn not_renewed(address: &Address, error: Error) -> Error {
         _ => error.without_context(&place),
     };
     error.context(format_args!("{place}: re-authentication"))
+}
+
+/// Another connection logs in with another token than the one that was refused, which may be good
+/// but for somebody else: a session keeps its principal.
+fn not_lasting(error: Error) -> Error {
+    let text = "the token is refused here, another connection asks the source for a new one";
+    Error::new(ErrorKind::Connection, text).with_cause(error)
 }
 
 /// A refused version is answered in the form of version 0, whatever was asked.

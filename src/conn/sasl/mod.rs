@@ -91,6 +91,11 @@ impl Sasl {
         }
     }
 
+    /// Whether the next login is with something new after one that was refused.
+    pub(super) fn asks_anew(&self) -> bool {
+        matches!(self.0, Credentials::Bearer(_))
+    }
+
     /// What logs in now. A source is asked before the broker is told of any login.
     fn identity(
         &self,
