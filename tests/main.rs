@@ -6,6 +6,8 @@ mod backpressure;
 mod batching;
 #[path = "behaviour/callbacks.rs"]
 mod callbacks;
+#[path = "behaviour/check/mod.rs"]
+mod check;
 #[path = "behaviour/clocks.rs"]
 mod clocks;
 #[path = "behaviour/codes.rs"]
@@ -67,6 +69,8 @@ mod process;
 mod proxies;
 #[path = "behaviour/proxy.rs"]
 mod proxy;
+#[path = "behaviour/reauthentication.rs"]
+mod reauthentication;
 #[path = "behaviour/recreated.rs"]
 mod recreated;
 #[path = "behaviour/retries.rs"]

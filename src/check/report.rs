@@ -164,7 +164,7 @@ impl fmt::Display for CheckReport {
             }
         }
         let (failures, warnings) = (self.failures().count(), self.warnings().count());
-        write!(f, "{failures} failed, {warnings} to be warned of")
+        write!(f, "{failures} failures, {warnings} warnings")
     }
 }
 

@@ -11,6 +11,7 @@ use super::faults::Faults;
 use super::log::{FirstSequence, PartitionLog};
 use super::permissions::Denied;
 use super::scram::{Exchange, Users};
+use super::session::Session;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wire::TopicId;
 use crate::wire::metadata::MetadataBroker;
@@ -55,9 +56,12 @@ pub(super) struct Settings {
     pub(super) first_sequence: FirstSequence,
     pub(super) forgets_records: bool,
     pub(super) denies_idempotent_write: bool,
+    pub(super) cluster_id: String,
     /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
+    /// What clients are told that their logins last.
+    pub(super) session_lifetime_ms: i64,
 }
 
 impl Settings {
@@ -147,6 +151,7 @@ pub(super) struct Connection {
     pub(super) login: Login,
     /// Whose tokens come next; PLAIN's if there is none.
     pub(super) scram: Option<Exchange>,
+    pub(super) session: Session,
 }
 
 /// How far a connection has come with SASL.
@@ -168,6 +173,7 @@ const MAX_MESSAGE_BYTES: usize = 1_048_588;
 const TIMESTAMP_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Kafka's usual replication factor.
 const REPLICAS_MAX: usize = 3;
+const CLUSTER_ID: &str = "mock-cluster";
 pub(super) const HOST: &str = "127.0.0.1";
 
 impl Shared {
@@ -244,8 +250,10 @@ impl State {
                 first_sequence: FirstSequence::default(),
                 forgets_records: false,
                 denies_idempotent_write: false,
+                cluster_id: CLUSTER_ID.to_owned(),
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
+                session_lifetime_ms: 0,
             },
             frozen_view: None,
             faults: Faults::default(),

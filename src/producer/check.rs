@@ -9,7 +9,7 @@ use crate::time::{self, Deadline};
 impl Producer {
     /// Looks at everything between these settings and records that are safe in `topics`, and says
     /// what is wrong, at which broker, and what to do: DNS, TCP, TLS, SASL, the versions of the
-    /// brokers, their metadata, the addresses that they advertise, then each topic with its leaders,
+    /// brokers, their metadata, the addresses that they advertise; then of each topic its leaders,
     /// the permission to write, `max.message.bytes`, and what `acks` is worth with its replicas.
     ///
     /// Each bootstrap server is gone to on its own, then each broker of the cluster. It works with
