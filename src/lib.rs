@@ -64,6 +64,7 @@
 mod accumulator;
 mod broker;
 mod callbacks;
+mod check;
 mod cluster;
 mod compress;
 mod config;
@@ -108,6 +109,7 @@ mod wire;
 
 #[cfg(feature = "tls")]
 pub use ::rustls;
+pub use check::{CheckReport, CheckStage, Finding, Verdict};
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
 pub use config::{

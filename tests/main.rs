@@ -6,6 +6,8 @@ mod backpressure;
 mod batching;
 #[path = "behaviour/callbacks.rs"]
 mod callbacks;
+#[path = "behaviour/check/mod.rs"]
+mod check;
 #[path = "behaviour/clocks.rs"]
 mod clocks;
 #[path = "behaviour/codes.rs"]
