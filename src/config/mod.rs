@@ -20,6 +20,7 @@ mod properties;
 mod providers;
 mod read_security;
 mod reference;
+mod secret;
 mod security;
 mod security_keys;
 mod serializers;
@@ -49,9 +50,9 @@ pub(crate) use address::Address;
 pub use explain::Explanation;
 use origin::Origins;
 use providers::Providers;
+pub(crate) use secret::Secret;
 pub(crate) use security::{
-    KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, TlsConfig,
-    TlsVersions,
+    KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, TlsConfig, TlsVersions,
 };
 pub use security::{SecurityProtocol, TlsVersion};
 pub use topic::{FullBuffer, TopicConfig};

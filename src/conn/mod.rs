@@ -26,6 +26,8 @@ mod tests;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
+use zeroize::Zeroizing;
+
 use crate::config::{Config, SaslConfig, SecurityProtocol, TlsConfig};
 use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
@@ -294,7 +296,8 @@ impl Connection {
             correlation_id: id,
             client_id: &self.client_id,
         };
-        let frame = wire::frame(request, version, header);
+        // A login's holds a password.
+        let frame = Zeroizing::new(wire::frame(request, version, header));
         let answer = self.round(&frame, ANSWER_BYTES_MIN, stage, deadline)?;
         Ok((id, answer))
     }
