@@ -24,6 +24,10 @@ mod mistakes;
 mod old_brokers;
 #[path = "kafka/partitions.rs"]
 mod partitions;
+#[path = "kafka/relay.rs"]
+mod relay;
+#[path = "kafka/rotation.rs"]
+mod rotation;
 #[path = "kafka/scram.rs"]
 mod scram;
 #[path = "kafka/serializers.rs"]

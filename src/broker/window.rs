@@ -212,7 +212,7 @@ mod tests {
         for seconds in [10, 20, 30] {
             window.announce(deadline(seconds));
         }
-        let mut next = || window.next_announced().map(|next| next.limit().as_secs());
+        let next = || window.next_announced().map(|next| next.limit().as_secs());
         assert_eq!(next(), Some(10));
         window.pause(Duration::from_secs(1));
         assert_eq!(next(), Some(21));

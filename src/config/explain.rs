@@ -129,6 +129,11 @@ impl Config {
         if let Some(dialer) = &self.dialer {
             lines.push(self.line(DIALER, dialer.name.to_owned()));
         }
+        #[cfg(feature = "tls")]
+        lines.extend(
+            self.handed()
+                .map(|what| self.line(what, "one in Rust".into())),
+        );
         for (topic, settings) in &self.topics {
             let [compression, full_buffer] = keys_of(topic);
             let values = [

@@ -8,6 +8,8 @@ mod environment;
 mod explain;
 mod file;
 mod foreign;
+#[cfg(feature = "tls")]
+mod handed;
 mod jaas;
 mod java;
 mod keys;
@@ -27,6 +29,7 @@ mod serializers;
 mod set;
 mod setters;
 mod suggest;
+mod token_refresh;
 mod topic;
 mod validate;
 mod validate_security;
@@ -55,6 +58,7 @@ pub(crate) use security::{
     KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, TlsConfig, TlsVersions,
 };
 pub use security::{SecurityProtocol, TlsVersion};
+pub(crate) use token_refresh::TokenRefresh;
 pub use topic::{FullBuffer, TopicConfig};
 pub(crate) use topic::{TopicRule, TopicRules};
 
@@ -114,6 +118,7 @@ pub struct Config {
     pub(crate) security_protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<SaslConfig>,
+    pub(crate) token_refresh: TokenRefresh,
     pub(crate) idempotence: bool,
     pub(crate) gapless: bool,
     pub(crate) compression: Compression,
@@ -211,6 +216,7 @@ impl Config {
             security_protocol: SecurityProtocol::Plaintext,
             tls: TlsConfig::default(),
             sasl: None,
+            token_refresh: TokenRefresh::default(),
             idempotence: false,
             gapless: false,
             compression: Compression::None,

@@ -1,6 +1,7 @@
 //! Connections that code of the application makes: each call on a thread of its own, since it may
 //! take its time, or never come back.
 
+use std::fmt;
 use std::io::{self, ErrorKind as IoErrorKind};
 use std::net::{SocketAddr, TcpStream};
 
@@ -8,10 +9,11 @@ use crate::dial::RegisteredDialer;
 use crate::error::{Error, ErrorKind};
 use crate::survive::caught;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Arc, Mutex, thread};
+use crate::sync::{Arc, Condvar, Mutex, thread};
 use crate::time::{Deadline, human, now};
 
 use super::diagnosis::{Stage, at, interrupted, io_text, peer_text};
+use super::interrupt::Wait;
 use super::{Address, Interrupt};
 
 /// How many calls that nobody waits for any more may go on.
@@ -25,8 +27,17 @@ pub(super) struct Egress {
     late: Arc<AtomicUsize>,
 }
 
-/// What became of one call, between the two threads.
-enum Call {
+/// One call, between the two threads.
+#[derive(Default)]
+struct Call {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// What became of it.
+#[derive(Default)]
+enum State {
+    #[default]
     GoesOn,
     Done(Result<io::Result<TcpStream>, String>),
     /// Nobody waits for it any more.
@@ -82,23 +93,21 @@ impl Egress {
             let text = format!("has not come back from {LATE_MAX} earlier calls");
             return Err(self.failed(address, ErrorKind::Connection, &text));
         }
-        let call = Arc::new(Mutex::new(Call::GoesOn));
-        // Woken by the end of the call, and by the interrupt.
-        let _waits = interrupt.wakes(thread::current());
+        let call = Arc::<Call>::default();
+        interrupt.covers_wait(call.clone());
         self.start(&call, address, deadline)
             .map_err(|error| self.failed(address, ErrorKind::Connection, &error.to_string()))?;
+        let mut state = call.state.lock();
         loop {
-            let mut state = call.lock();
-            if let Call::Done(_) = *state
-                && let Call::Done(done) = std::mem::replace(&mut *state, Call::GivenUp)
+            if let State::Done(_) = *state
+                && let State::Done(done) = std::mem::replace(&mut *state, State::GivenUp)
             {
                 return Ok(done);
             }
-            drop(state);
-            let left = deadline.left(now());
             let is_interrupted = interrupt.has_fired();
-            if left.is_zero() || is_interrupted {
-                self.give_up(&call);
+            if is_interrupted || deadline.has_passed(now()) {
+                *state = State::GivenUp;
+                self.late.fetch_add(1, Ordering::Relaxed);
                 return Err(match is_interrupted {
                     true => interrupted(address, Stage::Connect),
                     false => {
@@ -107,44 +116,44 @@ impl Egress {
                     }
                 });
             }
-            thread::park_timeout(left);
+            state = call.changed.wait(state, deadline.at());
         }
     }
 
-    fn start(
-        &self,
-        call: &Arc<Mutex<Call>>,
-        address: &Address,
-        deadline: Deadline,
-    ) -> io::Result<()> {
+    fn start(&self, call: &Arc<Call>, address: &Address, deadline: Deadline) -> io::Result<()> {
         let (call, late) = (call.clone(), self.late.clone());
         let (dialer, address) = (self.registered.dialer.clone(), address.clone());
-        let caller = thread::current();
         let timeout = deadline.left(now());
         let dial = move || {
             let done = caught(|| dialer.dial(&address.host, address.port, timeout));
-            let mut state = call.lock();
+            let mut state = call.state.lock();
             match *state {
-                Call::GivenUp => drop(late.fetch_sub(1, Ordering::Relaxed)),
-                _ => *state = Call::Done(done),
+                State::GivenUp => drop(late.fetch_sub(1, Ordering::Relaxed)),
+                _ => *state = State::Done(done),
             }
             drop(state);
-            caller.unpark();
+            call.changed.notify_all();
         };
         let thread = thread::Builder::new().name("milena-dialer".into());
         thread.spawn(dial).map(drop)
     }
 
-    /// From here on the call counts as late, unless it has just ended.
-    fn give_up(&self, call: &Mutex<Call>) {
-        let mut state = call.lock();
-        if let Call::GoesOn = std::mem::replace(&mut *state, Call::GivenUp) {
-            self.late.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     fn failed(&self, address: &Address, kind: ErrorKind, what: &str) -> Error {
         let text = format!("the dialer {} {what}", self.registered.name);
         at(address, Stage::Connect, Error::new(kind, text))
+    }
+}
+
+impl Wait for Call {
+    fn wake(&self) {
+        // Whoever looked before this lock waits by now, and whoever looks behind it sees the flag.
+        drop(self.state.lock());
+        self.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Call")
     }
 }

@@ -28,7 +28,7 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use crate::config::{Config, SaslConfig, SecurityProtocol, TlsConfig};
+use crate::config::{Config, SaslConfig, SecurityProtocol, TlsConfig, TokenRefresh};
 use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
 use crate::time::Deadline;
@@ -60,7 +60,7 @@ pub(crate) struct Connector {
     /// The application's, instead of ours.
     egress: Option<egress::Egress>,
     tls: Option<tls::Tls>,
-    sasl: Option<SaslConfig>,
+    sasl: Option<sasl::Sasl>,
 }
 
 impl Connector {
@@ -72,7 +72,10 @@ impl Connector {
             config.security_protocol,
             dialer,
             &config.tls,
-            config.sasl.as_ref(),
+            config
+                .sasl
+                .as_ref()
+                .map(|sasl| (sasl, config.token_refresh)),
         )?;
         Ok(Self {
             egress: config.dialer.clone().map(egress::Egress::new),
@@ -85,7 +88,7 @@ impl Connector {
         security: SecurityProtocol,
         dialer: tcp::Dialer,
         tls: &TlsConfig,
-        sasl: Option<&SaslConfig>,
+        sasl: Option<(&SaslConfig, TokenRefresh)>,
     ) -> Result<Self, Error> {
         let tls = match uses_tls(security) {
             true => Some(tls::Tls::new(tls)?),
@@ -93,10 +96,7 @@ impl Connector {
         };
         let sasl = match (uses_sasl(security), sasl) {
             (false, _) => None,
-            (true, Some(sasl)) => {
-                sasl::check(sasl, security)?;
-                Some(sasl.clone())
-            }
+            (true, Some((sasl, refresh))) => Some(sasl::Sasl::new(sasl, refresh, security)?),
             (true, None) => {
                 let text = "security.protocol asks for SASL, but sasl.mechanism and its \
                     credentials are not set";
