@@ -36,3 +36,4 @@ mod serializers;
 mod settings;
 #[path = "kafka/smoke.rs"]
 mod smoke;
+mod watch;

@@ -76,6 +76,8 @@ mod scale;
 #[cfg(feature = "scram")]
 #[path = "behaviour/scram.rs"]
 mod scram;
+#[path = "behaviour/secrets.rs"]
+mod secrets;
 #[path = "behaviour/sequences.rs"]
 mod sequences;
 #[path = "behaviour/serializers.rs"]
@@ -91,3 +93,4 @@ mod support;
 mod throttling;
 #[path = "behaviour/topics.rs"]
 mod topics;
+mod watch;

@@ -184,6 +184,8 @@ impl Config {
     }
 
     fn with_defaults() -> Self {
+        #[cfg(test)]
+        crate::watch::start();
         Self {
             bootstrap_servers: Vec::new(),
             client_id: String::new(),

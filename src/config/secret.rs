@@ -14,7 +14,13 @@ pub(crate) struct Secret(Arc<Zeroizing<String>>);
 impl Secret {
     /// A `String` is taken as it is, so that no copy of it is left.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(Arc::new(Zeroizing::new(text.into())))
+        let text = Zeroizing::new(text.into());
+        #[cfg(test)]
+        {
+            crate::watch::start();
+            crate::watch::know(&text);
+        }
+        Self(Arc::new(text))
     }
 
     pub(crate) fn expose(&self) -> &str {
@@ -53,6 +59,41 @@ pub(super) fn push(text: &mut Zeroizing<String>, c: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    const SECRET: &str = "correct horse";
+
+    /// The search of `tests/watch.rs`, in a process that it ends.
+    #[test]
+    fn a_secret_in_the_log_or_an_error_is_found() {
+        const LEAK: &str = "MILENA_TEST_LEAK";
+        let leak = || std::env::var(LEAK);
+        if leak().is_ok() {
+            let secret = Secret::new(SECRET);
+            match leak().as_deref() {
+                Ok("an error") => {
+                    let error = Error::new(ErrorKind::Config, secret.expose());
+                    drop(format!("{error:?}"));
+                }
+                _ => log::trace!("at {}", secret.expose()),
+            }
+            return;
+        }
+        for what in ["an error", "a line of the log"] {
+            let output = std::process::Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "config::secret::tests::a_secret_in_the_log_or_an_error_is_found",
+                ])
+                .env(LEAK, what)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            let found = format!("a secret of the tests is in {what}: ");
+            assert!(!output.status.success() && said.contains(&found), "{said}");
+            assert!(!said.contains(SECRET), "{said}");
+        }
+    }
 
     #[test]
     fn a_secret_is_not_shown_and_has_one_place_in_memory() {

@@ -182,7 +182,7 @@ fn flush(
 /// The cryptography: what was handed in, else that of the process, else what the features of this
 /// crate bring.
 fn provider(handed: Option<&Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, Error> {
-    if let Some(provider) = handed.or_else(|| CryptoProvider::get_default()) {
+    if let Some(provider) = handed.or_else(CryptoProvider::get_default) {
         return Ok(provider.clone());
     }
     #[cfg(feature = "tls-graviola")]
