@@ -98,6 +98,9 @@ mod survive;
 mod sync;
 mod time;
 mod typed;
+#[cfg(test)]
+#[path = "../tests/watch.rs"]
+mod watch;
 #[cfg_attr(
     not(all(test, feature = "mock")),
     allow(

@@ -42,3 +42,4 @@ mod settings;
 mod smoke;
 #[path = "kafka/tokens.rs"]
 mod tokens;
+mod watch;

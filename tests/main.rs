@@ -80,6 +80,8 @@ mod scale;
 #[cfg(feature = "scram")]
 #[path = "behaviour/scram.rs"]
 mod scram;
+#[path = "behaviour/secrets.rs"]
+mod secrets;
 #[path = "behaviour/sequences.rs"]
 mod sequences;
 #[path = "behaviour/serializers.rs"]
@@ -97,3 +99,4 @@ mod throttling;
 mod tokens;
 #[path = "behaviour/topics.rs"]
 mod topics;
+mod watch;
