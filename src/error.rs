@@ -72,7 +72,8 @@ pub enum ErrorKind {
     PartitionOutOfRange,
     /// The record is larger than a limit of this client or of the broker.
     RecordTooLarge,
-    /// A serializer, partitioner, interceptor or logger of the application failed or panicked.
+    /// A serializer, partitioner, interceptor, logger or source of tokens of the application failed
+    /// or panicked.
     Application,
     /// A time limit passed; the message says the phase, the limit and the last cause.
     TimedOut,

@@ -54,7 +54,7 @@
 //! Through the `log` crate: `error` for records that a dropped producer could not deliver, and for
 //! panics in callbacks and interceptors; `warn` for settings without effect, unencrypted passwords
 //! and records whose time has passed; `debug` for connections, retries and refusals. No message
-//! shows a password.
+//! shows a password or token.
 //!
 //! # Brokers and compiler
 //!
@@ -69,6 +69,7 @@ mod compress;
 mod config;
 mod conn;
 mod delivery;
+mod dial;
 mod error;
 mod expiry;
 mod explain;
@@ -83,6 +84,7 @@ mod metrics;
 pub mod mock;
 #[cfg(all(test, model))]
 mod models;
+mod oauth;
 mod partitioner;
 mod process;
 mod producer;
@@ -104,15 +106,19 @@ mod typed;
 )]
 mod wire;
 
+#[cfg(feature = "tls")]
+pub use ::rustls;
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
 pub use config::{
     Acks, Config, Explanation, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig,
 };
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
+pub use dial::Dial;
 pub use error::{Error, ErrorKind, Outcome};
 pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};
 pub use metrics::MetricsSnapshot;
+pub use oauth::{Token, TokenSource};
 pub use partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 pub use producer::{Producer, TrySendError};
 pub use record::Record;

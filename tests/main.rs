@@ -24,6 +24,8 @@ mod connection;
 mod deadlines;
 #[path = "behaviour/delivery.rs"]
 mod delivery;
+#[path = "behaviour/dialing.rs"]
+mod dialing;
 #[path = "behaviour/endings.rs"]
 mod endings;
 #[cfg(unix)]
@@ -61,6 +63,8 @@ mod panics;
 mod partitions;
 #[path = "behaviour/process.rs"]
 mod process;
+#[path = "../examples/support/proxies.rs"]
+mod proxies;
 #[path = "behaviour/proxy.rs"]
 mod proxy;
 #[path = "behaviour/reauthentication.rs"]

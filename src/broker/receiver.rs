@@ -106,8 +106,12 @@ impl Receiver {
         let mut state = self.line.state.lock();
         state.is_proven = true;
         if let Ok(ms @ 1..) = u64::try_from(throttle_time_ms) {
-            state.throttled_until = time::after(time::now(), Duration::from_millis(ms));
+            let pause = Duration::from_millis(ms);
+            state.throttled_until = time::after(time::now(), pause);
             drop(state);
+            // Later than that nobody waits for the answers.
+            let pause = pause.min(self.core.config.delivery_timeout);
+            self.line.window.pause(pause);
             self.core.metrics.throttle_ms.add(ms);
         }
     }

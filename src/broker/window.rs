@@ -2,6 +2,7 @@
 //! its receiver.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::accumulator::batch::Batch;
 use crate::conn::ReadHalf;
@@ -122,6 +123,15 @@ impl<Reader> Window<Reader> {
         state.announced.push_back(deadline);
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// The broker reads nothing for so long: what was announced before it said so is answered that
+    /// much later (KIP-219).
+    pub(crate) fn pause(&self, pause: Duration) {
+        let mut state = self.state.lock();
+        for deadline in &mut state.announced {
+            *deadline = deadline.longer_by(pause);
+        }
     }
 
     /// The announced request was written.
@@ -248,8 +258,6 @@ impl<Reader> Window<Reader> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::broker::tests::{in_flight, reset};
     use crate::error::ErrorKind;
@@ -283,6 +291,24 @@ mod tests {
             window.finish();
         }
         assert!(window.is_idle());
+    }
+
+    #[test]
+    fn a_pause_counts_for_all_requests_that_wait_for_their_answer() {
+        let window = Window::<()>::new(4);
+        for seconds in [10, 20, 30] {
+            window.announce(deadline(seconds));
+        }
+        let next = || match window.next_task() {
+            Some(Task::Read(deadline)) => Some(deadline.limit().as_secs()),
+            _ => None,
+        };
+        assert_eq!(next(), Some(10));
+        window.pause(Duration::from_secs(1));
+        assert_eq!(next(), Some(21));
+        window.pause(Duration::from_secs(2));
+        window.announce(deadline(40));
+        assert_eq!((next(), next()), (Some(33), Some(40)));
     }
 
     #[test]

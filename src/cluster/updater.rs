@@ -232,6 +232,7 @@ impl Updater {
         let request = MetadataRequest {
             topics: Some(topics),
             allow_auto_topic_creation: self.core.config.allow_auto_create_topics,
+            include_operations: false,
         };
         let (mut errors, mut refusals) = (Vec::new(), Vec::new());
         if let Some((mut connection, _)) = self.connection.take()

@@ -9,8 +9,15 @@ use crate::partitioner::PartitionerChoice;
 /// A setting that this producer works with, its value, and what differs from Java's.
 pub(super) type Effective = (&'static str, fn(&Config) -> String, &'static str);
 
-/// The one setting without a name as text, in ms too.
+/// A setting without a name as text, in ms too.
 pub(super) const CLOSE_TIMEOUT: &str = "Config::close_timeout";
+/// One without a name as text, told where it is set.
+pub(super) const DIALER: &str = "Config::dialer";
+/// Others.
+#[cfg(feature = "tls")]
+pub(super) const RUSTLS: &str = "Config::rustls";
+#[cfg(feature = "tls")]
+pub(super) const CRYPTO_PROVIDER: &str = "Config::crypto_provider";
 /// Nothing is set.
 pub(super) const NOTHING: &str = "(none)";
 /// What is never shown.
@@ -92,6 +99,7 @@ pub(super) static EFFECTIVE: &[Effective] = &[
         Some(PemSource::File(path)) => path.display().to_string(),
         _ => NOTHING.into(),
     }, "without one, Mozilla's list of authorities counts; read again when it changes"),
+    ("ssl.cipher.suites", |c| list(&c.tls.suites), "empty are all that the cryptography has"),
     ("ssl.endpoint.identification.algorithm", |c| match c.tls.verify_host_name {
         true => "https".into(),
         false => NOTHING.into(),
@@ -99,7 +107,7 @@ pub(super) static EFFECTIVE: &[Effective] = &[
     ("sasl.mechanism", |c| match c.chosen.mechanism {
         Some(mechanism) => mechanism.name().into(),
         None => NOTHING.into(),
-    }, "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`"),
+    }, "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER`"),
     ("sasl.jaas.config", |c| match &c.sasl {
         Some(SaslConfig::Plain { username, .. }) => {
             format!("PlainLoginModule, user name {username:?}, password {HIDDEN}")
@@ -109,8 +117,17 @@ pub(super) static EFFECTIVE: &[Effective] = &[
             let token = if token { ", tokenauth" } else { "" };
             format!("ScramLoginModule, user name {user:?}, password {HIDDEN}{token}")
         }
+        Some(SaslConfig::OauthBearer(_)) => "OAuthBearerLoginModule, a source in Rust".into(),
         None => NOTHING.into(),
     }, "`PlainLoginModule`, `ScramLoginModule`"),
+    ("sasl.login.refresh.window.factor", |c| c.token_refresh.window_factor.to_string(),
+     "for OAUTHBEARER"),
+    ("sasl.login.refresh.window.jitter", |c| c.token_refresh.window_jitter.to_string(),
+     "for OAUTHBEARER"),
+    ("sasl.login.refresh.min.period.seconds", |c| seconds(c.token_refresh.min_period),
+     "for OAUTHBEARER"),
+    ("sasl.login.refresh.buffer.seconds", |c| seconds(c.token_refresh.buffer),
+     "for OAUTHBEARER"),
 ];
 
 fn list(entries: &[impl Display]) -> String {
@@ -135,6 +152,10 @@ pub(super) fn ms(duration: Duration) -> String {
         0 => ms.to_string(),
         _ => format!("{ms}.{rest:06}").trim_end_matches('0').to_owned(),
     }
+}
+
+fn seconds(duration: Duration) -> String {
+    duration.as_secs_f64().to_string()
 }
 
 fn or_minus_one(bytes: Option<usize>) -> String {

@@ -8,6 +8,8 @@ mod environment;
 mod explain;
 mod file;
 mod foreign;
+#[cfg(feature = "tls")]
+mod handed;
 mod jaas;
 mod java;
 mod keys;
@@ -26,6 +28,7 @@ mod serializers;
 mod set;
 mod setters;
 mod suggest;
+mod token_refresh;
 mod topic;
 mod validate;
 mod validate_security;
@@ -40,6 +43,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::compress::{Compression, Levels};
+use crate::dial::RegisteredDialer;
 use crate::error::Error;
 use crate::interceptor::Registered;
 use crate::partitioner::Partitioning;
@@ -53,6 +57,7 @@ pub(crate) use security::{
     TlsVersions,
 };
 pub use security::{SecurityProtocol, TlsVersion};
+pub(crate) use token_refresh::TokenRefresh;
 pub use topic::{FullBuffer, TopicConfig};
 pub(crate) use topic::{TopicRule, TopicRules};
 
@@ -103,6 +108,7 @@ pub struct Config {
     pub(crate) connections_max_idle: Option<Duration>,
     pub(crate) connection_setup_timeout: Duration,
     pub(crate) connection_setup_timeout_max: Duration,
+    pub(crate) dialer: Option<RegisteredDialer>,
     pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) close_timeout: Duration,
@@ -111,6 +117,7 @@ pub struct Config {
     pub(crate) security_protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<SaslConfig>,
+    pub(crate) token_refresh: TokenRefresh,
     pub(crate) idempotence: bool,
     pub(crate) gapless: bool,
     pub(crate) compression: Compression,
@@ -199,6 +206,7 @@ impl Config {
             connections_max_idle: Some(Duration::from_secs(540)),
             connection_setup_timeout: Duration::from_secs(10),
             connection_setup_timeout_max: Duration::from_secs(30),
+            dialer: None,
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
             close_timeout: Duration::from_secs(30),
@@ -207,6 +215,7 @@ impl Config {
             security_protocol: SecurityProtocol::Plaintext,
             tls: TlsConfig::default(),
             sasl: None,
+            token_refresh: TokenRefresh::default(),
             idempotence: false,
             gapless: false,
             compression: Compression::None,

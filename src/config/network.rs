@@ -7,6 +7,7 @@ use crate::config::{
     Config, KeyStore, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, SecurityProtocol,
     TlsVersion,
 };
+use crate::oauth::{AnyTokenSource, TokenSource};
 
 /// Metadata and connections.
 impl Config {
@@ -293,6 +294,24 @@ impl Config {
             .by_code("ssl.enabled.protocols")
     }
 
+    /// The cipher suites that may be used, by their IANA names, which are Java's:
+    /// `TLS_AES_256_GCM_SHA384`, `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`. A name that the
+    /// cryptography does not have is an error of `Producer::new` that lists those that it has.
+    ///
+    /// Defaults to all that the cryptography has, none of which is weak. An empty list is that too.
+    ///
+    /// Java's name: `ssl.cipher.suites`.
+    ///
+    /// ```
+    /// use milena::Config;
+    ///
+    /// let config = Config::new("kafka-1:9093").ssl_cipher_suites(&["TLS_AES_256_GCM_SHA384"]);
+    /// ```
+    pub fn ssl_cipher_suites(mut self, suites: &[&str]) -> Self {
+        self.tls.suites = suites.iter().map(|name| (*name).to_owned()).collect();
+        self.by_code("ssl.cipher.suites")
+    }
+
     /// Whether a broker's certificate must be for the host name, or address, that was connected to.
     ///
     /// Without it, everyone who has any trusted certificate can pose as a broker. Java names a
@@ -384,6 +403,33 @@ impl Config {
             password: Secret::new(hmac),
             is_token: true,
         }))
+    }
+
+    /// A source of tokens for the SASL mechanism OAUTHBEARER: a [`TokenSource`], or a closure that
+    /// gives a [`Token`](crate::Token).
+    ///
+    /// Takes effect with [`SecurityProtocol::SaslSsl`] or, the token readable on the wire,
+    /// [`SecurityProtocol::SaslPlaintext`]. `Debug`, logs and errors do not show tokens.
+    ///
+    /// Defaults to no credentials.
+    ///
+    /// Java's names: `sasl.mechanism=OAUTHBEARER` and `sasl.login.callback.handler.class`, which
+    /// takes a class of Java and is refused here.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use milena::{Config, SecurityProtocol, Token};
+    ///
+    /// # fn fetch() -> std::io::Result<String> { Ok("ey...".into()) }
+    /// let config = Config::new("kafka-1:9093")
+    ///     .security_protocol(SecurityProtocol::SaslSsl)
+    ///     .sasl_oauthbearer(|| {
+    ///         let end = SystemTime::now() + Duration::from_secs(3600);
+    ///         Ok(Token::new(fetch()?).expires_at(end))
+    ///     });
+    /// ```
+    pub fn sasl_oauthbearer(self, source: impl TokenSource + 'static) -> Self {
+        self.log_in_with(SaslConfig::OauthBearer(AnyTokenSource::new(source)))
     }
 
     fn scram(self, hash: ScramHash, username: String, password: Secret) -> Self {

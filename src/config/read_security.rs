@@ -9,7 +9,7 @@ use crate::config::{
 use crate::error::Error;
 
 /// The mechanisms that there are.
-const SPOKEN: &str = "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512";
+const SPOKEN: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER";
 
 impl Config {
     pub(super) fn read_security_protocol(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
@@ -42,6 +42,12 @@ impl Config {
         }
         self.chosen.tls_enabled = enabled;
         self.settle_tls_versions();
+        Ok(())
+    }
+
+    /// Which of these there are depends on the cryptography, which is asked later.
+    pub(super) fn read_cipher_suites(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        self.tls.suites = setting.list().map(str::to_owned).collect();
         Ok(())
     }
 
@@ -167,10 +173,7 @@ impl Config {
     pub(super) fn read_mechanism(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
         let named = |mechanism: &Mechanism| setting.is(mechanism.name());
         let mechanism = Mechanism::ALL.into_iter().find(named).ok_or_else(|| {
-            let what = match ["GSSAPI", "OAUTHBEARER"]
-                .iter()
-                .any(|known| setting.is(known))
-            {
+            let what = match setting.is("GSSAPI") {
                 true => "is not supported by this version",
                 false => "is no mechanism that this version knows",
             };
@@ -256,7 +259,12 @@ fn tls_version(setting: &Setting<'_>, name: &str) -> Result<TlsVersion, Error> {
 /// The class's name may be anything, a password too.
 fn other_module(setting: &Setting<'_>, module: &str) -> Error {
     let module = match module {
-        "OAuthBearerLoginModule" => "OAuthBearerLoginModule (OAUTHBEARER)",
+        "OAuthBearerLoginModule" => {
+            return setting.refused(
+                "OAuthBearerLoginModule is not read from text by this version: \
+                 Config::sasl_oauthbearer takes a source of tokens",
+            );
+        }
         "Krb5LoginModule" => "Krb5LoginModule (GSSAPI)",
         _ => "a login module that is not known here",
     };

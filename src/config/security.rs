@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::oauth::AnyTokenSource;
+
 /// Whether connections are encrypted, and whether the client names itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SecurityProtocol {
@@ -72,6 +74,10 @@ pub(crate) struct TlsConfig {
     /// What the client shows of itself.
     pub(crate) keystore: KeyStore,
     pub(crate) versions: TlsVersions,
+    /// `ssl.cipher.suites`; none are all that the cryptography has.
+    pub(crate) suites: Vec<String>,
+    #[cfg(feature = "tls")]
+    pub(crate) handed: super::handed::Handed,
     /// False if `ssl.endpoint.identification.algorithm` is empty.
     pub(crate) verify_host_name: bool,
 }
@@ -82,6 +88,9 @@ impl Default for TlsConfig {
             truststore: None,
             keystore: KeyStore::default(),
             versions: TlsVersions::default(),
+            suites: Vec::new(),
+            #[cfg(feature = "tls")]
+            handed: super::handed::Handed::default(),
             verify_host_name: true,
         }
     }
@@ -192,6 +201,7 @@ impl FromIterator<TlsVersion> for TlsVersions {
 pub(crate) enum SaslConfig {
     Plain { username: String, password: Secret },
     Scram(ScramConfig),
+    OauthBearer(AnyTokenSource),
 }
 
 impl SaslConfig {
@@ -199,20 +209,16 @@ impl SaslConfig {
         match self {
             Self::Plain { .. } => Mechanism::Plain,
             Self::Scram(scram) => Mechanism::Scram(scram.hash),
+            Self::OauthBearer(_) => Mechanism::OauthBearer,
         }
     }
 
-    pub(crate) fn username(&self) -> &str {
+    /// User name and password, where the mechanism has them.
+    pub(crate) fn user(&self) -> Option<(&str, &Secret)> {
         match self {
-            Self::Plain { username, .. } => username,
-            Self::Scram(scram) => &scram.username,
-        }
-    }
-
-    pub(crate) fn password(&self) -> &Secret {
-        match self {
-            Self::Plain { password, .. } => password,
-            Self::Scram(scram) => &scram.password,
+            Self::Plain { username, password } => Some((username, password)),
+            Self::Scram(scram) => Some((&scram.username, &scram.password)),
+            Self::OauthBearer(_) => None,
         }
     }
 }
@@ -232,25 +238,28 @@ pub(crate) struct ScramConfig {
 pub(crate) enum Mechanism {
     Plain,
     Scram(ScramHash),
+    OauthBearer,
 }
 
 impl Mechanism {
-    pub(super) const ALL: [Self; 3] = [
+    pub(super) const ALL: [Self; 4] = [
         Self::Plain,
         Self::Scram(ScramHash::Sha256),
         Self::Scram(ScramHash::Sha512),
+        Self::OauthBearer,
     ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
             Self::Scram(hash) => hash.name(),
+            Self::OauthBearer => "OAUTHBEARER",
         }
     }
 
     pub(super) fn is_built_in(self) -> bool {
         match self {
-            Self::Plain => true,
+            Self::Plain | Self::OauthBearer => true,
             Self::Scram(_) => cfg!(feature = "scram"),
         }
     }
@@ -260,6 +269,9 @@ impl Mechanism {
         match self {
             Self::Plain => "org.apache.kafka.common.security.plain.PlainLoginModule",
             Self::Scram(_) => "org.apache.kafka.common.security.scram.ScramLoginModule",
+            Self::OauthBearer => {
+                "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
+            }
         }
     }
 }

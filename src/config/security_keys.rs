@@ -11,7 +11,9 @@ const NO_JAVA_LOGIN: Treatment = Refused {
 };
 const KERBEROS_ONLY: Treatment =
     ignored("it is for Kerberos (GSSAPI), which this version does not speak");
-const OAUTH_ONLY: Treatment = ignored("it is for OAUTHBEARER, which this version does not speak");
+const OAUTH_ONLY: Treatment = ignored(
+    "this version fetches no tokens itself: Config::sasl_oauthbearer takes a source of them",
+);
 
 #[rustfmt::skip] // one key, one line, as far as it goes
 pub(super) static SECURITY_KEYS: &[Key] = &[
@@ -20,10 +22,7 @@ pub(super) static SECURITY_KEYS: &[Key] = &[
         fine: &["", "SunJSSE"],
         why: "providers are classes of Java; here a feature of the crate chooses who does TLS",
     }),
-    ("ssl.cipher.suites", Refused {
-        fine: &[""],
-        why: "this version cannot restrict cipher suites; no weak one is built in",
-    }),
+    ("ssl.cipher.suites", Read(Config::read_cipher_suites)),
     ("ssl.enabled.protocols", Read(Config::read_ssl_enabled_protocols)),
     ("ssl.keystore.type", Read(Config::read_keystore_type)),
     ("ssl.keystore.location", Read(Config::read_keystore_location)),
@@ -59,10 +58,10 @@ pub(super) static SECURITY_KEYS: &[Key] = &[
     ("sasl.kerberos.ticket.renew.window.factor", KERBEROS_ONLY),
     ("sasl.kerberos.ticket.renew.jitter", KERBEROS_ONLY),
     ("sasl.kerberos.min.time.before.relogin", KERBEROS_ONLY),
-    ("sasl.login.refresh.window.factor", OAUTH_ONLY),
-    ("sasl.login.refresh.window.jitter", OAUTH_ONLY),
-    ("sasl.login.refresh.min.period.seconds", OAUTH_ONLY),
-    ("sasl.login.refresh.buffer.seconds", OAUTH_ONLY),
+    ("sasl.login.refresh.window.factor", Read(Config::read_window_factor)),
+    ("sasl.login.refresh.window.jitter", Read(Config::read_window_jitter)),
+    ("sasl.login.refresh.min.period.seconds", Read(Config::read_min_period)),
+    ("sasl.login.refresh.buffer.seconds", Read(Config::read_refresh_buffer)),
     ("sasl.mechanism", Read(Config::read_mechanism)),
     ("sasl.jaas.config", Read(Config::read_jaas)),
     ("sasl.client.callback.handler.class", NO_JAVA_LOGIN),

@@ -44,6 +44,7 @@ impl Config {
         self.settle_backoffs();
         self.check_tls()?;
         self.check_sasl()?;
+        self.check_token_refresh()?;
         self.settle_idempotence()?;
         self.check_client_id()
     }

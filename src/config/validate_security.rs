@@ -21,10 +21,25 @@ impl Config {
                 "{there} is set, and {missing} is not: a client certificate needs both"
             )));
         }
+        #[cfg(feature = "tls")]
+        self.check_handed()?;
         if self.security_protocol.has_tls() {
             return Ok(());
         }
-        for (key, is_set) in [
+        for (key, is_set) in self.tls_settings() {
+            if is_set {
+                let protocol = self.security_protocol;
+                self.note(format!(
+                    "{key} has no effect: security.protocol is {protocol}, which has no TLS"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings of TLS, and which are not as they are by default.
+    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 5] {
+        [
             (
                 "ssl.truststore.location (or .certificates)",
                 self.tls.truststore.is_some(),
@@ -41,15 +56,8 @@ impl Config {
                 "ssl.endpoint.identification.algorithm",
                 !self.tls.verify_host_name,
             ),
-        ] {
-            if is_set {
-                let protocol = self.security_protocol;
-                self.note(format!(
-                    "{key} has no effect: security.protocol is {protocol}, which has no TLS"
-                ));
-            }
-        }
-        Ok(())
+            ("ssl.cipher.suites", !self.tls.suites.is_empty()),
+        ]
     }
 
     pub(super) fn check_sasl(&mut self) -> Result<(), Error> {
@@ -70,6 +78,12 @@ impl Config {
                 Mechanism::Plain => "sasl_plain",
                 Mechanism::Scram(ScramHash::Sha256) => "sasl_scram_sha_256",
                 Mechanism::Scram(ScramHash::Sha512) => "sasl_scram_sha_512",
+                Mechanism::OauthBearer => {
+                    return Err(wrong(format!(
+                        "security.protocol is {protocol} and sasl.mechanism {mechanism}, but there \
+                         are no credentials: Config::sasl_oauthbearer takes a source of tokens"
+                    )));
+                }
             };
             return Err(wrong(format!(
                 "security.protocol is {protocol}, but there are no credentials: set \
@@ -81,6 +95,7 @@ impl Config {
             let fitting = match sasl {
                 SaslConfig::Plain { .. } => "PLAIN",
                 SaslConfig::Scram(_) => "SCRAM-SHA-256 or SCRAM-SHA-512",
+                SaslConfig::OauthBearer(_) => "OAUTHBEARER",
             };
             return Err(wrong(format!(
                 "sasl.mechanism is missing (its default is GSSAPI, Kerberos): set it to {fitting}"
@@ -98,6 +113,7 @@ fn check_credentials(sasl: &SaslConfig, chosen: Mechanism) -> Result<(), Error> 
             match sasl {
                 SaslConfig::Plain { .. } => "PLAIN (PlainLoginModule)",
                 SaslConfig::Scram(_) => "SCRAM (ScramLoginModule)",
+                SaslConfig::OauthBearer(_) => "OAUTHBEARER (a source of tokens)",
             },
             chosen.login_module()
         )));
@@ -108,18 +124,21 @@ fn check_credentials(sasl: &SaslConfig, chosen: Mechanism) -> Result<(), Error> 
             chosen.name()
         )));
     }
-    if sasl.username().is_empty() {
+    let Some((username, password)) = sasl.user() else {
+        return Ok(());
+    };
+    if username.is_empty() {
         return Err(wrong("sasl.jaas.config: the user name is empty"));
     }
     let has = |unsendable: fn(char) -> bool| {
-        let mut all = [sasl.username(), sasl.password().expose()].into_iter();
+        let mut all = [username, password.expose()].into_iter();
         all.any(|text| text.contains(unsendable))
     };
     match chosen {
         Mechanism::Plain if has(|c| c == '\0') => Err(wrong(
             "sasl.jaas.config: PLAIN cannot send a user name or password with a zero character",
         )),
-        Mechanism::Scram(_) if sasl.password().expose().is_empty() => {
+        Mechanism::Scram(_) if password.expose().is_empty() => {
             Err(wrong("sasl.jaas.config: the password is empty"))
         }
         Mechanism::Scram(_) if has(char::is_control) => Err(wrong(

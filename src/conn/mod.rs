@@ -6,6 +6,7 @@
 mod buffer;
 mod diagnosis;
 mod dialogue;
+mod egress;
 mod halves;
 mod interrupt;
 mod link;
@@ -28,7 +29,7 @@ mod tests;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
-use crate::config::{Config, SaslConfig, SecurityProtocol, TlsConfig};
+use crate::config::{Config, SaslConfig, SecurityProtocol, TlsConfig, TokenRefresh};
 use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
 use crate::time::{Deadline, now};
@@ -61,8 +62,10 @@ pub(crate) struct Connector {
     client_id: Arc<str>,
     security: SecurityProtocol,
     dialer: tcp::Dialer,
+    /// The application's, instead of ours.
+    egress: Option<egress::Egress>,
     tls: Option<tls::Tls>,
-    sasl: Option<SaslConfig>,
+    sasl: Option<sasl::Sasl>,
     refusals: Refusals,
 }
 
@@ -70,13 +73,20 @@ impl Connector {
     /// Loads certificates and finds out whether this build can do what the settings ask for.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let dialer = tcp::Dialer::new(config.send_buffer_bytes, config.receive_buffer_bytes)?;
-        Self::with(
+        let ours = Self::with(
             &config.client_id,
             config.security_protocol,
             dialer,
             &config.tls,
-            config.sasl.as_ref(),
-        )
+            config
+                .sasl
+                .as_ref()
+                .map(|sasl| (sasl, config.token_refresh)),
+        )?;
+        Ok(Self {
+            egress: config.dialer.clone().map(egress::Egress::new),
+            ..ours
+        })
     }
 
     fn with(
@@ -84,7 +94,7 @@ impl Connector {
         security: SecurityProtocol,
         dialer: tcp::Dialer,
         tls: &TlsConfig,
-        sasl: Option<&SaslConfig>,
+        sasl: Option<(&SaslConfig, TokenRefresh)>,
     ) -> Result<Self, Error> {
         let tls = match uses_tls(security) {
             true => Some(tls::Tls::new(tls)?),
@@ -92,10 +102,7 @@ impl Connector {
         };
         let sasl = match (uses_sasl(security), sasl) {
             (false, _) => None,
-            (true, Some(sasl)) => {
-                sasl::check(sasl, security)?;
-                Some(sasl.clone())
-            }
+            (true, Some((sasl, refresh))) => Some(sasl::Sasl::new(sasl, refresh, security)?),
             (true, None) => {
                 let text = "security.protocol asks for SASL, but sasl.mechanism and its \
                     credentials are not set";
@@ -106,6 +113,7 @@ impl Connector {
             client_id: client_id.into(),
             security,
             dialer,
+            egress: None,
             tls,
             sasl,
             refusals: Refusals::default(),
@@ -119,7 +127,13 @@ impl Connector {
         interrupt: &Interrupt,
         deadline: Deadline,
     ) -> Result<Connection, Error> {
-        let (socket, peer) = self.dialer.connect(address, interrupt, deadline)?;
+        let (socket, peer) = match &self.egress {
+            None => self.dialer.connect(address, interrupt, deadline)?,
+            Some(egress) => {
+                let adopt = |socket: &TcpStream| self.dialer.adopt(socket);
+                egress.connect(address, interrupt, deadline, adopt)?
+            }
+        };
         let opened = self.set_up(address, Arc::new(socket), peer, interrupt, deadline);
         self.refusals.note(address, &opened, now());
         // Another address of the same name may do better next time.

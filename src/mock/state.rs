@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::facts::{Api, MockRequest};
 use super::faults::Faults;
 use super::log::{FirstSequence, PartitionLog};
+use super::permissions::Denied;
 use super::scram::{Exchange, Users};
 use super::session::Session;
 use crate::sync::{Arc, Condvar, Mutex};
@@ -54,6 +55,7 @@ pub(super) struct Settings {
     pub(super) auto_create: Option<i32>,
     pub(super) first_sequence: FirstSequence,
     pub(super) forgets_records: bool,
+    pub(super) denies_idempotent_write: bool,
     /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
@@ -105,6 +107,7 @@ pub(super) struct Topic<Log = PartitionLog> {
     pub(super) is_compacted: bool,
     pub(super) timestamps: TimestampLimits,
     pub(super) min_isr: usize,
+    pub(super) denied: Denied,
 }
 
 /// How far a timestamp of a producer may be from the broker's time.
@@ -244,6 +247,7 @@ impl State {
                 auto_create: Some(1),
                 first_sequence: FirstSequence::default(),
                 forgets_records: false,
+                denies_idempotent_write: false,
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
                 session_lifetime_ms: 0,
@@ -300,6 +304,7 @@ impl State {
                 after: TIMESTAMP_AFTER_MAX,
             },
             min_isr: 1,
+            denied: Denied::default(),
         };
         self.topics.insert(name.to_owned(), topic);
     }
@@ -434,6 +439,7 @@ impl Topic {
             is_compacted: self.is_compacted,
             timestamps: self.timestamps,
             min_isr: self.min_isr,
+            denied: self.denied,
         }
     }
 }

@@ -16,15 +16,11 @@ fn mechanism_and_jaas_are_set_in_any_order() {
 
 #[test]
 fn other_mechanisms_are_refused() {
-    for mechanism in ["GSSAPI", "OAUTHBEARER"] {
-        assert_eq!(
-            refusal("sasl.mechanism", mechanism),
-            format!(
-                "sasl.mechanism: {mechanism:?} is not supported by this version, which speaks \
-                PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512"
-            )
-        );
-    }
+    assert_eq!(
+        refusal("sasl.mechanism", "GSSAPI"),
+        "sasl.mechanism: \"GSSAPI\" is not supported by this version, which speaks PLAIN, \
+         SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER"
+    );
     assert!(refusal("sasl.mechanism", "MAGIC").contains("no mechanism that this version knows"));
 }
 

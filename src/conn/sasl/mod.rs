@@ -1,13 +1,16 @@
 //! SASL: agrees on the mechanism and carries its tokens.
 
+mod ask;
 #[cfg(feature = "scram")]
 mod base64;
+mod oauthbearer;
 mod plain;
 #[cfg(feature = "scram")]
 mod scram;
 #[cfg(not(feature = "scram"))]
 #[path = "scram_absent.rs"]
 mod scram;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +18,7 @@ mod tests;
 #[cfg(all(fuzzing, feature = "scram"))]
 pub(crate) use self::scram::converse;
 
-use crate::config::{SaslConfig, ScramConfig, SecurityProtocol};
+use crate::config::{Mechanism, SaslConfig, ScramConfig, Secret, SecurityProtocol, TokenRefresh};
 use crate::error::{Error, ErrorKind};
 use crate::time::{Deadline, jitter, now};
 use crate::wire::codes::Code;
@@ -27,44 +30,139 @@ use super::dialogue::Dialogue;
 use super::session::Session;
 use super::versions::broker_error;
 
+use self::tokens::{Given, Tokens};
+
 /// The first version of SaslHandshake behind which tokens travel as SaslAuthenticate requests
 /// (KIP-152, Kafka 1.0). Behind version 0 they are frames of their own, without header, and a
 /// refusal is a closed connection.
 const HANDSHAKE_WITH_REQUESTS: i16 = 1;
 
-/// Refuses credentials that cannot work, and warns of what should not be.
-pub(super) fn check(sasl: &SaslConfig, security: SecurityProtocol) -> Result<(), Error> {
-    let (username, password) = match sasl {
-        SaslConfig::Scram(scram) => return scram::check(scram),
-        SaslConfig::Plain { username, password } => (username, password),
-    };
-    plain::check(username, password)?;
-    if !uses_tls(security) {
-        log::warn!(
-            "security.protocol is SASL_PLAINTEXT and sasl.mechanism is PLAIN: the password \
-             of user {username:?} crosses the network unencrypted"
-        );
+/// The credentials of a producer, for all its connections.
+#[derive(Debug)]
+pub(super) struct Sasl(Credentials);
+
+#[derive(Debug)]
+enum Credentials {
+    Plain { username: String, password: Secret },
+    Scram(ScramConfig),
+    Bearer(Tokens),
+}
+
+impl Sasl {
+    /// Refuses credentials that cannot work, and warns of what should not be.
+    pub(super) fn new(
+        config: &SaslConfig,
+        refresh: TokenRefresh,
+        security: SecurityProtocol,
+    ) -> Result<Self, Error> {
+        let (credentials, readable) = match config.clone() {
+            SaslConfig::Plain { username, password } => {
+                plain::check(&username, &password)?;
+                let readable = format!("password of user {username:?}");
+                (Credentials::Plain { username, password }, Some(readable))
+            }
+            SaslConfig::Scram(scram) => {
+                scram::check(&scram)?;
+                (Credentials::Scram(scram), None)
+            }
+            SaslConfig::OauthBearer(source) => {
+                let tokens = Tokens::new(source, refresh);
+                (Credentials::Bearer(tokens), Some("token".into()))
+            }
+        };
+        if let Some(readable) = readable.filter(|_| !uses_tls(security)) {
+            log::warn!(
+                "security.protocol is SASL_PLAINTEXT and sasl.mechanism is {}: the {readable} \
+                 crosses the network unencrypted",
+                config.mechanism().name()
+            );
+        }
+        Ok(Self(credentials))
     }
-    Ok(())
+
+    /// What logs in now. A source is asked before the broker is told of any login.
+    fn identity(
+        &self,
+        connection: &Dialogue<'_>,
+        deadline: Deadline,
+    ) -> Result<Identity<'_>, Error> {
+        Ok(match &self.0 {
+            Credentials::Plain { username, password } => Identity::Plain { username, password },
+            Credentials::Scram(scram) => Identity::Scram(scram),
+            Credentials::Bearer(tokens) => {
+                let given = tokens.token(deadline, &connection.write.link.interrupt);
+                let stage = Stage::SaslAuthentication;
+                let given = given.map_err(|error| at(connection.address(), stage, error))?;
+                Identity::Bearer(tokens, given)
+            }
+        })
+    }
+}
+
+/// Who logs in, once.
+enum Identity<'a> {
+    Plain {
+        username: &'a str,
+        password: &'a Secret,
+    },
+    Scram(&'a ScramConfig),
+    Bearer(&'a Tokens, Given),
+}
+
+impl Identity<'_> {
+    fn mechanism(&self) -> &'static str {
+        match self {
+            Self::Plain { .. } => Mechanism::Plain.name(),
+            Self::Scram(scram) => Mechanism::Scram(scram.hash).name(),
+            Self::Bearer(..) => Mechanism::OauthBearer.name(),
+        }
+    }
+
+    /// As messages say it.
+    fn who(&self) -> String {
+        let what = match self {
+            Self::Plain { username, .. } => format!("user {username:?}"),
+            Self::Scram(scram) if scram.is_token => {
+                format!("delegation token {:?}", scram.username)
+            }
+            Self::Scram(scram) => format!("user {:?}", scram.username),
+            Self::Bearer(_, given) => match &given.held.token.principal {
+                Some(name) => format!("the token of {name:?}"),
+                None => "the token".into(),
+            },
+        };
+        format!("{what} ({})", self.mechanism())
+    }
+
+    /// What no message may show.
+    fn secret(&self) -> &str {
+        match self {
+            Self::Plain { password, .. } => password.expose(),
+            Self::Scram(scram) => scram.password.expose(),
+            Self::Bearer(_, given) => given.held.token.value.expose(),
+        }
+    }
 }
 
 /// Authenticates; the session is what the broker grants.
 pub(super) fn authenticate(
     mut connection: Dialogue<'_>,
-    sasl: &SaslConfig,
+    sasl: &Sasl,
     deadline: Deadline,
 ) -> Result<Session, Error> {
-    let version = hand_shake(&mut connection, sasl.mechanism().name(), deadline)?;
+    let identity = sasl.identity(&connection, deadline)?;
+    let version = hand_shake(&mut connection, identity.mechanism(), deadline)?;
     let started = now();
     let mut login = Login {
         connection,
-        sasl,
+        identity: &identity,
         version,
         deadline,
     };
-    let answer = match sasl {
-        SaslConfig::Plain { username, password } => login.say(plain::token(username, password))?,
-        SaslConfig::Scram(scram) => login.scram(scram)?,
+    let answer = match &identity {
+        Identity::Plain { username, password } => login.say(plain::token(username, password))?,
+        Identity::Scram(scram) => login.scram(scram)?,
+        Identity::Bearer(tokens, given) => login.bearer(tokens, given)?,
     };
     Ok(Session::new(started, answer.session_lifetime_ms, jitter()))
 }
@@ -112,7 +210,7 @@ fn handshake_error(mechanism: &str, response: &SaslHandshakeResponse) -> Option<
 /// The tokens of one mechanism, on a connection that agreed on it.
 struct Login<'a> {
     connection: Dialogue<'a>,
-    sasl: &'a SaslConfig,
+    identity: &'a Identity<'a>,
     /// Of the handshake; says how tokens travel.
     version: i16,
     deadline: Deadline,
@@ -134,6 +232,48 @@ impl Login<'_> {
         let verified = proved.verify(&answer.auth_bytes);
         verified.map_err(|refusal| self.distrust(&refusal))?;
         Ok(answer)
+    }
+
+    /// A broker that refuses a token says why in an answer without an error, and ends the login
+    /// once that is acknowledged.
+    fn bearer(
+        &mut self,
+        tokens: &Tokens,
+        given: &Given,
+    ) -> Result<SaslAuthenticateResponse, Error> {
+        let token = &given.held.token;
+        let said = self.say(oauthbearer::message(token));
+        let refusal = match said {
+            Ok(answer) if answer.auth_bytes.is_empty() => return Ok(answer),
+            Ok(challenge) => {
+                let reason = oauthbearer::reason(&challenge.auth_bytes, token);
+                let text = format!("the broker refused {}: {reason}", self.identity.who());
+                let refusal = Error::new(ErrorKind::Authentication, text);
+                let refusal = at(
+                    self.connection.address(),
+                    Stage::SaslAuthentication,
+                    refusal,
+                );
+                match self.say(vec![oauthbearer::GIVEN_UP]) {
+                    Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
+                    Err(error) => match error.code() {
+                        Some(code) => refusal.with_code(code),
+                        None => refusal,
+                    },
+                    // Whatever it means by that, it has refused the token before.
+                    Ok(_) => refusal,
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Authentication => error,
+            Err(error) => return Err(error),
+        };
+        tokens.forget(&given.held);
+        if given.is_fresh {
+            return Err(refusal);
+        }
+        // It may have been withdrawn since it was good, so that no send has to fail for it yet.
+        let text = "an earlier token is refused, the next attempt asks the source for a new one";
+        Err(Error::new(ErrorKind::Connection, text).with_cause(refusal))
     }
 
     /// Sends a token; the answer is the broker's, which did not refuse it.
@@ -179,29 +319,20 @@ impl Login<'_> {
         let said = answer.error_message.as_deref().unwrap_or_default();
         let said = match said {
             "" => answer.error.meaning().into(),
-            said if said.contains(self.sasl.password().expose()) => {
-                "[hidden, as it holds the password]".into()
+            said if said.contains(self.identity.secret()) => {
+                "[hidden, as it holds the credentials]".into()
             }
             said => peer_text(said),
         };
-        let text = format!("the broker refused {}: {said}", self.who());
+        let text = format!("the broker refused {}: {said}", self.identity.who());
         Error::new(ErrorKind::Authentication, text).with_code(answer.error.0)
     }
 
     /// What to say of a broker that we refuse.
     #[cfg(feature = "scram")]
     fn distrust(&self, refusal: &scram::Refusal) -> Error {
-        let text = format!("login of {}: {refusal}", self.who());
+        let text = format!("login of {}: {refusal}", self.identity.who());
         let error = Error::new(ErrorKind::Authentication, text);
         at(self.connection.address(), Stage::SaslAuthentication, error)
-    }
-
-    fn who(&self) -> String {
-        let what = match self.sasl {
-            SaslConfig::Scram(scram) if scram.is_token => "delegation token",
-            _ => "user",
-        };
-        let mechanism = self.sasl.mechanism().name();
-        format!("{what} {:?} ({mechanism})", self.sasl.username())
     }
 }

@@ -1,6 +1,7 @@
 //! Tests against real sockets: a thread plays the broker by a script.
 
 mod dialing;
+mod egress;
 mod frames;
 mod opening;
 
@@ -52,7 +53,9 @@ pub(super) fn no_tls() -> TlsConfig {
 }
 
 pub(super) fn connector(security: SecurityProtocol, sasl: Option<&SaslConfig>) -> Connector {
-    Connector::with("tester", security, tcp::Dialer::default(), &no_tls(), sasl).unwrap()
+    let dialer = tcp::Dialer::default();
+    let sasl = sasl.map(|sasl| (sasl, TokenRefresh::default()));
+    Connector::with("tester", security, dialer, &no_tls(), sasl).unwrap()
 }
 
 pub(super) fn plaintext() -> Connector {

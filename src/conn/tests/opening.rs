@@ -16,6 +16,7 @@ fn metadata() -> MetadataRequest {
     MetadataRequest {
         topics: None,
         allow_auto_topic_creation: false,
+        include_operations: false,
     }
 }
 

@@ -1,0 +1,232 @@
+//! The token of OAUTHBEARER that a producer's connections share, and fetching the next one.
+
+use std::error::Error as StdError;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::config::TokenRefresh;
+use crate::conn::Interrupt;
+use crate::conn::diagnosis::peer_text;
+use crate::error::{Error, ErrorKind};
+use crate::oauth::{AnyTokenSource, Token};
+use crate::survive::caught;
+use crate::sync::{Arc, Mutex};
+use crate::time::{Backoff, Deadline, human, jitter, now, wall_clock_ms};
+
+use super::ask::Source;
+use super::oauthbearer::unsendable;
+
+/// Between attempts to replace a token that still holds. Java's is 10 s always.
+const BACKOFF: Backoff = Backoff {
+    base: Duration::from_secs(1),
+    max: Duration::from_secs(10),
+};
+
+/// Gives the token to use now.
+///
+/// The source is asked when a connection needs a token and there is none that holds. Once the token
+/// that holds has to be replaced soon, the first connection that needs it has the source asked for
+/// the next one, and nobody waits for that. So nothing wakes up where nobody connects.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    shared: Arc<Shared>,
+    source: Source<Arc<Held>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    application: AnyTokenSource,
+    refresh: TokenRefresh,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: Option<Arc<Held>>,
+    /// Of attempts to replace the token while it holds.
+    failures: u32,
+    retry_ms: i64,
+}
+
+/// A token that can be sent, with its times by the wall clock; one without an end is for one login.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) token: Token,
+    end_ms: Option<i64>,
+    due_ms: i64,
+}
+
+impl Held {
+    fn holds(&self, now_ms: i64) -> bool {
+        self.end_ms.is_some_and(|end_ms| now_ms < end_ms)
+    }
+}
+
+/// A token for one login.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) held: Arc<Held>,
+    /// It came for this login, and not for an earlier one.
+    pub(super) is_fresh: bool,
+}
+
+impl Tokens {
+    pub(super) fn new(application: AnyTokenSource, refresh: TokenRefresh) -> Self {
+        let shared = Shared {
+            application,
+            refresh,
+            state: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            source: Source::new("token source"),
+        }
+    }
+
+    /// The token to log in with; waits for the source only if there is none that holds.
+    pub(super) fn token(&self, deadline: Deadline, interrupt: &Interrupt) -> Result<Given, Error> {
+        let now_ms = wall_clock_ms();
+        let (held, is_due) = self.shared.look(now_ms);
+        if let Some(held) = held {
+            if is_due {
+                let shared = self.shared.clone();
+                self.source.begin(move || shared.replace());
+            }
+            return Ok(Given {
+                held,
+                is_fresh: false,
+            });
+        }
+        loop {
+            let shared = self.shared.clone();
+            let held = self
+                .source
+                .ask(deadline, interrupt, move || shared.fetch())?;
+            // One that came when nobody waited any more may have ended since.
+            if held.end_ms.is_none() || held.holds(wall_clock_ms()) || deadline.has_passed(now()) {
+                return Ok(Given {
+                    held,
+                    is_fresh: true,
+                });
+            }
+        }
+    }
+
+    /// Forgets a token that a broker has refused.
+    pub(super) fn forget(&self, refused: &Arc<Held>) {
+        let mut state = self.shared.state.lock();
+        if state
+            .held
+            .as_ref()
+            .is_some_and(|held| Arc::ptr_eq(held, refused))
+        {
+            state.held = None;
+        }
+    }
+}
+
+impl Shared {
+    /// The token if it holds, and whether the source should be asked for the next one.
+    fn look(&self, now_ms: i64) -> (Option<Arc<Held>>, bool) {
+        let mut state = self.state.lock();
+        state.held.take_if(|held| !held.holds(now_ms));
+        let is_due = |held: &Arc<Held>| held.due_ms <= now_ms && state.retry_ms <= now_ms;
+        let due = state.held.as_ref().is_some_and(is_due);
+        (state.held.clone(), due)
+    }
+
+    /// Asks the source, and keeps what it gives for all.
+    fn fetch(&self) -> Result<Arc<Held>, Error> {
+        let asked = caught(|| {
+            let token = self.application.token();
+            token.map_err(|error| failed(&*error))
+        });
+        let token = asked.unwrap_or_else(|said| {
+            let text = format!("the token source panicked: {}", peer_text(&said));
+            Err(Error::new(ErrorKind::Application, text))
+        })?;
+        let now_ms = wall_clock_ms();
+        let held = Arc::new(self.held(token, now_ms)?);
+        let mut state = self.state.lock();
+        state.failures = 0;
+        state.retry_ms = i64::MIN;
+        if held.end_ms.is_some() {
+            state.held = Some(held.clone());
+        }
+        Ok(held)
+    }
+
+    /// The same while the last token holds: an error is no harm yet.
+    fn replace(&self) -> Result<Arc<Held>, Error> {
+        let fetched = self.fetch();
+        if let Err(error) = &fetched {
+            let mut state = self.state.lock();
+            state.failures = state.failures.saturating_add(1);
+            let pause = BACKOFF.delay(state.failures, jitter());
+            let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+            state.retry_ms = wall_clock_ms().saturating_add(pause_ms);
+            drop(state);
+            log::warn!(
+                "{error}; connections go on with the token that there is until its end, and the \
+                 source is asked again in {} at the earliest",
+                human(pause)
+            );
+        }
+        fetched
+    }
+
+    fn held(&self, token: Token, now_ms: i64) -> Result<Held, Error> {
+        let unusable = |what: String| {
+            let text = format!("the token source gave a token that cannot be used: {what}");
+            Error::new(ErrorKind::Authentication, text)
+        };
+        if let Some(what) = unsendable(&token) {
+            return Err(unusable(what));
+        }
+        let end_ms = token.expires_at.map(since_1970_ms);
+        if let Some(end_ms) = end_ms.filter(|end_ms| *end_ms <= now_ms) {
+            let ago = Duration::from_millis(now_ms.saturating_sub(end_ms).unsigned_abs());
+            return Err(unusable(format!(
+                "it expired {} ago by the clock of this machine",
+                human(ago)
+            )));
+        }
+        let due_ms = match end_ms {
+            Some(end_ms) => self.refresh.due_ms(now_ms, end_ms, jitter()),
+            None => now_ms,
+        };
+        Ok(Held {
+            token,
+            end_ms,
+            due_ms,
+        })
+    }
+}
+
+/// An error of the application's, or one of ours from a source that comes with the crate, which
+/// knows whether waiting helps.
+fn failed(error: &(dyn StdError + Send + Sync + 'static)) -> Error {
+    const CONTEXT: &str = "the token source failed";
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return error.clone().context(CONTEXT);
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Many errors say what their cause says.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source().filter(|_| text.len() < 1000);
+    }
+    let text = format!("{CONTEXT}: {}", peer_text(&text));
+    Error::new(ErrorKind::Application, text)
+}
+
+fn since_1970_ms(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(_) => 0,
+    }
+}
