@@ -14,6 +14,7 @@ mod keys;
 mod librdkafka;
 mod look_up;
 mod network;
+mod oidc;
 mod origin;
 mod partitions;
 mod properties;
@@ -28,6 +29,8 @@ mod setters;
 mod suggest;
 mod token_refresh;
 mod topic;
+mod unsecured;
+mod url;
 mod validate;
 mod validate_security;
 mod validate_times;
@@ -47,6 +50,10 @@ use crate::partitioner::Partitioning;
 
 pub(crate) use address::Address;
 pub use explain::Explanation;
+#[cfg(feature = "oidc")]
+pub(crate) use oidc::EndpointConfig;
+pub(crate) use oidc::{OidcConfig, TokenOrigin};
+use oidc::{OidcKeys, OidcOptions};
 use origin::Origins;
 use providers::Providers;
 pub(crate) use security::{
@@ -57,6 +64,7 @@ pub use security::{SecurityProtocol, TlsVersion};
 pub(crate) use token_refresh::TokenRefresh;
 pub use topic::{FullBuffer, TopicConfig};
 pub(crate) use topic::{TopicRule, TopicRules};
+pub(crate) use unsecured::{Claim, UnsecuredConfig};
 
 /// The settings of a producer.
 ///
@@ -120,6 +128,7 @@ pub struct Config {
     pub(crate) levels: Levels,
     pub(crate) full_buffer: FullBuffer,
     topics: BTreeMap<String, TopicConfig>,
+    oidc: OidcKeys,
     chosen: Chosen,
     origins: Origins,
     providers: Providers,
@@ -139,6 +148,8 @@ struct Chosen {
     tls_1_2_only: bool,
     /// `sasl.mechanism`, whatever the credentials are for.
     mechanism: Option<Mechanism>,
+    /// `sasl.jaas.config` with OAuthBearerLoginModule, until the settings are checked.
+    oauth_options: Option<OidcOptions>,
 }
 
 /// How many replicas must have a record before it counts as delivered.
@@ -217,6 +228,7 @@ impl Config {
             levels: Levels::default(),
             full_buffer: FullBuffer::Block,
             topics: BTreeMap::new(),
+            oidc: OidcKeys::default(),
             chosen: Chosen::default(),
             origins: Origins::default(),
             providers: Providers::default(),

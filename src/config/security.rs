@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::config::OidcConfig;
 use crate::oauth::AnyTokenSource;
 
 /// Whether connections are encrypted, and whether the client names itself.
@@ -192,9 +193,14 @@ impl FromIterator<TlsVersion> for TlsVersions {
 /// `sasl.*`, the mechanism with its credentials.
 #[derive(Clone, Debug)]
 pub(crate) enum SaslConfig {
-    Plain { username: String, password: Secret },
+    Plain {
+        username: String,
+        password: Secret,
+    },
     Scram(ScramConfig),
     OauthBearer(AnyTokenSource),
+    /// The same, with a source that settings describe.
+    Oidc(Box<OidcConfig>),
 }
 
 impl SaslConfig {
@@ -202,7 +208,7 @@ impl SaslConfig {
         match self {
             Self::Plain { .. } => Mechanism::Plain,
             Self::Scram(scram) => Mechanism::Scram(scram.hash),
-            Self::OauthBearer(_) => Mechanism::OauthBearer,
+            Self::OauthBearer(_) | Self::Oidc(_) => Mechanism::OauthBearer,
         }
     }
 
@@ -211,7 +217,7 @@ impl SaslConfig {
         match self {
             Self::Plain { username, password } => Some((username, password)),
             Self::Scram(scram) => Some((&scram.username, &scram.password)),
-            Self::OauthBearer(_) => None,
+            Self::OauthBearer(_) | Self::Oidc(_) => None,
         }
     }
 }

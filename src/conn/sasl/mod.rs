@@ -1,8 +1,6 @@
 //! SASL: agrees on the mechanism and carries its tokens.
 
 mod ask;
-#[cfg(feature = "scram")]
-mod base64;
 mod oauthbearer;
 mod plain;
 #[cfg(feature = "scram")]
@@ -22,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Mechanism, SaslConfig, ScramConfig, Secret, SecurityProtocol, TokenRefresh};
 use crate::error::{Error, ErrorKind};
+use crate::oauth::AnyTokenSource;
 use crate::time::{Deadline, after, jitter, now};
 use crate::wire::codes::Code;
 use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
@@ -29,6 +28,7 @@ use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 
 use super::Connection;
 use super::diagnosis::{Stage, at, peer_text, uses_tls};
+use super::oidc::Oidc;
 use super::versions::broker_error;
 
 use self::tokens::{Given, Tokens};
@@ -65,6 +65,11 @@ impl Sasl {
             SaslConfig::Scram(scram) => {
                 scram::check(&scram)?;
                 (Credentials::Scram(scram), None)
+            }
+            SaslConfig::Oidc(oidc) => {
+                let source = AnyTokenSource::new(Oidc::new(&oidc)?);
+                let tokens = Tokens::new(source, refresh);
+                (Credentials::Bearer(tokens), Some("token".into()))
             }
             SaslConfig::OauthBearer(source) => {
                 let tokens = Tokens::new(source, refresh);

@@ -179,7 +179,7 @@ fn flush(
 }
 
 /// The cryptography: that of the process, else what the features of this crate bring.
-fn provider() -> Result<Arc<CryptoProvider>, Error> {
+pub(super) fn provider() -> Result<Arc<CryptoProvider>, Error> {
     if let Some(provider) = CryptoProvider::get_default() {
         return Ok(provider.clone());
     }
