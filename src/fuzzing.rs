@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use crate::compress::{CodecError, Compression, Compressor, Levels, decompress};
 use crate::config::Config;
 use crate::wire::api_versions::ApiVersionsRequest;
+use crate::wire::describe_configs::DescribeConfigsRequest;
 use crate::wire::find_coordinator::FindCoordinatorRequest;
 use crate::wire::init_producer_id::InitProducerIdRequest;
 use crate::wire::metadata::MetadataRequest;
@@ -38,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     pure("ProduceRequest", request::<ProduceRequest>),
     pure("InitProducerIdRequest", request::<InitProducerIdRequest>),
     pure("FindCoordinatorRequest", request::<FindCoordinatorRequest>),
+    pure("DescribeConfigsRequest", request::<DescribeConfigsRequest>),
     pure("SaslHandshakeRequest", request::<SaslHandshakeRequest>),
     pure(
         "SaslAuthenticateRequest",
@@ -50,6 +52,10 @@ pub const TARGETS: &[Target] = &[
     pure(
         "FindCoordinatorResponse",
         response::<FindCoordinatorRequest>,
+    ),
+    pure(
+        "DescribeConfigsResponse",
+        response::<DescribeConfigsRequest>,
     ),
     pure("SaslHandshakeResponse", response::<SaslHandshakeRequest>),
     pure(

@@ -496,5 +496,5 @@ use crate::serializer::{
 };
 use crate::shutdown::CloseReport;
 
-#[doc = include_str!("guide/settings.md")]
-pub mod settings {}
+pub mod security;
+pub mod settings;

@@ -69,6 +69,7 @@ mod compress;
 mod config;
 mod conn;
 mod delivery;
+mod dial;
 mod error;
 mod expiry;
 mod explain;
@@ -105,12 +106,15 @@ mod typed;
 )]
 mod wire;
 
+#[cfg(feature = "tls")]
+pub use ::rustls;
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
 pub use config::{
     Acks, Config, Explanation, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig,
 };
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
+pub use dial::Dial;
 pub use error::{Error, ErrorKind, Outcome};
 pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};
 pub use metrics::MetricsSnapshot;

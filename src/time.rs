@@ -67,6 +67,11 @@ impl Deadline {
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
+
+    /// The same, with so much more time.
+    pub(crate) fn longer_by(self, pause: Duration) -> Self {
+        Self::new(self.start, self.limit.saturating_add(pause))
+    }
 }
 
 /// Exponential back-off with jitter (KIP-580): `base * 2^(attempt - 1)`, at most `max`, give or

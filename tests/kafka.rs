@@ -10,6 +10,8 @@ mod delivery;
 mod failover;
 #[path = "kafka/mod.rs"]
 mod kafka;
+#[path = "kafka/limits.rs"]
+mod limits;
 #[path = "kafka/load.rs"]
 mod load;
 #[path = "kafka/matrix/mod.rs"]
@@ -22,6 +24,10 @@ mod mistakes;
 mod old_brokers;
 #[path = "kafka/partitions.rs"]
 mod partitions;
+#[path = "kafka/relay.rs"]
+mod relay;
+#[path = "kafka/rotation.rs"]
+mod rotation;
 #[path = "kafka/scram.rs"]
 mod scram;
 #[path = "kafka/serializers.rs"]

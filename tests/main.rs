@@ -24,6 +24,8 @@ mod connection;
 mod deadlines;
 #[path = "behaviour/delivery.rs"]
 mod delivery;
+#[path = "behaviour/dialing.rs"]
+mod dialing;
 #[path = "behaviour/endings.rs"]
 mod endings;
 #[cfg(unix)]
@@ -61,8 +63,12 @@ mod panics;
 mod partitions;
 #[path = "behaviour/process.rs"]
 mod process;
+#[path = "../examples/support/proxies.rs"]
+mod proxies;
 #[path = "behaviour/proxy.rs"]
 mod proxy;
+#[path = "behaviour/reauthentication.rs"]
+mod reauthentication;
 #[path = "behaviour/recreated.rs"]
 mod recreated;
 #[path = "behaviour/retries.rs"]

@@ -9,8 +9,15 @@ use crate::partitioner::PartitionerChoice;
 /// A setting that this producer works with, its value, and what differs from Java's.
 pub(super) type Effective = (&'static str, fn(&Config) -> String, &'static str);
 
-/// The one setting without a name as text, in ms too.
+/// A setting without a name as text, in ms too.
 pub(super) const CLOSE_TIMEOUT: &str = "Config::close_timeout";
+/// One without a name as text, told where it is set.
+pub(super) const DIALER: &str = "Config::dialer";
+/// Others.
+#[cfg(feature = "tls")]
+pub(super) const RUSTLS: &str = "Config::rustls";
+#[cfg(feature = "tls")]
+pub(super) const CRYPTO_PROVIDER: &str = "Config::crypto_provider";
 /// Nothing is set.
 pub(super) const NOTHING: &str = "(none)";
 /// What is never shown.
@@ -92,6 +99,7 @@ pub(super) static EFFECTIVE: &[Effective] = &[
         Some(PemSource::File(path)) => path.display().to_string(),
         _ => NOTHING.into(),
     }, "without one, Mozilla's list of authorities counts; read again when it changes"),
+    ("ssl.cipher.suites", |c| list(&c.tls.suites), "empty are all that the cryptography has"),
     ("ssl.endpoint.identification.algorithm", |c| match c.tls.verify_host_name {
         true => "https".into(),
         false => NOTHING.into(),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::config::Config;
 use crate::config::advice::advice;
-use crate::config::effective::{CLOSE_TIMEOUT, EFFECTIVE, HIDDEN, ms};
+use crate::config::effective::{CLOSE_TIMEOUT, DIALER, EFFECTIVE, HIDDEN, ms};
 use crate::config::java::JAVA;
 use crate::config::topic::keys_of;
 use crate::config::value::seems_secret;
@@ -126,6 +126,14 @@ impl Config {
             0 => {}
             count => lines.push(self.line("interceptor.classes", format!("{count} in Rust"))),
         }
+        if let Some(dialer) = &self.dialer {
+            lines.push(self.line(DIALER, dialer.name.to_owned()));
+        }
+        #[cfg(feature = "tls")]
+        lines.extend(
+            self.handed()
+                .map(|what| self.line(what, "one in Rust".into())),
+        );
         for (topic, settings) in &self.topics {
             let [compression, full_buffer] = keys_of(topic);
             let values = [

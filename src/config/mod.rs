@@ -8,6 +8,8 @@ mod environment;
 mod explain;
 mod file;
 mod foreign;
+#[cfg(feature = "tls")]
+mod handed;
 mod jaas;
 mod java;
 mod keys;
@@ -44,6 +46,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::compress::{Compression, Levels};
+use crate::dial::RegisteredDialer;
 use crate::error::Error;
 use crate::interceptor::Registered;
 use crate::partitioner::Partitioning;
@@ -113,6 +116,7 @@ pub struct Config {
     pub(crate) connections_max_idle: Option<Duration>,
     pub(crate) connection_setup_timeout: Duration,
     pub(crate) connection_setup_timeout_max: Duration,
+    pub(crate) dialer: Option<RegisteredDialer>,
     pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) close_timeout: Duration,
@@ -213,6 +217,7 @@ impl Config {
             connections_max_idle: Some(Duration::from_secs(540)),
             connection_setup_timeout: Duration::from_secs(10),
             connection_setup_timeout_max: Duration::from_secs(30),
+            dialer: None,
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
             close_timeout: Duration::from_secs(30),

@@ -294,6 +294,24 @@ impl Config {
             .by_code("ssl.enabled.protocols")
     }
 
+    /// The cipher suites that may be used, by their IANA names, which are Java's:
+    /// `TLS_AES_256_GCM_SHA384`, `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`. A name that the
+    /// cryptography does not have is an error of `Producer::new` that lists those that it has.
+    ///
+    /// Defaults to all that the cryptography has, none of which is weak. An empty list is that too.
+    ///
+    /// Java's name: `ssl.cipher.suites`.
+    ///
+    /// ```
+    /// use milena::Config;
+    ///
+    /// let config = Config::new("kafka-1:9093").ssl_cipher_suites(&["TLS_AES_256_GCM_SHA384"]);
+    /// ```
+    pub fn ssl_cipher_suites(mut self, suites: &[&str]) -> Self {
+        self.tls.suites = suites.iter().map(|name| (*name).to_owned()).collect();
+        self.by_code("ssl.cipher.suites")
+    }
+
     /// Whether a broker's certificate must be for the host name, or address, that was connected to.
     ///
     /// Without it, everyone who has any trusted certificate can pose as a broker. Java names a

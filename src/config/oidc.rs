@@ -279,7 +279,7 @@ impl Config {
             }
             (Some(Place::File(path)), _) => TokenOrigin::File(path.clone()),
             (Some(Place::Endpoint(url)), _) => {
-                let (endpoint, notes) = keys.endpoint(url.clone(), options)?;
+                let (endpoint, notes) = keys.endpoint(url.clone(), options, &self.tls)?;
                 for note in notes {
                     self.note(note);
                 }
@@ -305,6 +305,7 @@ impl OidcKeys {
         &self,
         url: Url,
         options: &OidcOptions,
+        brokers: &TlsConfig,
     ) -> Result<(EndpointConfig, Vec<String>), Error> {
         if cfg!(not(feature = "oidc")) {
             return Err(wrong(format!(
@@ -373,7 +374,7 @@ impl OidcKeys {
             read_timeout: self.read_timeout,
             retry_backoff: self.retry_backoff,
             retry_backoff_max: self.retry_backoff_max,
-            tls: options.tls.clone(),
+            tls: options.tls.clone().with_cryptography_of(brokers),
         };
         Ok((endpoint, notes))
     }

@@ -52,6 +52,12 @@ impl Config {
         Ok(())
     }
 
+    /// Which of these there are depends on the cryptography, which is asked later.
+    pub(super) fn read_cipher_suites(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        self.tls.suites = setting.list().map(str::to_owned).collect();
+        Ok(())
+    }
+
     pub(super) fn settle_tls_versions(&mut self) {
         let enabled = self.chosen.tls_enabled;
         self.tls.versions = TlsVersions {

@@ -75,8 +75,30 @@ pub(crate) struct TlsConfig {
     /// What the client shows of itself.
     pub(crate) keystore: KeyStore,
     pub(crate) versions: TlsVersions,
+    /// `ssl.cipher.suites`; none are all that the cryptography has.
+    pub(crate) suites: Vec<String>,
+    #[cfg(feature = "tls")]
+    pub(crate) handed: super::handed::Handed,
     /// False if `ssl.endpoint.identification.algorithm` is empty.
     pub(crate) verify_host_name: bool,
+}
+
+impl TlsConfig {
+    /// Works with the cryptography that an application handed in for others, and no more of it.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(unused_mut, unused_variables, reason = "nothing was")
+    )]
+    pub(super) fn with_cryptography_of(mut self, others: &Self) -> Self {
+        #[cfg(feature = "tls")]
+        {
+            let handed = &others.handed;
+            let whole = handed.config.as_ref();
+            let whole = whole.map(|config| config.crypto_provider());
+            self.handed.provider = handed.provider.as_ref().or(whole).cloned();
+        }
+        self
+    }
 }
 
 impl Default for TlsConfig {
@@ -85,6 +107,9 @@ impl Default for TlsConfig {
             truststore: None,
             keystore: KeyStore::default(),
             versions: TlsVersions::default(),
+            suites: Vec::new(),
+            #[cfg(feature = "tls")]
+            handed: super::handed::Handed::default(),
             verify_host_name: true,
         }
     }

@@ -42,10 +42,7 @@ pub(super) static SECURITY_KEYS: &[Key] = &[
         fine: &["", "SunJSSE"],
         why: "providers are classes of Java; here a feature of the crate chooses who does TLS",
     }),
-    ("ssl.cipher.suites", Refused {
-        fine: &[""],
-        why: "this version cannot restrict cipher suites; no weak one is built in",
-    }),
+    ("ssl.cipher.suites", Read(Config::read_cipher_suites)),
     ("ssl.enabled.protocols", Read(Config::read_ssl_enabled_protocols)),
     ("ssl.keystore.type", Read(Config::read_keystore_type)),
     ("ssl.keystore.location", Read(Config::read_keystore_location)),

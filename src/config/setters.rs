@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::compress::Compression;
-use crate::config::effective::CLOSE_TIMEOUT;
+use crate::config::effective::{CLOSE_TIMEOUT, DIALER};
 use crate::config::{Acks, Config, FullBuffer};
+use crate::dial::{Dial, RegisteredDialer};
 use crate::interceptor::{Interceptor, Registered};
 
 /// Delivery: what counts as delivered, and how long that may take.
@@ -290,5 +291,42 @@ impl Config {
     pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
         self.interceptors.push(Registered::new(interceptor));
         self.by_code("interceptor.classes")
+    }
+}
+
+/// The way out.
+impl Config {
+    /// What makes the TCP connections, to bootstrap servers and all other brokers, instead of this
+    /// crate: for a proxy, a tunnel, or a source address of its own.
+    ///
+    /// It is handed names that were not looked up, so that a proxy can look them up where it is.
+    /// TLS and SASL are on the connections that it makes, and certificates must be for the broker's
+    /// own name as ever. A call is waited for as long as
+    /// [`connection_setup_timeout`](Self::connection_setup_timeout) allows. An error or a panic is
+    /// one more broker that does not answer; errors name the dialer's type and what it said.
+    ///
+    /// The example `socks5` goes through a SOCKS5 or an HTTP proxy.
+    ///
+    /// Defaults to none: names are looked up, and each of their addresses is tried.
+    ///
+    /// Java's name: none.
+    ///
+    /// ```
+    /// use std::net::{TcpStream, ToSocketAddrs};
+    /// use std::time::Duration;
+    /// use milena::Config;
+    ///
+    /// let config = Config::new("kafka-1:9092").dialer(
+    ///     |host: &str, port: u16, timeout: Duration| {
+    ///         let tunnel = format!("{host}.tunnels.example.com:{port}");
+    ///         let address = tunnel.to_socket_addrs()?.next();
+    ///         let address = address.ok_or_else(|| std::io::Error::other("no address"))?;
+    ///         TcpStream::connect_timeout(&address, timeout)
+    ///     },
+    /// );
+    /// ```
+    pub fn dialer(mut self, dialer: impl Dial + 'static) -> Self {
+        self.dialer = Some(RegisteredDialer::new(dialer));
+        self.by_code(DIALER)
     }
 }

@@ -21,10 +21,25 @@ impl Config {
                 "{there} is set, and {missing} is not: a client certificate needs both"
             )));
         }
+        #[cfg(feature = "tls")]
+        self.check_handed()?;
         if self.security_protocol.has_tls() {
             return Ok(());
         }
-        for (key, is_set) in [
+        for (key, is_set) in self.tls_settings() {
+            if is_set {
+                let protocol = self.security_protocol;
+                self.note(format!(
+                    "{key} has no effect: security.protocol is {protocol}, which has no TLS"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings of TLS, and which are not as they are by default.
+    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 5] {
+        [
             (
                 "ssl.truststore.location (or .certificates)",
                 self.tls.truststore.is_some(),
@@ -41,15 +56,8 @@ impl Config {
                 "ssl.endpoint.identification.algorithm",
                 !self.tls.verify_host_name,
             ),
-        ] {
-            if is_set {
-                let protocol = self.security_protocol;
-                self.note(format!(
-                    "{key} has no effect: security.protocol is {protocol}, which has no TLS"
-                ));
-            }
-        }
-        Ok(())
+            ("ssl.cipher.suites", !self.tls.suites.is_empty()),
+        ]
     }
 
     pub(super) fn check_sasl(&mut self) -> Result<(), Error> {

@@ -208,17 +208,21 @@ fn late(stage: Stage, deadline: Deadline) -> String {
     }
 }
 
+/// Brokers do not say so.
+const TOO_MANY: &str = "or are there more connections than the broker's max.connections.per.ip and \
+    connection_creation_rate allow?";
+
 /// The stream ended where no frame had begun. The stage tells what the peer may not have liked.
 fn closed(security: SecurityProtocol, stage: Stage) -> String {
     let name = protocol_name(security);
     match stage {
         Stage::TlsHandshake => format!(
             "the peer closed the connection during the TLS handshake: is this a plain-text \
-             listener? security.protocol is {name}"
+             listener? security.protocol is {name}; {TOO_MANY}"
         ),
         Stage::ApiVersions if !uses_tls(security) => format!(
             "the peer closed the connection instead of answering: is this a TLS listener? \
-             security.protocol is {name}; {}",
+             security.protocol is {name}; {}; {TOO_MANY}",
             use_tls(security)
         ),
         Stage::FirstRequest(_) if !uses_sasl(security) => format!(

@@ -78,6 +78,14 @@ impl Dialer {
         failed.insert(address.clone(), peer);
     }
 
+    /// The same for a socket that the application made.
+    pub(super) fn adopt(&self, socket: &TcpStream) -> io::Result<()> {
+        #[cfg(feature = "socket-buffers")]
+        self.prepare(&socket2::SockRef::from(socket))?;
+        socket.set_nonblocking(false)?;
+        socket.set_nodelay(true)
+    }
+
     pub(super) fn connect_any(
         &self,
         address: &Address,
@@ -131,23 +139,30 @@ impl Dialer {
 
     #[cfg(feature = "socket-buffers")]
     fn connect_one(&self, peer: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-        use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-        /// Below the idle limits of common load balancers, which are minutes.
-        const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(60);
+        use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
         let socket = Socket::new(Domain::for_address(peer), Type::STREAM, Some(Protocol::TCP))?;
         // Before connecting: the receive buffer decides the window scale of the handshake.
+        self.prepare(&SockRef::from(&socket))?;
+        socket.connect_timeout(&peer.into(), limit)?;
+        let socket = TcpStream::from(socket);
+        socket.set_nodelay(true)?;
+        Ok(socket)
+    }
+
+    /// Sizes of buffers, and keep-alive.
+    #[cfg(feature = "socket-buffers")]
+    fn prepare(&self, socket: &socket2::SockRef<'_>) -> io::Result<()> {
+        /// Below the idle limits of common load balancers, which are minutes.
+        const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(60);
+
         if let Some(bytes) = self.send_buffer_bytes {
             socket.set_send_buffer_size(bytes)?;
         }
         if let Some(bytes) = self.receive_buffer_bytes {
             socket.set_recv_buffer_size(bytes)?;
         }
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_IDLE))?;
-        socket.connect_timeout(&peer.into(), limit)?;
-        let socket = TcpStream::from(socket);
-        socket.set_nodelay(true)?;
-        Ok(socket)
+        socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(KEEP_ALIVE_IDLE))
     }
 
     #[cfg(not(feature = "socket-buffers"))]

@@ -70,6 +70,7 @@ fn use_it(mut connection: Connection) -> Result<(), Error> {
     let metadata = MetadataRequest {
         topics: None,
         allow_auto_topic_creation: false,
+        include_operations: false,
     };
     connection.call(&metadata, deadline)?;
     let identity = InitProducerIdRequest {

@@ -399,7 +399,7 @@ impl MockCluster {
     }
 
     #[track_caller]
-    fn change_topic(&self, topic: &str, change: impl FnOnce(&mut Topic)) {
+    pub(super) fn change_topic(&self, topic: &str, change: impl FnOnce(&mut Topic)) {
         let changed = self
             .shared
             .update(|state| state.topics.get_mut(topic).map(change));

@@ -3,6 +3,7 @@
 use super::facts::{Api, MockBatch, MockProduce, MockRequest};
 use super::state::{Login, Mood, State};
 use crate::wire::api_versions::ApiVersionsRequest;
+use crate::wire::describe_configs::DescribeConfigsRequest;
 use crate::wire::find_coordinator::FindCoordinatorRequest;
 use crate::wire::init_producer_id::InitProducerIdRequest;
 use crate::wire::metadata::MetadataRequest;
@@ -28,6 +29,7 @@ pub(super) enum Body {
     SaslHandshake(SaslHandshakeRequest),
     ApiVersions,
     InitProducerId(InitProducerIdRequest),
+    DescribeConfigs(DescribeConfigsRequest),
     SaslAuthenticate(SaslAuthenticateRequest),
     /// The bytes of a SASL mechanism without a header, after a handshake of version 0.
     BareToken(Vec<u8>),
@@ -121,6 +123,7 @@ impl Body {
             Api::FindCoordinator => Self::FindCoordinator(Message::decode(input, version)?),
             Api::SaslHandshake => Self::SaslHandshake(Message::decode(input, version)?),
             Api::InitProducerId => Self::InitProducerId(Message::decode(input, version)?),
+            Api::DescribeConfigs => Self::DescribeConfigs(Message::decode(input, version)?),
             Api::SaslAuthenticate => Self::SaslAuthenticate(Message::decode(input, version)?),
             Api::ApiVersions => {
                 ApiVersionsRequest::decode(input, version)?;

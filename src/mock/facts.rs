@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::wire::Request;
 use crate::wire::api_versions::ApiVersionsRequest;
+use crate::wire::describe_configs::DescribeConfigsRequest;
 use crate::wire::find_coordinator::FindCoordinatorRequest;
 use crate::wire::init_producer_id::InitProducerIdRequest;
 use crate::wire::metadata::MetadataRequest;
@@ -28,6 +29,8 @@ pub enum Api {
     ApiVersions,
     /// Hands out a producer id.
     InitProducerId,
+    /// Shows settings of topics and brokers.
+    DescribeConfigs,
     /// Carries the bytes of a SASL mechanism.
     SaslAuthenticate,
 }
@@ -140,13 +143,14 @@ pub struct MockConnection {
 
 impl Api {
     /// Every API, by key.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Produce,
         Self::Metadata,
         Self::FindCoordinator,
         Self::SaslHandshake,
         Self::ApiVersions,
         Self::InitProducerId,
+        Self::DescribeConfigs,
         Self::SaslAuthenticate,
     ];
 
@@ -190,6 +194,7 @@ impl Api {
             Self::SaslHandshake => ApiFacts::of::<SaslHandshakeRequest>(),
             Self::ApiVersions => ApiFacts::of::<ApiVersionsRequest>(),
             Self::InitProducerId => ApiFacts::of::<InitProducerIdRequest>(),
+            Self::DescribeConfigs => ApiFacts::of::<DescribeConfigsRequest>(),
             Self::SaslAuthenticate => ApiFacts::of::<SaslAuthenticateRequest>(),
         }
     }

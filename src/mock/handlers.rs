@@ -1,6 +1,7 @@
 //! What a broker answers when nothing is wrong: everything but Produce and Metadata.
 
 use super::arrival::{Arrived, Body};
+use super::configs;
 use super::facts::{Api, MockRequest};
 use super::faults::Script;
 use super::metadata;
@@ -43,6 +44,7 @@ pub(super) fn handle(state: &mut State, arrived: &Arrived, script: &Script) -> R
             sasl::versions_told(state, request);
             api_versions(state, request, script)
         }
+        Body::DescribeConfigs(describe) => configs::handle(state, request, describe, script),
         Body::InitProducerId(init) => init_producer_id(state, request, init, script),
         Body::SaslAuthenticate(bytes) => sasl::authenticate(state, request, bytes, script),
         Body::BareToken(token) => sasl::bare_token(state, request, token, script),
@@ -142,6 +144,9 @@ fn grant_producer_id(state: &mut State, init: &InitProducerIdRequest) -> Result<
         return Err(Code::INVALID_REQUEST);
     }
     let Some(name) = init.transactional_id.as_deref() else {
+        if state.settings.denies_idempotent_write {
+            return Err(Code::CLUSTER_AUTHORIZATION_FAILED);
+        }
         return Ok((state.fresh_producer_id(), 0));
     };
     if name.is_empty() {

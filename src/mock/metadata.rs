@@ -4,6 +4,7 @@
 use super::facts::MockRequest;
 use super::faults::{Effect, Script};
 use super::handlers::{Reply, answer};
+use super::permissions;
 use super::state::{Partition, State, Topic, View};
 use crate::wire::TopicId;
 use crate::wire::codes::Code;
@@ -23,14 +24,21 @@ pub(super) fn handle(
     create_missing(state, metadata, script);
     let view = state.frozen_view.as_ref().unwrap_or(&present);
     let names = asked_for(view, metadata);
-    let topics = names.iter().map(|name| topic(view, name, script)).collect();
+    let topics = names.iter().map(|name| {
+        let mut topic = topic(view, name, script);
+        topic.operations = topic.operations.filter(|_| metadata.include_operations);
+        topic
+    });
     let whole = script.effect_on_whole().and_then(Effect::error);
     let response = MetadataResponse {
         throttle_time_ms: script.plan.throttle_ms,
         brokers: view.brokers.clone(),
         cluster_id: Some(CLUSTER_ID.to_owned()),
         controller_id: view.brokers.first().map_or(-1, |broker| broker.node_id),
-        topics,
+        topics: topics.collect(),
+        operations: metadata
+            .include_operations
+            .then(|| permissions::of_cluster(state.settings.denies_idempotent_write)),
         error: whole.map_or(Code::NONE, Code),
     };
     answer::<MetadataRequest>(request, &response)
@@ -88,6 +96,7 @@ fn topic(view: &View, name: &str, script: &Script) -> MetadataTopic {
             .map_or(TopicId::default(), |topic| topic.id),
         is_internal: false,
         partitions: shown.map_or_else(Vec::new, |topic| partitions(view, name, topic, script)),
+        operations: shown.map(permissions::of_topic),
     }
 }
 

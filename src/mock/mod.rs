@@ -2,9 +2,9 @@
 //! Java.
 //!
 //! [`MockCluster`] keeps everything in memory and answers what a producer asks: ApiVersions, SASL
-//! (PLAIN, SCRAM), Metadata, InitProducerId, FindCoordinator and Produce, in every version that
-//! this crate speaks. It checks what a real broker checks, in the same order: leaders, in-sync
-//! replicas, sizes, CRCs, sequence numbers of idempotent producers. Tests look at the
+//! (PLAIN, SCRAM), Metadata, InitProducerId, FindCoordinator, DescribeConfigs and Produce, in every
+//! version that this crate speaks. It checks what a real broker checks, in the same order: leaders,
+//! in-sync replicas, sizes, CRCs, sequence numbers of idempotent producers. Tests look at the
 //! [records](MockCluster::records) that arrived and the [requests](MockCluster::requests) that were
 //! made, and script [faults](MockCluster::on).
 //!
@@ -50,8 +50,8 @@
 //! - Compressed batches are read by the codecs that are built in. A batch of another codec is
 //!   refused with UNKNOWN_SERVER_ERROR, like one that is damaged.
 //! - There are no transactions: a transactional id gets its producer id, and batches of a
-//!   transaction are refused with INVALID_TXN_STATE. There are no consumers, no ACLs and no TLS
-//!   either.
+//!   transaction are refused with INVALID_TXN_STATE. There are no consumers and no TLS. Permissions
+//!   are the same for everybody: [`deny_write`](MockCluster::deny_write).
 //! - It has no life of its own. If a broker stops, no other leads its partitions and none leaves
 //!   the in-sync replicas, until the test says so: [`move_leader`](MockCluster::move_leader),
 //!   [`set_isr`](MockCluster::set_isr). Nothing expires.
@@ -65,6 +65,7 @@ mod admin;
 mod arrival;
 mod brokers;
 mod check;
+mod configs;
 mod exchange;
 mod facts;
 mod faults;
@@ -72,6 +73,7 @@ mod handle;
 mod handlers;
 mod log;
 mod metadata;
+mod permissions;
 mod produce;
 mod sasl;
 #[cfg(feature = "scram")]
@@ -81,6 +83,7 @@ mod scram;
 mod scram;
 mod script;
 mod server;
+mod session;
 mod state;
 
 #[cfg(test)]

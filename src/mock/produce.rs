@@ -189,6 +189,9 @@ impl Appends<'_> {
         };
         let topic = self.state.topics.get_mut(topic);
         let topic = topic.ok_or(Code::UNKNOWN_TOPIC_OR_PARTITION)?;
+        if topic.denied.write {
+            return Err(Code::TOPIC_AUTHORIZATION_FAILED.into());
+        }
         let partition = usize::try_from(sent.index)
             .ok()
             .and_then(|index| topic.partitions.get_mut(index))

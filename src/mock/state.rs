@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use super::facts::{Api, MockRequest};
 use super::faults::Faults;
 use super::log::{FirstSequence, PartitionLog};
+use super::permissions::Denied;
 use super::scram::{Exchange, Users};
+use super::session::Session;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wire::TopicId;
 use crate::wire::metadata::MetadataBroker;
@@ -53,9 +55,12 @@ pub(super) struct Settings {
     pub(super) auto_create: Option<i32>,
     pub(super) first_sequence: FirstSequence,
     pub(super) forgets_records: bool,
+    pub(super) denies_idempotent_write: bool,
     /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
+    /// What clients are told that their logins last.
+    pub(super) session_lifetime_ms: i64,
 }
 
 impl Settings {
@@ -102,6 +107,7 @@ pub(super) struct Topic<Log = PartitionLog> {
     pub(super) is_compacted: bool,
     pub(super) timestamps: TimestampLimits,
     pub(super) min_isr: usize,
+    pub(super) denied: Denied,
 }
 
 /// How far a timestamp of a producer may be from the broker's time.
@@ -144,6 +150,7 @@ pub(super) struct Connection {
     pub(super) login: Login,
     /// Whose tokens come next; PLAIN's if there is none.
     pub(super) scram: Option<Exchange>,
+    pub(super) session: Session,
 }
 
 /// How far a connection has come with SASL.
@@ -240,8 +247,10 @@ impl State {
                 auto_create: Some(1),
                 first_sequence: FirstSequence::default(),
                 forgets_records: false,
+                denies_idempotent_write: false,
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
+                session_lifetime_ms: 0,
             },
             frozen_view: None,
             faults: Faults::default(),
@@ -295,6 +304,7 @@ impl State {
                 after: TIMESTAMP_AFTER_MAX,
             },
             min_isr: 1,
+            denied: Denied::default(),
         };
         self.topics.insert(name.to_owned(), topic);
     }
@@ -429,6 +439,7 @@ impl Topic {
             is_compacted: self.is_compacted,
             timestamps: self.timestamps,
             min_isr: self.min_isr,
+            denied: self.denied,
         }
     }
 }

@@ -4,6 +4,7 @@ mod answers;
 mod brokers;
 mod faults;
 mod logins;
+mod permissions;
 mod produce;
 
 use std::io::{ErrorKind, Read, Write};
@@ -163,6 +164,7 @@ fn ask(client: &mut Client, topic: &str) -> MetadataResponse {
     let request = MetadataRequest {
         topics: Some(vec![topic.to_owned()]),
         allow_auto_topic_creation: true,
+        include_operations: false,
     };
     client.call(&request, 12)
 }

@@ -3,6 +3,7 @@
 use byteorder::{BigEndian, ByteOrder};
 
 use super::api_versions::ApiVersionsRequest;
+use super::describe_configs::DescribeConfigsRequest;
 use super::find_coordinator::FindCoordinatorRequest;
 use super::init_producer_id::InitProducerIdRequest;
 use super::metadata::MetadataRequest;
@@ -142,13 +143,14 @@ fn first_flexible_version(api_key: i16) -> Option<i16> {
     const fn fact<R: Request>() -> (i16, i16) {
         (R::KEY, R::FLEXIBLE)
     }
-    const FACTS: [(i16, i16); 7] = [
+    const FACTS: [(i16, i16); 8] = [
         fact::<ProduceRequest>(),
         fact::<MetadataRequest>(),
         fact::<FindCoordinatorRequest>(),
         fact::<SaslHandshakeRequest>(),
         fact::<ApiVersionsRequest>(),
         fact::<InitProducerIdRequest>(),
+        fact::<DescribeConfigsRequest>(),
         fact::<SaslAuthenticateRequest>(),
     ];
     let (_, first) = FACTS.iter().find(|(key, _)| *key == api_key)?;
@@ -235,6 +237,7 @@ mod tests {
     #[test]
     fn the_header_of_every_request_reads_back() {
         assert_header_reads_back::<ApiVersionsRequest>();
+        assert_header_reads_back::<DescribeConfigsRequest>();
         assert_header_reads_back::<FindCoordinatorRequest>();
         assert_header_reads_back::<InitProducerIdRequest>();
         assert_header_reads_back::<MetadataRequest>();

@@ -11,6 +11,9 @@ pub(crate) struct MetadataRequest {
     /// None for all topics; an empty list for none.
     pub(crate) topics: Option<Vec<String>>,
     pub(crate) allow_auto_topic_creation: bool,
+    /// Whether to say what the client may do, with the topics and, in versions 8 to 10, with the
+    /// cluster (KIP-430).
+    pub(crate) include_operations: bool,
 }
 
 /// The cluster, as the broker that answered knows it.
@@ -22,6 +25,8 @@ pub(crate) struct MetadataResponse {
     /// -1 where it is not known.
     pub(crate) controller_id: i32,
     pub(crate) topics: Vec<MetadataTopic>,
+    /// What the client may do with the cluster.
+    pub(crate) operations: Option<Operations>,
     /// What is wrong with the request as a whole, from version 13: `REBOOTSTRAP_REQUIRED`
     /// (KIP-1102).
     pub(crate) error: Code,
@@ -46,7 +51,13 @@ pub(crate) struct MetadataTopic {
     pub(crate) id: TopicId,
     pub(crate) is_internal: bool,
     pub(crate) partitions: Vec<MetadataPartition>,
+    /// What the client may do with the topic.
+    pub(crate) operations: Option<Operations>,
 }
+
+/// What ACLs let the client do: a bit for each operation, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Operations(pub(crate) i32);
 
 /// A partition and the brokers that hold it.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,8 +73,26 @@ pub(crate) struct MetadataPartition {
     pub(crate) offline: Vec<i32>,
 }
 
-/// "Authorized operations" that nobody asked for.
-const NO_OPERATIONS: i32 = i32::MIN;
+impl Operations {
+    pub(crate) const WRITE: u32 = 4;
+    pub(crate) const IDEMPOTENT_WRITE: u32 = 12;
+    /// Of a broker that was not asked.
+    const UNKNOWN: i32 = i32::MIN;
+
+    /// Whether the operation of this number is one of them.
+    pub(crate) fn has(self, operation: u32) -> bool {
+        self.0 & (1 << operation) != 0
+    }
+
+    fn encode(known: Option<Self>, out: &mut Vec<u8>) {
+        out.put_i32(known.map_or(Self::UNKNOWN, |operations| operations.0));
+    }
+
+    fn decode(input: &mut Reader<'_>) -> Result<Option<Self>, Malformed> {
+        let operations = input.i32()?;
+        Ok((operations != Self::UNKNOWN).then_some(Self(operations)))
+    }
+}
 
 impl Request for MetadataRequest {
     const KEY: i16 = 3;
@@ -88,17 +117,17 @@ impl Message for MetadataRequest {
         }
         out.put_bool(self.allow_auto_topic_creation);
         if has_cluster_operations(version) {
-            out.put_bool(false);
+            out.put_bool(self.include_operations);
         }
         if version >= 8 {
-            out.put_bool(false);
+            out.put_bool(self.include_operations);
         }
         out.put_no_tagged_fields(flexible);
     }
 
     fn decode(input: &mut Reader<'_>, version: i16) -> Result<Self, Malformed> {
         let flexible = version >= Self::FLEXIBLE;
-        let request = Self {
+        let mut request = Self {
             topics: input.nullable_array(flexible, |input| {
                 if version >= 10 {
                     input.uuid()?;
@@ -108,12 +137,13 @@ impl Message for MetadataRequest {
                 Ok(name)
             })?,
             allow_auto_topic_creation: input.bool()?,
+            include_operations: false,
         };
         if has_cluster_operations(version) {
             input.bool()?;
         }
         if version >= 8 {
-            input.bool()?;
+            request.include_operations = input.bool()?;
         }
         input.skip_tagged_fields(flexible)?;
         Ok(request)
@@ -133,7 +163,7 @@ impl Message for MetadataResponse {
             topic.encode(out, version)
         });
         if has_cluster_operations(version) {
-            out.put_i32(NO_OPERATIONS);
+            Operations::encode(self.operations, out);
         }
         if version >= 13 {
             out.put_i16(self.error.0);
@@ -149,10 +179,11 @@ impl Message for MetadataResponse {
             cluster_id: input.nullable_string(flexible)?.map(str::to_owned),
             controller_id: input.i32()?,
             topics: input.array(flexible, |input| MetadataTopic::decode(input, version))?,
+            operations: None,
             error: Code::NONE,
         };
         if has_cluster_operations(version) {
-            input.i32()?;
+            response.operations = Operations::decode(input)?;
         }
         if version >= 13 {
             response.error = Code(input.i16()?);
@@ -170,6 +201,7 @@ impl Default for MetadataResponse {
             cluster_id: None,
             controller_id: -1,
             topics: Vec::new(),
+            operations: None,
             error: Code::NONE,
         }
     }
@@ -213,7 +245,7 @@ impl MetadataTopic {
             partition.encode(out, version);
         });
         if version >= 8 {
-            out.put_i32(NO_OPERATIONS);
+            Operations::encode(self.operations, out);
         }
         out.put_no_tagged_fields(flexible);
     }
@@ -231,15 +263,16 @@ impl MetadataTopic {
         } else {
             TopicId::default()
         };
-        let topic = Self {
+        let mut topic = Self {
             error,
             name: name.map(str::to_owned),
             id,
             is_internal: input.bool()?,
             partitions: input.array(flexible, |input| MetadataPartition::decode(input, version))?,
+            operations: None,
         };
         if version >= 8 {
-            input.i32()?;
+            topic.operations = Operations::decode(input)?;
         }
         input.skip_tagged_fields(flexible)?;
         Ok(topic)

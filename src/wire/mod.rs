@@ -7,6 +7,7 @@ mod put;
 
 pub(crate) mod api_versions;
 pub(crate) mod codes;
+pub(crate) mod describe_configs;
 pub(crate) mod find_coordinator;
 pub(crate) mod init_producer_id;
 pub(crate) mod metadata;

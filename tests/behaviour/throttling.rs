@@ -6,8 +6,8 @@ use milena::mock::Api;
 use milena::{ErrorKind, Outcome};
 
 use crate::support::{
-    HOUR, PROMISED, SOON, WITHOUT_SASL, cluster, config, count_of, delivered, failed, plain,
-    producer, send,
+    HOUR, PROMISED, SOON, WITHOUT_SASL, cluster, config, count_of, delivered, eventually, failed,
+    plain, producer, send,
 };
 
 const NO_TIME: i32 = -1;
@@ -23,6 +23,30 @@ fn a_pause_counts_for_no_request_time_out_and_nothing_is_sent_in_it() {
     delivered(&send(&producer, 0, "after the pause"));
     assert!(start.elapsed() >= pause, "{:?}", start.elapsed());
     assert_eq!(count_of(&cluster, Api::Produce).len(), 2);
+    assert_eq!(
+        (producer.metrics().retries, producer.metrics().connects),
+        (0, 1)
+    );
+}
+
+/// What was on its way when the broker asked for the pause is read behind it.
+#[test]
+fn a_pause_counts_for_no_time_out_of_requests_that_are_on_their_way() {
+    let cluster = cluster(1, 2);
+    let request = Duration::from_millis(600);
+    let gate = cluster.gate();
+    let first = cluster.on(Api::Produce);
+    first.hold(&gate).throttle(2000).answer();
+    cluster.on(Api::Produce).delay(request * 2).answer();
+    let producer = producer(config(&cluster).request_timeout(request));
+    let held = send(&producer, 0, "asked to pause");
+    let written = |count| producer.metrics().requests == count;
+    eventually("the first is written", || written(1));
+    let behind = send(&producer, 1, "behind it");
+    eventually("the second is written", || written(2));
+    gate.open();
+    delivered(&held);
+    delivered(&behind);
     assert_eq!(
         (producer.metrics().retries, producer.metrics().connects),
         (0, 1)

@@ -80,6 +80,14 @@ impl Cluster {
         self.ask(&words);
     }
 
+    /// Changes configs of a running broker.
+    pub(crate) fn alter_broker(&self, node: i32, configs: &[(&str, &str)]) {
+        let (node, configs) = (node.to_string(), pairs(configs));
+        let mut words = vec!["alter", "BROKER", &*node];
+        words.extend(configs.iter().map(String::as_str));
+        self.ask(&words);
+    }
+
     /// Lets a principal such as `User:alice` do an operation such as `WRITE`; needs the builder's
     /// `authorizer`.
     pub(crate) fn allow(&self, principal: &str, operation: &str, resource: Acl<'_>) {

@@ -100,6 +100,14 @@ impl Certificate {
     }
 }
 
+/// The certificate, as PEM, of whose issuer a broker's certificate is.
+pub(crate) fn authority(certificate: Certificate) -> String {
+    let file = certificate.key_store().with_extension("pem");
+    let chain = fs::read_to_string(file).expect("read the PEM of a broker");
+    let last = chain.rfind("-----BEGIN CERTIFICATE");
+    chain[last.expect("a chain of certificates")..].to_owned()
+}
+
 /// The PEM file of the CA that clients trust.
 pub(crate) fn ca_pem() -> PathBuf {
     directory().join("ca.pem")

@@ -27,7 +27,6 @@ pub(crate) struct Builder {
     pub(super) properties: Vec<(String, String)>,
     pub(super) advertised: BTreeMap<Listener, Vec<String>>,
     pub(super) certificate: Certificate,
-    pub(super) client_certificates: bool,
     pub(super) authorizer: bool,
     features: Vec<(String, i16)>,
 }
@@ -71,14 +70,9 @@ impl Builder {
         self
     }
 
-    /// Makes the SSL listener ask for a client certificate, whose CN is then the principal.
-    pub(crate) fn client_certificates(mut self) -> Self {
-        self.client_certificates = true;
-        self
-    }
-
     /// Lets nobody do anything without [`Cluster::allow`], but for `User:ANONYMOUS`, who may do
-    /// everything: that is who comes through PLAINTEXT and SSL without a certificate. KRaft only.
+    /// everything: that is who comes through PLAINTEXT and SSL without a certificate. Needs Kafka
+    /// 2.4.
     pub(crate) fn authorizer(mut self) -> Self {
         self.authorizer = true;
         self
@@ -108,9 +102,10 @@ impl Builder {
 
     fn check(&self) {
         let kraft = self.version.is_kraft();
+        assert!(kraft || self.features.is_empty(), "features need KRaft");
         assert!(
-            kraft || !self.authorizer && self.features.is_empty(),
-            "needs KRaft"
+            kraft || !self.authorizer || self.version == Version::V2_8_2,
+            "authorizers of this version have other names"
         );
         for addresses in self.advertised.values() {
             assert_eq!(
@@ -144,18 +139,19 @@ impl Cluster {
             properties: Vec::new(),
             advertised: BTreeMap::new(),
             certificate: Certificate::Good,
-            client_certificates: false,
             authorizer: false,
             features: Vec::new(),
         }
     }
 
     /// One node of the newest version with all listeners, for all tests of this process that only
-    /// need a broker. It ends with the process.
+    /// need a broker. Everybody may do everything with what has no ACL. It ends with the process.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
             Cluster::of(Version::V4_3_1)
                 .listeners(&Listener::ALL)
+                .authorizer()
+                .property("allow.everyone.if.no.acl.found", "true")
                 .start()
         });
         &SHARED
@@ -231,12 +227,7 @@ impl Cluster {
             let name = listener.name().to_lowercase();
             let key = format!("listener.name.{name}.ssl.keystore.location");
             for node in 1..=i32::from(self.builder.nodes) {
-                self.ask(&[
-                    "alter",
-                    "BROKER",
-                    &node.to_string(),
-                    &format!("{key}={location}"),
-                ]);
+                self.alter_broker(node, &[(&key, &location)]);
             }
         }
     }

@@ -38,7 +38,7 @@ pub(crate) mod readers;
 mod version;
 
 pub(crate) use admin::Acl;
-pub(crate) use certificates::{Certificate, ca_pem, client_pem};
+pub(crate) use certificates::{Certificate, authority, ca_pem, client_pem};
 pub(crate) use cluster::Cluster;
 pub(crate) use dump::DumpedBatch;
 pub(crate) use properties::{Listener, USERS};

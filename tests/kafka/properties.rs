@@ -14,35 +14,46 @@ pub(crate) const USERS: [(&str, &str); 2] = [("alice", "alice-secret"), ("bob", 
 /// elsewhere.
 const INTERNAL: &str = "REPL";
 
-/// A listener for clients, named like its security protocol.
+/// A listener for clients, named like its security protocol but for the one that asks for client
+/// certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Listener {
     Plaintext,
     Ssl,
+    /// SSL that asks for a client certificate, whose CN is then the principal.
+    Mtls,
     SaslPlaintext,
     SaslSsl,
 }
 
 impl Listener {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Plaintext,
         Self::Ssl,
+        Self::Mtls,
         Self::SaslPlaintext,
         Self::SaslSsl,
     ];
 
-    /// As `security.protocol` spells it.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Mtls => "MTLS",
+            _ => self.protocol(),
+        }
+    }
+
+    /// As `security.protocol` spells it.
+    pub(crate) fn protocol(self) -> &'static str {
+        match self {
             Self::Plaintext => "PLAINTEXT",
-            Self::Ssl => "SSL",
+            Self::Ssl | Self::Mtls => "SSL",
             Self::SaslPlaintext => "SASL_PLAINTEXT",
             Self::SaslSsl => "SASL_SSL",
         }
     }
 
     pub(super) fn has_tls(self) -> bool {
-        matches!(self, Self::Ssl | Self::SaslSsl)
+        matches!(self, Self::Ssl | Self::Mtls | Self::SaslSsl)
     }
 
     pub(super) fn has_sasl(self) -> bool {
@@ -98,7 +109,10 @@ pub(super) fn node(
         sasl(&mut all, builder);
     }
     if builder.authorizer {
-        let class = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+        let class = match zookeeper {
+            Some(_) => "kafka.security.authorizer.AclAuthorizer",
+            None => "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        };
         all.set("authorizer.class.name", class);
         // The nodes themselves and the rig's tools come through the internal listener, without a
         // name.
@@ -128,7 +142,7 @@ pub(super) fn zookeeper(port: u16, data: &Path) -> String {
 /// What a client needs to know for a listener, for Java's tools.
 pub(super) fn client(listener: Listener, mechanism: &str) -> String {
     let mut all = Properties::default();
-    all.set("security.protocol", listener.name());
+    all.set("security.protocol", listener.protocol());
     if listener.has_tls() {
         all.set("ssl.truststore.type", "PEM");
         all.set("ssl.truststore.location", certificates::ca_pem().display());
@@ -179,7 +193,7 @@ fn listeners(all: &mut Properties, builder: &Builder, id: i32, ports: &[Ports]) 
             Some(addresses) => format!("{name}://{}", addresses[index]),
             None => format!("{name}://{}:{port}", listener.host()),
         });
-        protocols.push(format!("{name}:{name}"));
+        protocols.push(format!("{name}:{}", listener.protocol()));
     }
     if builder.version.is_kraft() {
         bound.push(format!("CONTROLLER://127.0.0.1:{}", own.controller));
@@ -223,10 +237,10 @@ fn tls(all: &mut Properties, builder: &Builder) {
     // Else a running broker refuses another certificate than one for the same names.
     all.set("ssl.allow.dn.changes", true);
     all.set("ssl.allow.san.changes", true);
-    if builder.client_certificates {
-        all.set("listener.name.ssl.ssl.client.auth", "required");
+    if builder.listeners.contains(&Listener::Mtls) {
+        all.set("listener.name.mtls.ssl.client.auth", "required");
         let rules = "RULE:^CN=([^,]+).*$/$1/,DEFAULT";
-        all.set("listener.name.ssl.ssl.principal.mapping.rules", rules);
+        all.set("listener.name.mtls.ssl.principal.mapping.rules", rules);
     }
 }
 

@@ -1,11 +1,9 @@
 //! The rig itself: every version starts, Kafka's own clients write, and what they wrote reads back
 //! the same each way.
 
-use std::io::{self, BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::slice;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use crate::kafka::{
     Acl, Certificate, Cluster, Consumed, DumpedBatch, Isolation, Listener, Reader, USERS, Version,
     ca_pem, client_pem, until,
 };
+use crate::relay::Relay;
 
 const PLAIN: &str = "PLAIN";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -167,8 +166,8 @@ fn bad_certificates_are_refused_and_good_ones_taken() {
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn access_is_by_the_name_in_the_client_certificate() {
-    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Ssl]);
-    let cluster = builder.client_certificates().authorizer().start();
+    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Mtls]);
+    let cluster = builder.authorizer().start();
     cluster.create_topic("t", 1, 1, &[]);
     for operation in ["WRITE", "DESCRIBE"] {
         cluster.allow("User:alice", operation, Acl::Topic("t"));
@@ -183,7 +182,7 @@ fn access_is_by_the_name_in_the_client_certificate() {
             .iter()
             .flat_map(|property| ["--producer-property", property])
             .collect();
-        cluster.try_console_produce(Listener::Ssl, "", "t", name, &options)
+        cluster.try_console_produce(Listener::Mtls, "", "t", name, &options)
     };
     send("alice").expect("alice may write");
     let refused = send("mallory").expect_err("mallory may not write");
@@ -302,39 +301,16 @@ fn old_brokers_restart_with_what_they_had() {
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn clients_go_where_the_broker_sends_them() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the proxy");
-    let proxy = listener
-        .local_addr()
-        .expect("the port of the proxy")
-        .to_string();
-    let builder =
-        Cluster::of(Version::V4_3_1).advertise(Listener::Plaintext, slice::from_ref(&proxy));
+    let relay = Relay::start();
+    let advertised = [relay.address()];
+    let builder = Cluster::of(Version::V4_3_1).advertise(Listener::Plaintext, &advertised);
     let cluster = builder.start();
-    assert_eq!(cluster.bootstrap(Listener::Plaintext), proxy);
-    let broker = cluster.address(1, Listener::Plaintext);
-    static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
-    thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-            forward(client, &broker);
-        }
-    });
+    assert_eq!(cluster.bootstrap(Listener::Plaintext), relay.address());
+    relay.forward_to(&cluster.address(1, Listener::Plaintext));
     cluster.create_topic("t", 1, 1, &[]);
     cluster.console_produce(Listener::Plaintext, "", "t", "line", &[]);
     assert_eq!(texts(&cluster.read("t", Isolation::Committed)), ["line"]);
-    assert!(
-        CONNECTIONS.load(Ordering::Relaxed) >= 2,
-        "bootstrap, then the node"
-    );
-}
-
-fn forward(client: TcpStream, broker: &str) {
-    let broker = TcpStream::connect(broker).expect("connect to the broker");
-    let share = |stream: &TcpStream| stream.try_clone().expect("share a socket");
-    let ways = [(share(&client), share(&broker)), (broker, client)];
-    for (mut from, mut to) in ways {
-        thread::spawn(move || io::copy(&mut from, &mut to));
-    }
+    assert!(relay.count() >= 2, "bootstrap, then the node");
 }
 
 /// The test runs itself in a second process, where it starts a broker and waits to be killed.

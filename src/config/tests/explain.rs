@@ -69,6 +69,21 @@ fn every_setting_is_there_with_its_default_and_javas() {
 }
 
 #[test]
+fn a_dialer_is_told_by_its_type() {
+    struct Tunnel;
+
+    impl crate::dial::Dial for Tunnel {
+        fn dial(&self, _: &str, _: u16, _: Duration) -> std::io::Result<std::net::TcpStream> {
+            Err(std::io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    let told = shown(&config().dialer(Tunnel), "Config::dialer");
+    assert!(told.ends_with("::Tunnel set in code"), "{told}");
+    assert!(!explain(&config()).to_string().contains("dialer"));
+}
+
+#[test]
 fn a_value_is_shown_with_who_said_it_last() {
     let text = "\n\nbootstrap.servers=a:1\nacks=all\nlinger.ms=1\nretries=4\n";
     let name = format!("milena-explain-{}.properties", std::process::id());

@@ -302,6 +302,63 @@ fn settings_of_a_protocol_that_is_not_spoken_are_warned_about() {
     assert_eq!(spoken.validate().unwrap().warnings().len(), 1);
 }
 
+#[cfg(feature = "tls-graviola")]
+#[test]
+fn a_whole_configuration_of_tls_goes_with_no_setting_of_it() {
+    use rustls::{ClientConfig, RootCertStore};
+
+    let provider = std::sync::Arc::new(rustls_graviola::default_provider());
+    let whole = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let whole = config()
+        .security_protocol(SecurityProtocol::Ssl)
+        .rustls(whole);
+    assert!(whole.clone().validate().unwrap().warnings().is_empty());
+    for (both, other) in [
+        (
+            whole.clone().ssl_truststore_file("ca.pem"),
+            "ssl.truststore.location",
+        ),
+        (
+            whole.clone().ssl_keystore_pem("key", "chain"),
+            "ssl.keystore.location",
+        ),
+        (
+            whole.clone().ssl_versions(&[TlsVersion::V1_3]),
+            "ssl.enabled.protocols",
+        ),
+        (
+            whole.clone().ssl_cipher_suites(&["TLS_AES_128_GCM_SHA256"]),
+            "ssl.cipher.suites",
+        ),
+        (
+            whole.clone().ssl_verify_host_name(false),
+            "ssl.endpoint.identification.algorithm",
+        ),
+        (
+            whole.clone().crypto_provider(provider.clone()),
+            "Config::crypto_provider",
+        ),
+    ] {
+        let text = both.validate().unwrap_err().to_string();
+        assert!(
+            text.starts_with("Config::rustls is the whole of TLS") && text.contains(other),
+            "{text}"
+        );
+    }
+    let explained = whole.explain().to_string();
+    assert!(explained.contains("Config::rustls"), "{explained}");
+    let spoken = whole.security_protocol(SecurityProtocol::Plaintext);
+    let warnings = spoken.validate().unwrap().warnings().join(" ");
+    assert!(
+        warnings.contains("Config::rustls has no effect"),
+        "{warnings}"
+    );
+}
+
 #[test]
 fn debug_shows_no_secret() {
     let config = with("sasl.jaas.config", JAAS)

@@ -108,7 +108,7 @@ impl Server {
 fn server_config() -> Arc<ServerConfig> {
     let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
-    let builder = ServerConfig::builder_with_provider(provider().unwrap());
+    let builder = ServerConfig::builder_with_provider(provider(None).unwrap());
     let builder = builder.with_safe_default_protocol_versions().unwrap();
     builder
         .with_no_client_auth()

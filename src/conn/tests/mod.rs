@@ -1,6 +1,7 @@
 //! Tests against real sockets: a thread plays the broker by a script.
 
 mod dialing;
+mod egress;
 mod frames;
 mod opening;
 

@@ -33,6 +33,14 @@ pub(super) struct Shown {
 }
 
 impl Shown {
+    /// That of a configuration which the application made.
+    pub(super) fn handed() -> Arc<Self> {
+        Arc::new(Self {
+            text: "the application (Config::rustls)".into(),
+            valid: None,
+        })
+    }
+
     /// What is wrong with its dates now.
     pub(super) fn fault(&self) -> Option<String> {
         let (from, until) = self.valid?;

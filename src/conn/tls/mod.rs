@@ -6,6 +6,7 @@ mod pem;
 mod pkcs8;
 mod roots;
 mod settings;
+mod suites;
 mod verifier;
 mod x509;
 
@@ -178,10 +179,12 @@ fn flush(
     tcp::write_all(socket, timeout, &mut slices, deadline, &mut 0)
 }
 
-/// The cryptography: that of the process, else what the features of this crate bring.
-pub(super) fn provider() -> Result<Arc<CryptoProvider>, Error> {
-    if let Some(provider) = CryptoProvider::get_default() {
-        return Ok(provider.clone());
+/// The cryptography: what was handed in, else that of the process, else what the features of this
+/// crate bring.
+pub(super) fn provider(handed: Option<&Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, Error> {
+    let chosen = handed.cloned();
+    if let Some(provider) = chosen.or_else(|| CryptoProvider::get_default().cloned()) {
+        return Ok(provider);
     }
     #[cfg(feature = "tls-graviola")]
     {
@@ -190,11 +193,7 @@ pub(super) fn provider() -> Result<Arc<CryptoProvider>, Error> {
             return Ok(Arc::new(rustls_graviola::default_provider()));
         }
         if cfg!(not(feature = "tls-ring")) {
-            return Err(config_error(format!(
-                "this CPU lacks {}, which the TLS cryptography of the cargo feature \
-                 \"tls-graviola\" needs: build with the feature \"tls-ring\"",
-                missing.join(", ")
-            )));
+            return Err(config_error(unserved(&missing)));
         }
     }
     #[cfg(feature = "tls-ring")]
@@ -202,9 +201,20 @@ pub(super) fn provider() -> Result<Arc<CryptoProvider>, Error> {
     #[cfg(not(feature = "tls-ring"))]
     Err(config_error(
         "TLS has no cryptography: build with the cargo feature \"tls-graviola\" or \"tls-ring\", \
-         or install a rustls CryptoProvider for the process first"
+         or hand in a rustls CryptoProvider by Config::crypto_provider"
             .into(),
     ))
+}
+
+/// What to say on a CPU that the default cryptography does not run on.
+#[cfg(feature = "tls-graviola")]
+fn unserved(missing: &[&str]) -> String {
+    format!(
+        "this CPU lacks {}, which the TLS cryptography of the cargo feature \"tls-graviola\" \
+         needs: build with the feature \"tls-ring\" (which needs a C compiler), or hand in a \
+         rustls CryptoProvider by Config::crypto_provider",
+        missing.join(", ")
+    )
 }
 
 /// What graviola would panic about at its first use.
@@ -249,7 +259,7 @@ fn config_error(text: String) -> Error {
 #[cfg(all(test, not(any(feature = "tls-graviola", feature = "tls-ring"))))]
 #[test]
 fn tls_without_cryptography_names_the_features() {
-    let error = provider().unwrap_err();
+    let error = provider(None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(
         error

@@ -14,7 +14,7 @@ use crate::time::now;
 
 use super::identity::Shown;
 use super::verifier::Verifier;
-use super::{config_error, identity, pem, provider, roots, versions};
+use super::{config_error, identity, pem, provider, roots, suites, versions};
 
 /// How often the files are looked at, at most; only who opens a connection looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -97,7 +97,17 @@ impl Current {
 
 impl Settings {
     fn load(asked: &TlsConfig) -> Result<Self, Error> {
-        let provider = provider()?;
+        if let Some(rustls) = &asked.handed.config {
+            return Ok(Self {
+                rustls: rustls.clone(),
+                shown: rustls
+                    .client_auth_cert_resolver
+                    .has_certs()
+                    .then(Shown::handed),
+            });
+        }
+        let provider =
+            suites::restricted(provider(asked.handed.provider.as_ref())?, &asked.suites)?;
         let trust = roots::load(asked.truststore.as_ref())?;
         let identity = identity::load(&asked.keystore, &provider)?;
         let algorithms = provider.signature_verification_algorithms;

@@ -118,6 +118,7 @@ fn metadata_shows_brokers_topics_and_leaders_in_every_version() {
         let request = MetadataRequest {
             topics: Some(vec!["t".to_owned()]),
             allow_auto_topic_creation: true,
+            include_operations: false,
         };
         let response = client.call(&request, version);
         let addresses = response.brokers.iter();
@@ -147,6 +148,7 @@ fn topics_are_created_when_they_are_asked_for_if_both_sides_allow_it() {
     let unwilling = MetadataRequest {
         topics: Some(vec!["new".to_owned()]),
         allow_auto_topic_creation: false,
+        include_operations: false,
     };
     let unknown = client.call(&unwilling, 12).topics.pop().unwrap();
     assert_eq!(unknown.error, Code::UNKNOWN_TOPIC_OR_PARTITION);

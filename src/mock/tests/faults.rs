@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::wire::api_versions::ApiVersionsRequest;
+use crate::wire::describe_configs::{ConfigResource, DescribeConfigsRequest};
 use crate::wire::find_coordinator::FindCoordinatorRequest;
 use crate::wire::init_producer_id::InitProducerIdRequest;
 use crate::wire::sasl_authenticate::SaslAuthenticateRequest;
@@ -122,7 +123,11 @@ fn every_api_has_an_error() {
     let keys = vec!["x".to_owned()];
     let find = FindCoordinatorRequest { key_type: 1, keys };
     codes.push(client.call(&find, 4).coordinators[0].error.0);
-    assert_eq!(codes, [41; 7]);
+    let describe = DescribeConfigsRequest {
+        resources: vec![ConfigResource::default()],
+    };
+    codes.push(client.call(&describe, 4).results[0].error.0);
+    assert_eq!(codes, [41; 8]);
     assert_eq!(
         client
             .call(&InitProducerIdRequest::default(), 4)

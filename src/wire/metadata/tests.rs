@@ -5,6 +5,7 @@ fn request() -> MetadataRequest {
     MetadataRequest {
         topics: Some(vec!["T1".into(), "orders".into()]),
         allow_auto_topic_creation: true,
+        include_operations: false,
     }
 }
 
@@ -31,6 +32,7 @@ fn response() -> MetadataResponse {
         id: ID,
         is_internal: true,
         partitions: vec![led, without_leader],
+        operations: None,
     };
     MetadataResponse {
         throttle_time_ms: 4,
@@ -38,6 +40,7 @@ fn response() -> MetadataResponse {
         cluster_id: Some("c".into()),
         controller_id: 3,
         topics: vec![topic],
+        operations: None,
         error: Code::REBOOTSTRAP_REQUIRED,
     }
 }
@@ -92,6 +95,31 @@ fn every_version_of_the_response_reads_back_and_damage_is_refused() {
     });
     let empty = MetadataResponse::default();
     check(&empty, MetadataRequest::VERSIONS, |_| empty.clone());
+}
+
+#[test]
+fn what_the_client_may_do_is_asked_for_and_told_where_the_version_has_it() {
+    let asking = MetadataRequest {
+        include_operations: true,
+        ..request()
+    };
+    check(&asking, MetadataRequest::VERSIONS, |version| {
+        let mut expected = asking.clone();
+        expected.include_operations = version >= 8;
+        expected
+    });
+    let mut told = response();
+    told.operations = Some(Operations(1 << Operations::IDEMPOTENT_WRITE));
+    told.topics[0].operations = Some(Operations(0));
+    for version in MetadataRequest::VERSIONS {
+        let read = decode::<MetadataResponse>(&encode(&told, version), version).unwrap();
+        let of_topic = read.topics[0].operations;
+        assert_eq!(of_topic.is_some(), version >= 8, "version {version}");
+        assert!(of_topic.is_none_or(|all| !all.has(Operations::WRITE)));
+        let of_cluster = read.operations;
+        assert_eq!(of_cluster.is_some(), (8..=10).contains(&version));
+        assert!(of_cluster.is_none_or(|all| all.has(Operations::IDEMPOTENT_WRITE)));
+    }
 }
 
 #[test]

@@ -2,9 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use milena::ErrorKind::{Authentication, Authorization, Config as Settings};
 use milena::Outcome::NotWritten;
@@ -15,8 +12,8 @@ use crate::kafka::{Acl, Cluster, Isolation, Listener, Version, client_pem, until
 
 /// A broker that asks for certificates: alice may write to `t-ok`, and both to `t-both`.
 fn cluster() -> Cluster {
-    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Ssl]);
-    let cluster = builder.client_certificates().authorizer().start();
+    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Mtls]);
+    let cluster = builder.authorizer().start();
     for topic in ["t-ok", "t-deny", "t-both", "t-mallory"] {
         cluster.create_topic(topic, 1, 1, &[]);
     }
@@ -35,7 +32,7 @@ fn cluster() -> Cluster {
 }
 
 fn ssl(cluster: &Cluster) -> Config {
-    config(cluster.bootstrap(Listener::Ssl), Listener::Ssl)
+    config(cluster.bootstrap(Listener::Mtls), Listener::Mtls)
 }
 
 fn content(client: &str) -> String {
@@ -59,7 +56,7 @@ fn secret(client: &str) -> String {
 #[ignore = "needs Java: run tests/run"]
 fn the_name_in_the_certificate_is_who_writes_and_mistakes_are_told_apart() {
     let cluster = cluster();
-    let address = cluster.bootstrap(Listener::Ssl);
+    let address = cluster.bootstrap(Listener::Mtls);
     let alice = start(ssl(&cluster).ssl_keystore_file(client_pem("alice")));
     delivers(&alice, "t-ok");
     let error = refused(&alice, Record::to("t-deny").value("v"));
@@ -144,58 +141,6 @@ fn a_refused_certificate_is_mended_by_a_new_file_under_the_running_producer() {
     delivers(&producer, "t-ok");
     assert_eq!(warnings(), 1);
     is_hidden(&secret("alice"), &producer, &error);
-}
-
-/// Alice's certificate makes room for mallory's, who may write what alice may not: that shows which
-/// one the connections of a running producer are made with.
-#[test]
-#[ignore = "needs Java: run tests/run"]
-fn a_certificate_is_rotated_under_load_and_no_record_is_lost() {
-    let cluster = cluster();
-    let path = key_store("rotated.pem", "alice");
-    let producer = start(ssl(&cluster).idempotence(true).ssl_keystore_file(&path));
-    let refusal = refused(&producer, Record::to("t-mallory").value("v"));
-    assert_eq!(refusal.code(), Some(29));
-    let stop = AtomicBool::new(false);
-    let sent = thread::scope(|scope| {
-        let load = scope.spawn(|| {
-            // What fails below does not end it.
-            let end = Instant::now() + 2 * PATIENCE;
-            let mut deliveries = Vec::new();
-            while !stop.load(Ordering::Relaxed) && Instant::now() < end {
-                let value = deliveries.len().to_string();
-                deliveries.push(producer.send(Record::to("t-both").value(&value)));
-                thread::sleep(Duration::from_millis(1));
-            }
-            let count = deliveries.len();
-            for delivery in deliveries {
-                delivery.wait().expect("a record under load");
-            }
-            count
-        });
-        fs::write(&path, content("mallory")).expect("write a key store");
-        // Connections that are there stay alice's; those to the broker that comes back are new.
-        cluster.terminate(1);
-        cluster.restart(1);
-        let changed = until("the new certificate is used", PATIENCE, || {
-            let result = producer.send(Record::to("t-mallory").value("v")).wait();
-            (result.is_ok() || load.is_finished()).then_some(result)
-        });
-        stop.store(true, Ordering::Relaxed);
-        changed.expect("mallory may write");
-        load.join().expect("the load")
-    });
-    let read = cluster.read("t-both", Isolation::Committed);
-    let expected: Vec<_> = (0..sent).map(|number| number.to_string()).collect();
-    let read: Vec<_> = read.iter().map(|record| record.text()).collect();
-    assert!(
-        sent > 100 && read == expected,
-        "{sent} sent, {} read",
-        read.len()
-    );
-    let error = refused(&producer, Record::to("t-ok").value("v"));
-    assert_eq!(error.code(), Some(29));
-    is_hidden(&secret("mallory"), &producer, &error);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn config(servers: impl Into<String>, listener: Listener) -> Config {
     collect_logs();
     let protocol = match listener {
         Listener::Plaintext => SecurityProtocol::Plaintext,
-        Listener::Ssl => SecurityProtocol::Ssl,
+        Listener::Ssl | Listener::Mtls => SecurityProtocol::Ssl,
         Listener::SaslPlaintext => SecurityProtocol::SaslPlaintext,
         Listener::SaslSsl => SecurityProtocol::SaslSsl,
     };
@@ -32,7 +32,7 @@ fn config(servers: impl Into<String>, listener: Listener) -> Config {
         .security_protocol(protocol)
         .max_block(PATIENCE);
     match listener {
-        Listener::Ssl | Listener::SaslSsl => config.ssl_truststore_file(ca_pem()),
+        Listener::Ssl | Listener::Mtls | Listener::SaslSsl => config.ssl_truststore_file(ca_pem()),
         Listener::Plaintext | Listener::SaslPlaintext => config,
     }
 }

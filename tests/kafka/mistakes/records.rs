@@ -112,31 +112,6 @@ fn a_batch_above_the_topics_limit_is_split_and_all_that_fits_arrives_in_order() 
 }
 
 #[test]
-#[ignore = "needs Java: run tests/run"]
-fn a_quota_slows_down_and_loses_nothing() {
-    let cluster = Cluster::shared();
-    cluster.create_topic("rated", 1, 1, &[]);
-    cluster.set_quota(("client-id", "slow"), "producer_byte_rate", Some(20_000.0));
-    let config = plain(cluster.bootstrap(Listener::Plaintext)).client_id("slow");
-    let producer = start(config);
-    // Twelve seconds' worth in requests of half a second's each, of which the quota's window of
-    // eleven lets the first through at full speed.
-    let value = [b'x'; 10_000];
-    for number in 0..24 {
-        let sent = producer.send(Record::to("rated").value(&value));
-        sent.wait()
-            .unwrap_or_else(|error| panic!("{number}: {error}"));
-    }
-    assert!(
-        producer.metrics().throttle_ms > 0,
-        "{:?}",
-        producer.metrics()
-    );
-    assert_eq!(cluster.read("rated", Isolation::Uncommitted).len(), 24);
-    delivers(&producer, "rated");
-}
-
-#[test]
 fn a_broker_before_kafka_0_11_is_told_to_be_too_old() {
     let cluster = MockCluster::start(1);
     cluster.create_topic("t", 1);

@@ -1,10 +1,5 @@
 //! TLS and SASL that do not fit the listener.
 
-use std::io;
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use milena::ErrorKind::{Authentication, TimedOut, Tls};
@@ -14,6 +9,7 @@ use milena::{Error, Producer, Record};
 
 use super::{config, delivers, is_hidden, logs, refused, says, start};
 use crate::kafka::{Certificate, Cluster, Listener, Version, until};
+use crate::relay::Relay;
 
 const SOON: Duration = Duration::from_secs(2);
 const PASSWORD: &str = "wr0ng-h1dden-pa55";
@@ -223,16 +219,15 @@ fn sasl_left_out_and_sasl_too_much_name_the_setting() {
 #[ignore = "needs Java: run tests/run"]
 fn refused_credentials_are_tried_no_faster_than_the_back_off() {
     const BACKOFF: Duration = Duration::from_millis(500);
-    let broker = Cluster::shared().bootstrap(Listener::SaslPlaintext);
-    let (proxy, connections) = counting_proxy(broker);
-    let config = config(proxy, Listener::SaslPlaintext).sasl_plain("alice", PASSWORD);
+    let relay = Relay::before(&Cluster::shared().bootstrap(Listener::SaslPlaintext));
+    let config = config(relay.address(), Listener::SaslPlaintext).sasl_plain("alice", PASSWORD);
     let producer = start(config.retry_backoff(BACKOFF));
     let start = Instant::now();
     let mut refusals = 0;
     let count = until("some attempts were made", super::PATIENCE, || {
         says(&send(&producer), Authentication, NotWritten, &["alice"]);
         refusals += 1;
-        let count = connections.load(Ordering::Relaxed);
+        let count = relay.count();
         (count > 4).then_some(count)
     });
     let pauses = start.elapsed().as_millis() / (BACKOFF.as_millis() * 4 / 5);
@@ -283,27 +278,4 @@ fn a_password_that_is_changed_under_way_fails_records_until_it_is_right_again() 
         producer.send(Record::to("t").value("v")).wait().ok()
     });
     delivers(&producer, "t");
-}
-
-/// Forwards to `broker`; the number says how many connections came.
-fn counting_proxy(broker: String) -> (String, Arc<AtomicU32>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the proxy");
-    let address = listener.local_addr().expect("the port of the proxy");
-    let count = Arc::new(AtomicU32::new(0));
-    let connections = count.clone();
-    thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            connections.fetch_add(1, Ordering::Relaxed);
-            let broker = TcpStream::connect(&broker).expect("connect to the broker");
-            let share = |stream: &TcpStream| stream.try_clone().expect("share a socket");
-            let ways = [(share(&client), share(&broker)), (broker, client)];
-            for (mut from, mut to) in ways {
-                thread::spawn(move || {
-                    let _ = io::copy(&mut from, &mut to);
-                    let _ = to.shutdown(std::net::Shutdown::Both);
-                });
-            }
-        }
-    });
-    (address.to_string(), count)
 }

@@ -28,6 +28,7 @@ macro_rules! certificate {
 // Behind the macro, which they use.
 mod certificates;
 mod clients;
+mod handed;
 mod streams;
 
 type Stream<S> = StreamOwned<ServerConnection, S>;
@@ -78,7 +79,15 @@ fn server_asking(
     asked: TlsVersions,
     clients: Option<&str>,
 ) -> Arc<ServerConfig> {
-    let provider = provider().unwrap();
+    server_of(provider(None).unwrap(), (certificate, key), asked, clients)
+}
+
+fn server_of(
+    provider: Arc<CryptoProvider>,
+    (certificate, key): (&str, &str),
+    asked: TlsVersions,
+    clients: Option<&str>,
+) -> Arc<ServerConfig> {
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&versions(asked).unwrap())
         .unwrap();
@@ -119,5 +128,6 @@ fn metadata() -> MetadataRequest {
     MetadataRequest {
         topics: None,
         allow_auto_topic_creation: false,
+        include_operations: false,
     }
 }

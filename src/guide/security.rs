@@ -1,0 +1,5 @@
+#![doc = include_str!("security.md")]
+#![allow(unused_imports, reason = "the links of the documentation need them")]
+
+use crate::config::Config;
+use crate::dial::Dial;
