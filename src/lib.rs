@@ -118,7 +118,7 @@ pub use dial::Dial;
 pub use error::{Error, ErrorKind, Outcome};
 pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};
 pub use metrics::MetricsSnapshot;
-pub use oauth::{Token, TokenSource};
+pub use oauth::{Token, TokenSource, UnsecuredTokens};
 pub use partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 pub use producer::{Producer, TrySendError};
 pub use record::Record;

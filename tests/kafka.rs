@@ -36,3 +36,5 @@ mod serializers;
 mod settings;
 #[path = "kafka/smoke.rs"]
 mod smoke;
+#[path = "kafka/tokens.rs"]
+mod tokens;

@@ -91,5 +91,7 @@ mod splitting;
 mod support;
 #[path = "behaviour/throttling.rs"]
 mod throttling;
+#[path = "behaviour/tokens.rs"]
+mod tokens;
 #[path = "behaviour/topics.rs"]
 mod topics;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::facts::{Api, MockRequest};
 use super::faults::Faults;
 use super::log::{FirstSequence, PartitionLog};
+use super::oauth::{Bearer, Bearers};
 use super::permissions::Denied;
 use super::scram::{Exchange, Users};
 use super::session::Session;
@@ -59,6 +60,7 @@ pub(super) struct Settings {
     /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
+    pub(super) sasl_oauthbearer: Bearers,
     /// What clients are told that their logins last.
     pub(super) session_lifetime_ms: i64,
 }
@@ -66,7 +68,8 @@ pub(super) struct Settings {
 impl Settings {
     /// Whether there is anybody who could authenticate; else nobody has to.
     pub(super) fn wants_logins(&self) -> bool {
-        !self.sasl_plain.is_empty() || !self.sasl_scram.known.is_empty()
+        let has_users = !self.sasl_plain.is_empty() || !self.sasl_scram.known.is_empty();
+        has_users || self.sasl_oauthbearer.is_offered
     }
 }
 
@@ -150,6 +153,7 @@ pub(super) struct Connection {
     pub(super) login: Login,
     /// Whose tokens come next; PLAIN's if there is none.
     pub(super) scram: Option<Exchange>,
+    pub(super) bearer: Option<Bearer>,
     pub(super) session: Session,
 }
 
@@ -250,6 +254,7 @@ impl State {
                 denies_idempotent_write: false,
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
+                sasl_oauthbearer: Bearers::default(),
                 session_lifetime_ms: 0,
             },
             frozen_view: None,
