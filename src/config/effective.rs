@@ -122,8 +122,8 @@ pub(super) static EFFECTIVE: &[Effective] = &[
             TokenOrigin::File(path) => {
                 format!("OAuthBearerLoginModule, the token in {}", path.display())
             }
-            TokenOrigin::Unsecured(unsecured) => {
-                let principal = &unsecured.principal;
+            TokenOrigin::Unsecured(tokens) => {
+                let principal = tokens.principal();
                 format!("OAuthBearerLoginModule, unsecured tokens for {principal:?}")
             }
             TokenOrigin::Endpoint(endpoint) => format!(

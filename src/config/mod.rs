@@ -67,7 +67,6 @@ pub use security::{SecurityProtocol, TlsVersion};
 pub(crate) use token_refresh::TokenRefresh;
 pub use topic::{FullBuffer, TopicConfig};
 pub(crate) use topic::{TopicRule, TopicRules};
-pub(crate) use unsecured::{Claim, UnsecuredConfig};
 
 /// The settings of a producer.
 ///

@@ -9,9 +9,10 @@ use crate::config::url::{Place, Url};
 use crate::config::validate::wrong;
 use crate::config::value::Setting;
 use crate::config::{
-    Config, Mechanism, SaslConfig, Secret, SecurityProtocol, TlsConfig, UnsecuredConfig, keys,
+    Config, Mechanism, SaslConfig, Secret, SecurityProtocol, TlsConfig, keys, unsecured,
 };
 use crate::error::Error;
+use crate::oauth::UnsecuredTokens;
 
 /// The tokens that the settings ask for.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub(crate) struct OidcConfig {
 pub(crate) enum TokenOrigin {
     File(PathBuf),
     Endpoint(Box<EndpointConfig>),
-    Unsecured(Box<UnsecuredConfig>),
+    Unsecured(UnsecuredTokens),
 }
 
 /// A provider's token endpoint, and who asks there.
@@ -257,13 +258,13 @@ impl Config {
             }
             (None, _) if options.unsecured.is_empty() => return Ok(None),
             (None, _) => {
-                let unsecured = UnsecuredConfig::read(&options.unsecured)?;
+                let tokens = unsecured::read(&options.unsecured)?;
                 self.note(
                     "sasl.jaas.config asks for unsecured tokens (unsecuredLogin...), which anybody \
                      can make for anybody: they are for tests"
                         .into(),
                 );
-                TokenOrigin::Unsecured(Box::new(unsecured))
+                TokenOrigin::Unsecured(tokens)
             }
             (Some(Place::File(_)), Retriever::ClientCredentials) => {
                 return Err(wrong(format!(
@@ -286,19 +287,25 @@ impl Config {
                 TokenOrigin::Endpoint(Box::new(endpoint))
             }
         };
-        let extensions = match &origin {
-            TokenOrigin::Unsecured(unsecured) => &unsecured.extensions,
-            _ => &options.extensions,
-        };
-        check_extensions(extensions)?;
+        for (name, value) in &options.extensions {
+            if let Some(what) = extension_fault(name, value.expose()) {
+                return Err(wrong(format!(
+                    "sasl.jaas.config: the option extension_{name} {what}"
+                )));
+            }
+        }
         Ok(Some(OidcConfig {
-            extensions: extensions.clone(),
+            extensions: options.extensions.clone(),
             origin,
             scope_claim: self.oidc.scope_claim.clone(),
             subject_claim: self.oidc.subject_claim.clone(),
         }))
     }
 }
+
+const CLIENT_ID: &str = "sasl.oauthbearer.client.credentials.client.id";
+const CLIENT_SECRET: &str = "sasl.oauthbearer.client.credentials.client.secret";
+const SCOPE: &str = "sasl.oauthbearer.scope";
 
 impl OidcKeys {
     fn endpoint(
@@ -319,45 +326,27 @@ impl OidcKeys {
             ));
         }
         let mut notes = Vec::new();
-        let option =
-            |option: &Option<Secret>| option.as_ref().map(|text| text.expose().trim().to_owned());
-        let mut choose = |key: &str, given: Option<String>, name: &str, old: &Option<Secret>| {
+        let mut choose = |key: &'static str, given: Option<&str>, name, old: &Option<Secret>| {
             if given.is_some() && old.is_some() {
                 notes.push(format!(
                     "the option {name} of sasl.jaas.config has no effect: {key} is set"
                 ));
             }
-            let chosen = given.or_else(|| option(old)).unwrap_or_default();
+            let old = old.as_ref().map(Secret::expose);
+            let chosen = given.or(old).unwrap_or_default().trim();
             match chosen.is_empty() && name != "scope" {
                 true => Err(wrong(format!(
                     "{key} (or the option {name} of sasl.jaas.config) is missing: the token \
                      endpoint {url} asks for it"
                 ))),
-                false => Ok(chosen),
+                false => Ok(chosen.to_owned()),
             }
         };
-        let client_id = choose(
-            "sasl.oauthbearer.client.credentials.client.id",
-            self.client_id.clone(),
-            "clientId",
-            &options.client_id,
-        )?;
-        let secret = self
-            .client_secret
-            .as_ref()
-            .map(|secret| secret.expose().to_owned());
-        let client_secret = choose(
-            "sasl.oauthbearer.client.credentials.client.secret",
-            secret,
-            "clientSecret",
-            &options.client_secret,
-        )?;
-        let scope = choose(
-            "sasl.oauthbearer.scope",
-            self.scope.clone(),
-            "scope",
-            &options.scope,
-        )?;
+        let (id, secret) = (&options.client_id, &options.client_secret);
+        let given_secret = self.client_secret.as_ref().map(Secret::expose);
+        let client_id = choose(CLIENT_ID, self.client_id.as_deref(), "clientId", id)?;
+        let client_secret = choose(CLIENT_SECRET, given_secret, "clientSecret", secret)?;
+        let scope = choose(SCOPE, self.scope.as_deref(), "scope", &options.scope)?;
         if !url.is_https {
             notes.push(format!(
                 "sasl.oauthbearer.token.endpoint.url is {url}: the client secret and the tokens \
@@ -381,25 +370,14 @@ impl OidcKeys {
 }
 
 /// KIP-342: names are letters, values printable; `auth` is the token itself.
-fn check_extensions(extensions: &[(String, Secret)]) -> Result<(), Error> {
-    for (name, value) in extensions {
-        let letters = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic());
-        if !letters || name == "auth" {
-            return Err(wrong(
-                "sasl.jaas.config: an option extension_NAME has a name that is not allowed: only \
-                 ASCII letters, and not auth",
-            ));
-        }
-        let printable = |byte: u8| byte.is_ascii_graphic() || b" \t\r\n".contains(&byte);
-        let value = value.expose();
-        if value.is_empty() || !value.bytes().all(printable) {
-            return Err(wrong(format!(
-                "sasl.jaas.config: the value of the option extension_{name} is empty, or not \
-                 printable ASCII"
-            )));
-        }
+pub(super) fn extension_fault(name: &str, value: &str) -> Option<&'static str> {
+    let letters = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if !letters || name == "auth" {
+        return Some("has a name that is not allowed: only ASCII letters, and not auth");
     }
-    Ok(())
+    let printable = |byte: u8| byte.is_ascii_graphic() || b" \t\r\n".contains(&byte);
+    let is_good = !value.is_empty() && value.bytes().all(printable);
+    (!is_good).then_some("is empty, or not printable ASCII")
 }
 
 pub(super) const OWN_CLASS: &str = "it names a class of Java, which this producer cannot run; \

@@ -14,9 +14,9 @@ const SPOKEN: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER";
 
 /// Why not, and what instead.
 const GSSAPI: &str = "GSSAPI (Kerberos) is not offered: it needs the system's C library, and this \
-    crate is Rust alone; let the brokers offer SCRAM-SHA-512 or OAUTHBEARER (sasl.enabled.mechanisms) \
-    or client certificates (security.protocol=SSL with ssl.keystore.location) on a listener, beside \
-    Kerberos if need be";
+    crate is Rust alone; let the brokers offer SCRAM-SHA-512 or OAUTHBEARER beside it \
+    (sasl.enabled.mechanisms), or a listener with client certificates (security.protocol=SSL with \
+    ssl.keystore.location)";
 
 impl Config {
     pub(super) fn read_security_protocol(&mut self, setting: &Setting<'_>) -> Result<(), Error> {

@@ -4,81 +4,125 @@
 use std::time::Duration;
 
 use crate::config::Secret;
+use crate::config::oidc::extension_fault;
 use crate::config::validate::wrong;
 use crate::error::Error;
+use crate::oauth::{UnsecuredTokens, quoted};
 
-/// What stands in such a token beside its times, which are the client's own.
-#[derive(Clone, Debug)]
-pub(crate) struct UnsecuredConfig {
-    pub(crate) claims: Vec<(String, Claim)>,
-    pub(crate) principal: String,
-    pub(crate) lifetime: Duration,
-    pub(crate) extensions: Vec<(String, Secret)>,
+/// Makes tokens of options, by their names without `unsecuredLogin`.
+pub(super) fn read(options: &[(String, Secret)]) -> Result<UnsecuredTokens, Error> {
+    let mut read = Options::default();
+    for (name, value) in options {
+        read.take(name, value.expose()).map_err(|what| {
+            wrong(format!(
+                "sasl.jaas.config: the option unsecuredLogin{name} {what}"
+            ))
+        })?;
+    }
+    let subject = read.text("sub");
+    let claim = read.principal_claim.as_deref().unwrap_or("sub");
+    let principal = read.text(claim).filter(|text| !text.trim().is_empty());
+    let Some(principal) = principal else {
+        return Err(wrong(format!(
+            "sasl.jaas.config: the option unsecuredLoginStringClaim_{claim}, which says whom an \
+             unsecured token is for, is missing or empty"
+        )));
+    };
+    let mut tokens = UnsecuredTokens::new(subject.unwrap_or(principal)).lifetime(read.lifetime);
+    for (name, claim) in read.claims.iter().filter(|(name, _)| name != "sub") {
+        tokens.set(name, claim.json());
+    }
+    let extensions = read.extensions.into_iter();
+    Ok(extensions.fold(tokens, |tokens, (name, value)| {
+        tokens.extension(name, value)
+    }))
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Claim {
+struct Options {
+    claims: Vec<(String, Claim)>,
+    principal_claim: Option<String>,
+    lifetime: Duration,
+    extensions: Vec<(String, String)>,
+}
+
+enum Claim {
     Text(String),
     Number(f64),
     List(Vec<String>),
 }
 
-impl UnsecuredConfig {
-    /// Reads options, by their names without `unsecuredLogin`.
-    pub(super) fn read(options: &[(String, Secret)]) -> Result<Self, Error> {
-        let mut claims = Vec::new();
-        let mut extensions = Vec::new();
-        let (mut principal_claim, mut lifetime) = ("sub".to_owned(), Duration::from_secs(3600));
-        for (name, value) in options {
-            let text = value.expose();
-            let bad = |what: &str| wrong(format!("sasl.jaas.config: unsecuredLogin{name}: {what}"));
-            match name.as_str() {
-                "PrincipalClaimName" => principal_claim = text.trim().to_owned(),
-                // Brokers name the claim of the scope; nothing here goes by it.
-                "ScopeClaimName" => {}
-                "LifetimeSeconds" => {
-                    let seconds: Option<u32> = text.trim().parse().ok();
-                    let seconds = seconds.ok_or_else(|| bad("it is no whole number of seconds"))?;
-                    lifetime = Duration::from_secs(seconds.into());
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            claims: Vec::new(),
+            principal_claim: None,
+            lifetime: Duration::from_secs(3600),
+            extensions: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), &'static str> {
+        match name {
+            "PrincipalClaimName" => {
+                self.principal_claim =
+                    Some(value.trim().to_owned()).filter(|name| !name.is_empty());
+                return Ok(());
+            }
+            // Brokers have the name of this claim too; here nothing goes by it.
+            "ScopeClaimName" => return Ok(()),
+            "LifetimeSeconds" => {
+                let seconds: Result<u32, _> = value.trim().parse();
+                let seconds = seconds.map_err(|_| "is no whole number of seconds")?;
+                self.lifetime = Duration::from_secs(seconds.into());
+                return Ok(());
+            }
+            _ => {}
+        }
+        let (kind, name) = name.split_once('_').unwrap_or((name, ""));
+        if name.is_empty() || matches!(name, "iat" | "exp") {
+            return Err("names no claim that can be set");
+        }
+        let claim = match kind {
+            "StringClaim" => Claim::Text(value.to_owned()),
+            "NumberClaim" => {
+                let number = value.trim().parse().ok().filter(|n: &f64| n.is_finite());
+                Claim::Number(number.ok_or("is no number")?)
+            }
+            "ListClaim" => Claim::List(list(value)),
+            "Extension" => {
+                if let Some(what) = extension_fault(name, value) {
+                    return Err(what);
                 }
-                name => {
-                    let (kind, name) = name.split_once('_').unwrap_or((name, ""));
-                    if name.is_empty() || matches!(name, "iat" | "exp") {
-                        return Err(bad("it names no claim that can be set"));
-                    }
-                    let claim = match kind {
-                        "StringClaim" => Claim::Text(text.to_owned()),
-                        "NumberClaim" => {
-                            let number = text.trim().parse().ok().filter(|n: &f64| n.is_finite());
-                            Claim::Number(number.ok_or_else(|| bad("it is no number"))?)
-                        }
-                        "ListClaim" => Claim::List(list(text)),
-                        "Extension" => {
-                            extensions.push((name.to_owned(), value.clone()));
-                            continue;
-                        }
-                        _ => return Err(bad("there is no such option")),
-                    };
-                    claims.push((name.to_owned(), claim));
-                }
+                self.extensions.push((name.to_owned(), value.to_owned()));
+                return Ok(());
+            }
+            _ => return Err("is none that there is"),
+        };
+        self.claims.push((name.to_owned(), claim));
+        Ok(())
+    }
+
+    fn text(&self, claim: &str) -> Option<&str> {
+        let found = self.claims.iter().find(|(name, _)| name == claim);
+        match found {
+            Some((_, Claim::Text(text))) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Claim {
+    fn json(&self) -> String {
+        match self {
+            Self::Text(text) => quoted(text),
+            Self::Number(number) => number.to_string(),
+            Self::List(texts) => {
+                let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+                format!("[{}]", texts.join(","))
             }
         }
-        let principal = claims.iter().find(|(name, _)| *name == principal_claim);
-        let principal = match principal {
-            Some((_, Claim::Text(principal))) if !principal.trim().is_empty() => principal.clone(),
-            _ => {
-                return Err(wrong(format!(
-                    "sasl.jaas.config: the option unsecuredLoginStringClaim_{principal_claim}, \
-                     which says whom an unsecured token is for, is missing or empty"
-                )));
-            }
-        };
-        Ok(Self {
-            claims,
-            principal,
-            lifetime,
-            extensions,
-        })
     }
 }
 
@@ -94,42 +138,36 @@ fn list(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oauth::TokenSource;
 
-    fn read(options: &[(&str, &str)]) -> Result<UnsecuredConfig, String> {
+    fn read(options: &[(&str, &str)]) -> Result<UnsecuredTokens, String> {
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), Secret::new(value));
         let options: Vec<_> = options.iter().map(owned).collect();
-        UnsecuredConfig::read(&options).map_err(|error| error.to_string())
+        super::read(&options).map_err(|error| error.to_string())
     }
 
     #[test]
     fn options_are_claims_and_extensions() {
-        let read = read(&[
+        let tokens = read(&[
             ("StringClaim_sub", "alice"),
+            ("StringClaim_q", "\""),
             ("NumberClaim_n", "7.5"),
             ("ListClaim_scope", "|a|b"),
             ("ListClaim_none", "|"),
             ("LifetimeSeconds", "60"),
             ("Extension_traceId", "123"),
-        ])
-        .unwrap();
-        assert_eq!(
-            (read.principal.as_str(), read.lifetime.as_secs()),
-            ("alice", 60)
-        );
-        let expected = [
-            ("sub", Claim::Text("alice".into())),
-            ("n", Claim::Number(7.5)),
-            ("scope", Claim::List(vec!["a".into(), "b".into()])),
-            ("none", Claim::List(Vec::new())),
-        ];
-        assert_eq!(
-            read.claims,
-            expected.map(|(name, claim)| (name.to_owned(), claim))
-        );
-        assert_eq!(
-            read.extensions,
-            [("traceId".to_owned(), Secret::new("123"))]
-        );
+        ]);
+        let tokens = tokens.unwrap();
+        let expected = UnsecuredTokens::new("alice").lifetime(Duration::from_secs(60));
+        let mut expected = expected.claim("q", "\"").extension("traceId", "123");
+        expected.set("n", "7.5".into());
+        let mut expected = expected.scope(&["a", "b"]);
+        expected.set("none", "[]".into());
+        assert_eq!(format!("{tokens:?}"), format!("{expected:?}"));
+        assert_eq!(tokens.token().unwrap().principal.as_deref(), Some("alice"));
+
+        let renamed = [("PrincipalClaimName", "name"), ("StringClaim_name", "bob")];
+        assert_eq!(read(&renamed).unwrap().principal(), "bob");
     }
 
     #[test]
@@ -142,19 +180,17 @@ mod tests {
             (&[SUB, ("PrincipalClaimName", "name")], "StringClaim_name"),
             (
                 &[SUB, ("LifetimeSeconds", "-1")],
-                "LifetimeSeconds: it is no whole",
+                "LifetimeSeconds is no whole",
             ),
-            (
-                &[SUB, ("NumberClaim_n", "x")],
-                "NumberClaim_n: it is no number",
-            ),
+            (&[SUB, ("NumberClaim_n", "x")], "NumberClaim_n is no number"),
             (
                 &[SUB, ("NumberClaim_n", "NaN")],
-                "NumberClaim_n: it is no number",
+                "NumberClaim_n is no number",
             ),
             (&[SUB, ("StringClaim_exp", "1")], "no claim that can be set"),
             (&[SUB, ("StringClaim_", "1")], "no claim that can be set"),
-            (&[SUB, ("OddClaim_a", "1")], "no such option"),
+            (&[SUB, ("Extension_a1", "1")], "Extension_a1 has a name"),
+            (&[SUB, ("OddClaim_a", "1")], "none that there is"),
         ] {
             let error = read(options).unwrap_err();
             assert!(error.contains(says), "{error}, not {says}");

@@ -3,6 +3,10 @@
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+#[cfg_attr(
+    not(any(feature = "scram", feature = "oidc", test)),
+    allow(dead_code, reason = "neither SCRAM nor HTTP is there")
+)]
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
@@ -44,6 +48,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+#[cfg(test)]
 pub(super) fn encode_url(bytes: &[u8]) -> String {
     let usual = encode(bytes);
     usual

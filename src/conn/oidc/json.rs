@@ -26,7 +26,7 @@ pub(super) struct Malformed;
 impl Object {
     pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
         let mut scanner = Scanner { rest: text };
-        scanner.expect('{')?;
+        scanner.need('{')?;
         let mut fields = Vec::new();
         scanner.fields(1, |name, value| fields.push((name, value)))?;
         scanner.blanks();
@@ -68,7 +68,7 @@ impl Scanner<'_> {
         match self.peek().ok_or(Malformed)? {
             '"' => self.string().map(Value::Text),
             '{' => {
-                self.expect('{')?;
+                self.need('{')?;
                 self.fields(depth, |_, _| {})?;
                 Ok(Value::Other)
             }
@@ -89,17 +89,17 @@ impl Scanner<'_> {
         }
         loop {
             let name = self.string()?;
-            self.expect(':')?;
+            self.need(':')?;
             take(name, self.value(depth + 1)?);
             match self.skips(',') {
                 true => {}
-                false => return self.expect('}'),
+                false => return self.need('}'),
             }
         }
     }
 
     fn array(&mut self, depth: usize) -> Result<Value, Malformed> {
-        self.expect('[')?;
+        self.need('[')?;
         let (mut texts, mut all_texts) = (Vec::new(), true);
         if self.skips(']') {
             return Ok(Value::Texts(texts));
@@ -113,7 +113,7 @@ impl Scanner<'_> {
                 break;
             }
         }
-        self.expect(']')?;
+        self.need(']')?;
         Ok(match all_texts {
             true => Value::Texts(texts),
             false => Value::Other,
@@ -121,7 +121,7 @@ impl Scanner<'_> {
     }
 
     fn string(&mut self) -> Result<String, Malformed> {
-        self.expect('"')?;
+        self.need('"')?;
         let mut text = String::new();
         loop {
             match self.take()? {
@@ -190,7 +190,7 @@ impl Scanner<'_> {
         Err(Malformed)
     }
 
-    fn expect(&mut self, c: char) -> Result<(), Malformed> {
+    fn need(&mut self, c: char) -> Result<(), Malformed> {
         match self.skips(c) {
             true => Ok(()),
             false => Err(Malformed),

@@ -7,7 +7,6 @@ mod file;
 mod http;
 mod json;
 mod jwt;
-mod unsecured;
 
 use std::error::Error as StdError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -38,24 +37,6 @@ impl Oidc {
                 _ => None,
             },
         })
-    }
-
-    fn fetch(&self) -> Result<Token, Error> {
-        let token = match &self.config.origin {
-            TokenOrigin::Unsecured(config) => unsecured::token(config, wall_clock()),
-            TokenOrigin::File(path) => {
-                let place = format!("token file {}", path.display());
-                self.checked(file::token(path)?, &place)?
-            }
-            TokenOrigin::Endpoint(asked) => {
-                let place = format!("token endpoint {}", asked.url);
-                self.checked(self.asked()?, &place)?
-            }
-        };
-        let extensions = self.config.extensions.iter();
-        Ok(extensions.fold(token, |token, (name, value)| {
-            token.extension(name, value.expose())
-        }))
     }
 
     /// Whoever gave the token, it has to be one that brokers may take.
@@ -93,7 +74,21 @@ fn absent() -> Error {
 
 impl TokenSource for Oidc {
     fn token(&self) -> Result<Token, Box<dyn StdError + Send + Sync>> {
-        Ok(self.fetch()?)
+        let token = match &self.config.origin {
+            TokenOrigin::Unsecured(tokens) => tokens.token()?,
+            TokenOrigin::File(path) => {
+                let place = format!("token file {}", path.display());
+                self.checked(file::token(path)?, &place)?
+            }
+            TokenOrigin::Endpoint(asked) => {
+                let place = format!("token endpoint {}", asked.url);
+                self.checked(self.asked()?, &place)?
+            }
+        };
+        let extensions = self.config.extensions.iter();
+        Ok(extensions.fold(token, |token, (name, value)| {
+            token.extension(name, value.expose())
+        }))
     }
 }
 

@@ -37,7 +37,7 @@ enum Act {
 fn status(status: &str, body: &str) -> Act {
     let length = body.len();
     Act::Answer(format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nContent-Type: application/json\r\n\r\n{body}"
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nX: application/json\r\n\r\n{body}"
     ))
 }
 
