@@ -187,7 +187,7 @@ fn a_broker_of_0_11_gets_the_token_without_a_header() {
 fn sasl_without_credentials_is_a_matter_of_the_settings() {
     let dialer = crate::conn::tcp::Dialer::default();
     let security = SecurityProtocol::SaslPlaintext;
-    let error = crate::conn::Connector::with("tester", security, dialer, &no_tls(), None);
+    let error = Connector::with("tester", security, dialer, &no_tls(), None);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Config);
 }
 
