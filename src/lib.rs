@@ -64,6 +64,7 @@
 mod accumulator;
 mod broker;
 mod callbacks;
+mod check;
 mod cluster;
 mod compress;
 mod config;
@@ -97,6 +98,9 @@ mod survive;
 mod sync;
 mod time;
 mod typed;
+#[cfg(test)]
+#[path = "../tests/watch.rs"]
+mod watch;
 #[cfg_attr(
     not(all(test, feature = "mock")),
     allow(
@@ -108,6 +112,7 @@ mod wire;
 
 #[cfg(feature = "tls")]
 pub use ::rustls;
+pub use check::{CheckReport, CheckStage, Finding, Verdict};
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
 pub use config::{

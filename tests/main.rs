@@ -6,6 +6,8 @@ mod backpressure;
 mod batching;
 #[path = "behaviour/callbacks.rs"]
 mod callbacks;
+#[path = "behaviour/check/mod.rs"]
+mod check;
 #[path = "behaviour/clocks.rs"]
 mod clocks;
 #[path = "behaviour/codes.rs"]
@@ -78,6 +80,8 @@ mod scale;
 #[cfg(feature = "scram")]
 #[path = "behaviour/scram.rs"]
 mod scram;
+#[path = "behaviour/secrets.rs"]
+mod secrets;
 #[path = "behaviour/sequences.rs"]
 mod sequences;
 #[path = "behaviour/serializers.rs"]
@@ -95,3 +99,4 @@ mod throttling;
 mod tokens;
 #[path = "behaviour/topics.rs"]
 mod topics;
+mod watch;

@@ -113,7 +113,7 @@ impl Config {
         if matches!(self.tls.truststore, Some(PemSource::File(_))) {
             return Err(setting.refused("ssl.truststore.location is set too; keep one of them"));
         }
-        self.tls.truststore = Some(PemSource::Inline(setting.value.to_owned()));
+        self.tls.truststore = Some(PemSource::Inline(Secret::new(setting.value)));
         Ok(())
     }
 
@@ -150,6 +150,12 @@ impl Config {
 
     pub(super) fn read_keystore_chain(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
         self.tls.keystore.chain = self.keystore_text(setting, "-----BEGIN CERTIFICATE-----")?;
+        Ok(())
+    }
+
+    pub(super) fn read_key_password(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        let is_set = !setting.value.is_empty();
+        self.tls.keystore.key_password = is_set.then(|| Secret::new(setting.value));
         Ok(())
     }
 

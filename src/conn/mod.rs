@@ -12,6 +12,7 @@ mod interrupt;
 mod link;
 #[cfg(test)]
 pub(crate) mod names;
+mod principal;
 mod refusals;
 mod sasl;
 mod session;
@@ -127,6 +128,17 @@ impl Connector {
         interrupt: &Interrupt,
         deadline: Deadline,
     ) -> Result<Connection, Error> {
+        self.open_watched(address, interrupt, deadline, &mut |_| {})
+    }
+
+    /// The same, and tells each step that has been made.
+    pub(crate) fn open_watched(
+        &self,
+        address: &Address,
+        interrupt: &Interrupt,
+        deadline: Deadline,
+        made: &mut dyn FnMut(Step),
+    ) -> Result<Connection, Error> {
         let (socket, peer) = match &self.egress {
             None => self.dialer.connect(address, interrupt, deadline)?,
             Some(egress) => {
@@ -134,7 +146,8 @@ impl Connector {
                 egress.connect(address, interrupt, deadline, adopt)?
             }
         };
-        let opened = self.set_up(address, Arc::new(socket), peer, interrupt, deadline);
+        made(Step::Connected(peer));
+        let opened = self.set_up(address, Arc::new(socket), peer, interrupt, deadline, made);
         self.refusals.note(address, &opened, now());
         // Another address of the same name may do better next time.
         opened.inspect_err(|_| self.dialer.note_failure(address, peer))
@@ -147,6 +160,7 @@ impl Connector {
         peer: SocketAddr,
         interrupt: &Interrupt,
         deadline: Deadline,
+        made: &mut dyn FnMut(Step),
     ) -> Result<Connection, Error> {
         if !interrupt.covers(&socket) {
             return Err(interrupted(address, Stage::Connect));
@@ -163,9 +177,11 @@ impl Connector {
                 .handshake(&link.socket, &address.host, deadline)
                 .map_err(|broken| link.error(Stage::TlsHandshake, broken, deadline))?;
             link.session = Some(session);
+            made(Step::Encrypted);
         }
         let mut connection = Connection::new(Arc::new(link), self.client_id.clone());
         connection.negotiate(deadline)?;
+        made(Step::VersionsKnown);
         if let Some(sasl) = &self.sasl {
             let session = sasl::authenticate(connection.dialogue(), sasl, deadline)?;
             connection.write.session = session;
@@ -207,6 +223,14 @@ impl Connector {
     pub(crate) fn refusal(&self, address: &Address) -> Option<(Instant, Error)> {
         self.refusals.of(address, now())
     }
+}
+
+/// How far the set-up of a connection has come. Behind the last step only SASL can be left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Connected(SocketAddr),
+    Encrypted,
+    VersionsKnown,
 }
 
 /// An established connection that one thread uses, one request at a time.
