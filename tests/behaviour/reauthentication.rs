@@ -173,7 +173,11 @@ fn an_idle_connection_is_replaced_when_it_is_used_behind_the_end_of_its_session(
     delivered(&send(&producer, 0, "0"));
     let asked = cluster.requests().len();
     std::thread::sleep(Duration::from_millis(800));
-    let keys: Vec<_> = cluster.requests().iter().map(|r| (r.connection, r.api_key)).collect();
+    let keys: Vec<_> = cluster
+        .requests()
+        .iter()
+        .map(|r| (r.connection, r.api_key))
+        .collect();
     assert_eq!(keys.len(), asked, "{keys:?}");
     delivered(&send(&producer, 0, "1"));
     let metrics = producer.metrics();
