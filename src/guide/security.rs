@@ -3,3 +3,5 @@
 
 use crate::config::Config;
 use crate::dial::Dial;
+use crate::error::ErrorKind;
+use crate::oauth::{Token, TokenSource, UnsecuredTokens};
