@@ -7,6 +7,7 @@ use crate::config::{
     Config, KeyStore, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, SecurityProtocol,
     TlsVersion,
 };
+use crate::credentials::{AnyCredentialSource, CredentialSource};
 use crate::oauth::{AnyTokenSource, TokenSource};
 
 /// Metadata and connections.
@@ -441,7 +442,37 @@ impl Config {
         }))
     }
 
+    /// A source of user name and password for the SASL mechanisms PLAIN and SCRAM, which is asked
+    /// whenever a connection authenticates: a [`CredentialSource`], or a closure that gives
+    /// [`Credentials`](crate::Credentials). The mechanism is that of `sasl.mechanism`, which has to
+    /// be [`set`](Self::set). The last credentials that are set hold.
+    ///
+    /// A name that differs from the last time is taken by new connections; those that have the old
+    /// one are replaced when their sessions end.
+    ///
+    /// Defaults to no credentials.
+    ///
+    /// Java's names: `sasl.jaas.config` with references to files, which are read again here, and
+    /// `sasl.client.callback.handler.class`, which takes a class of Java and is refused here.
+    ///
+    /// ```
+    /// use milena::{Config, Credentials, SecurityProtocol};
+    ///
+    /// # fn from_the_vault() -> std::io::Result<String> { Ok("s3cret".into()) }
+    /// let config = Config::new("kafka-1:9093")
+    ///     .security_protocol(SecurityProtocol::SaslSsl)
+    ///     .set("sasl.mechanism", "SCRAM-SHA-512")?
+    ///     .sasl_credentials(|| Ok(Credentials::new("alice", from_the_vault()?)));
+    /// # Ok::<(), milena::Error>(())
+    /// ```
+    pub fn sasl_credentials(mut self, source: impl CredentialSource + 'static) -> Self {
+        self.credentials = Some(AnyCredentialSource::new(source));
+        self.sasl = None;
+        self.by_code("sasl.jaas.config")
+    }
+
     fn log_in_with(mut self, sasl: SaslConfig) -> Self {
+        self.credentials = None;
         self.chosen.mechanism = Some(sasl.mechanism());
         self.sasl = Some(sasl);
         self.by_code("sasl.mechanism").by_code("sasl.jaas.config")

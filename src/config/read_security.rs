@@ -215,6 +215,7 @@ impl Config {
                 setting.key
             ));
         }
+        self.credentials = None;
         self.sasl = Some(match module {
             "PlainLoginModule" => SaslConfig::Plain { username, password },
             _ => SaslConfig::Scram(ScramConfig {
