@@ -7,7 +7,6 @@ use crate::config::{
     Config, KeyStore, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, SecurityProtocol,
     TlsVersion,
 };
-use crate::credentials::{AnyCredentialSource, CredentialSource};
 use crate::oauth::{AnyTokenSource, TokenSource};
 
 /// Metadata and connections.
@@ -218,14 +217,15 @@ impl Config {
     ///
     /// Java's name: `ssl.truststore.certificates`.
     pub fn ssl_truststore_pem(mut self, pem: impl Into<String>) -> Self {
-        self.tls.truststore = Some(PemSource::Inline(pem.into()));
+        self.tls.truststore = Some(PemSource::Inline(Secret::new(pem)));
         self.origins.forget("ssl.truststore.location");
         self.by_code("ssl.truststore.certificates")
     }
 
-    /// A PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1, not encrypted) and its
+    /// A PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1) and its
     /// certificate, followed by those of the authorities in between. Replaces
-    /// [`ssl_keystore_pem`](Self::ssl_keystore_pem).
+    /// [`ssl_keystore_pem`](Self::ssl_keystore_pem). A key in encrypted PKCS#8 needs
+    /// [`ssl_key_password`](Self::ssl_key_password).
     ///
     /// Brokers that ask for a client certificate (`ssl.client.auth`) are shown it. When the file
     /// changes, new connections use what is in it by then, without a restart; while what is in it
@@ -248,6 +248,7 @@ impl Config {
     pub fn ssl_keystore_file(mut self, path: impl AsRef<Path>) -> Self {
         self.tls.keystore = KeyStore {
             location: Some(path.as_ref().to_owned()),
+            key_password: self.tls.keystore.key_password.take(),
             ..KeyStore::default()
         };
         self.origins.forget("ssl.keystore.key");
@@ -267,12 +268,33 @@ impl Config {
     ) -> Self {
         self.tls.keystore = KeyStore {
             location: None,
+            key_password: self.tls.keystore.key_password.take(),
             key: Some(Secret::new(private_key)),
             chain: Some(Secret::new(certificate_chain)),
         };
         self.origins.forget("ssl.keystore.location");
         self.by_code("ssl.keystore.key")
             .by_code("ssl.keystore.certificate.chain")
+    }
+
+    /// The password of the client's private key, which is encrypted PKCS#8 (`BEGIN ENCRYPTED PRIVATE
+    /// KEY`): PBES2 with AES, as `openssl pkcs8 -topk8 -v2 aes-256-cbc` makes it. Needs the feature
+    /// `encrypted-keys`. `Debug` and errors do not show it.
+    ///
+    /// Defaults to none.
+    ///
+    /// Java's name: `ssl.key.password`.
+    ///
+    /// ```
+    /// use milena::Config;
+    ///
+    /// let config = Config::new("kafka-1:9093")
+    ///     .ssl_keystore_file("/etc/kafka/client.pem")
+    ///     .ssl_key_password("secret");
+    /// ```
+    pub fn ssl_key_password(mut self, password: impl Into<String>) -> Self {
+        self.tls.keystore.key_password = Some(Secret::new(password));
+        self.by_code("ssl.key.password")
     }
 
     /// The versions of TLS that may be spoken.
@@ -440,35 +462,6 @@ impl Config {
             password,
             is_token: false,
         }))
-    }
-
-    /// A source of user name and password for the SASL mechanisms PLAIN and SCRAM, which is asked
-    /// whenever a connection authenticates: a [`CredentialSource`], or a closure that gives
-    /// [`Credentials`](crate::Credentials). The mechanism is that of `sasl.mechanism`, which has to
-    /// be [`set`](Self::set). The last credentials that are set hold.
-    ///
-    /// A name that differs from the last time is taken by new connections; those that have the old
-    /// one are replaced when their sessions end.
-    ///
-    /// Defaults to no credentials.
-    ///
-    /// Java's names: `sasl.jaas.config` with references to files, which are read again here, and
-    /// `sasl.client.callback.handler.class`, which takes a class of Java and is refused here.
-    ///
-    /// ```
-    /// use milena::{Config, Credentials, SecurityProtocol};
-    ///
-    /// # fn from_the_vault() -> std::io::Result<String> { Ok("s3cret".into()) }
-    /// let config = Config::new("kafka-1:9093")
-    ///     .security_protocol(SecurityProtocol::SaslSsl)
-    ///     .set("sasl.mechanism", "SCRAM-SHA-512")?
-    ///     .sasl_credentials(|| Ok(Credentials::new("alice", from_the_vault()?)));
-    /// # Ok::<(), milena::Error>(())
-    /// ```
-    pub fn sasl_credentials(mut self, source: impl CredentialSource + 'static) -> Self {
-        self.credentials = Some(AnyCredentialSource::new(source));
-        self.sasl = None;
-        self.by_code("sasl.jaas.config")
     }
 
     fn log_in_with(mut self, sasl: SaslConfig) -> Self {

@@ -1,4 +1,5 @@
-//! Credentials of `sasl.jaas.config` that stand in files: read again at every authentication.
+//! Credentials that are asked for at every authentication: a source of the application's, or those
+//! of `sasl.jaas.config` that stand in files.
 
 use std::error::Error as StdError;
 
@@ -19,6 +20,35 @@ struct Reread {
 }
 
 impl Config {
+    /// A source of user name and password for the SASL mechanisms PLAIN and SCRAM, which is asked
+    /// whenever a connection authenticates: a [`CredentialSource`], or a closure that gives
+    /// [`Credentials`](crate::Credentials). The mechanism is that of `sasl.mechanism`, which has to
+    /// be [`set`](Self::set). The last credentials that are set hold.
+    ///
+    /// A name that differs from the last time is taken by new connections; those that have the old
+    /// one are replaced when their sessions end.
+    ///
+    /// Defaults to no credentials.
+    ///
+    /// Java's names: `sasl.jaas.config` with references to files, which are read again here, and
+    /// `sasl.client.callback.handler.class`, which takes a class of Java and is refused here.
+    ///
+    /// ```
+    /// use milena::{Config, Credentials, SecurityProtocol};
+    ///
+    /// # fn from_the_vault() -> std::io::Result<String> { Ok("s3cret".into()) }
+    /// let config = Config::new("kafka-1:9093")
+    ///     .security_protocol(SecurityProtocol::SaslSsl)
+    ///     .set("sasl.mechanism", "SCRAM-SHA-512")?
+    ///     .sasl_credentials(|| Ok(Credentials::new("alice", from_the_vault()?)));
+    /// # Ok::<(), milena::Error>(())
+    /// ```
+    pub fn sasl_credentials(mut self, source: impl CredentialSource + 'static) -> Self {
+        self.credentials = Some(AnyCredentialSource::new(source));
+        self.sasl = None;
+        self.by_code("sasl.jaas.config")
+    }
+
     /// Keeps the value of `sasl.jaas.config` for later if its user name or password may change:
     /// environment variables do not.
     pub(super) fn keep_references(&mut self, value: &str) {

@@ -2,8 +2,6 @@
 
 mod ask;
 mod asked;
-#[cfg(feature = "scram")]
-mod base64;
 mod oauthbearer;
 mod plain;
 #[cfg(feature = "scram")]
@@ -21,9 +19,12 @@ pub(crate) use self::scram::converse;
 
 use std::error::Error as StdError;
 
+use zeroize::Zeroizing;
+
 use crate::config::{Mechanism, SaslConfig, ScramConfig, Secret, SecurityProtocol, TokenRefresh};
 use crate::credentials::{self, AnyCredentialSource};
 use crate::error::{Error, ErrorKind};
+use crate::oauth::AnyTokenSource;
 use crate::sync::Arc;
 use crate::time::{Deadline, jitter, now};
 use crate::wire::codes::Code;
@@ -34,6 +35,7 @@ use super::Interrupt;
 use super::diagnosis::{Stage, at, peer_text, uses_tls};
 use super::dialogue::Dialogue;
 use super::link::Link;
+use super::oidc::Oidc;
 use super::session::Session;
 use super::versions::broker_error;
 
@@ -77,6 +79,11 @@ impl Sasl {
                 (Credentials::Plain { username, password }, Some(readable))
             }
             SaslConfig::Scram(scram) => (Credentials::Scram(scram), None),
+            SaslConfig::Oidc(oidc) => {
+                let source = AnyTokenSource::new(Oidc::new(&oidc)?);
+                let tokens = Arc::new(Tokens::new(source, refresh));
+                (Credentials::Bearer(tokens), Some("token".into()))
+            }
             SaslConfig::OauthBearer(source) => {
                 let tokens = Arc::new(Tokens::new(source, refresh));
                 (Credentials::Bearer(tokens), Some("token".into()))
@@ -96,6 +103,17 @@ impl Sasl {
             credentials,
             asked: asked.map(Asked::new),
         })
+    }
+
+    /// Who logs in, as far as it is known ahead of a login.
+    pub(super) fn who(&self) -> String {
+        let who = match self.credentials.clone() {
+            _ if self.asked.is_some() => return "the login".into(),
+            Credentials::Plain { username, password } => Who::Plain { username, password },
+            Credentials::Scram(scram) => Who::Scram(scram),
+            Credentials::Bearer(_) => return "the login".into(),
+        };
+        Identity(who).who()
     }
 
     /// What logs in now. A source is asked before the broker is told of any login.
@@ -332,7 +350,7 @@ impl Login<'_> {
     /// Sends a token; the answer is the broker's, which did not refuse it.
     fn say(&mut self, token: Vec<u8>) -> Result<SaslAuthenticateResponse, Error> {
         if self.version < HANDSHAKE_WITH_REQUESTS {
-            return self.say_bare(&token);
+            return self.say_bare(&Zeroizing::new(token));
         }
         let version = self.connection.version::<SaslAuthenticateRequest>()?;
         let request = SaslAuthenticateRequest { auth_bytes: token };
@@ -353,8 +371,7 @@ impl Login<'_> {
                 "the SASL credentials are too long to be sent",
             )
         })?;
-        let mut bytes = length.to_be_bytes().to_vec();
-        bytes.extend_from_slice(token);
+        let bytes = Zeroizing::new([&length.to_be_bytes(), token].concat());
         // An answer without bytes says that all is well.
         let bytes_min = 0;
         let stage = Stage::SaslAuthentication;
