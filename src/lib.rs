@@ -72,6 +72,7 @@ mod cluster;
 mod compress;
 mod config;
 mod conn;
+mod credentials;
 mod delivery;
 mod dial;
 mod error;
@@ -121,6 +122,7 @@ pub use compress::Compression;
 pub use config::{
     Acks, Config, Explanation, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig,
 };
+pub use credentials::{CredentialSource, Credentials};
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use dial::Dial;
 pub use error::{Error, ErrorKind, Outcome};

@@ -465,6 +465,7 @@ impl Config {
     }
 
     fn log_in_with(mut self, sasl: SaslConfig) -> Self {
+        self.credentials = None;
         self.chosen.mechanism = Some(sasl.mechanism());
         self.sasl = Some(sasl);
         self.by_code("sasl.mechanism").by_code("sasl.jaas.config")
