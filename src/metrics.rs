@@ -30,6 +30,8 @@ pub(crate) struct Metrics {
     pub(crate) splits: Counter,
     pub(crate) connects: Counter,
     pub(crate) connect_failures: Counter,
+    pub(crate) reauthentications: Counter,
+    pub(crate) reauthentication_failures: Counter,
     pub(crate) metadata_requests: Counter,
     pub(crate) throttle_ms: Counter,
 }
@@ -79,6 +81,12 @@ pub struct MetricsSnapshot {
     pub connects: u64,
     /// Attempts to connect that failed.
     pub connect_failures: u64,
+    /// Times that a connection for records authenticated anew before its session ended
+    /// (`successful-reauthentication-total`).
+    pub reauthentications: u64,
+    /// Times that this failed, and another connection took over
+    /// (`failed-reauthentication-total`).
+    pub reauthentication_failures: u64,
     /// Metadata requests that were answered.
     pub metadata_requests: u64,
     /// Milliseconds for which brokers asked this client to pause (`produce-throttle-time`, in
@@ -101,6 +109,8 @@ impl Metrics {
             splits: self.splits.total(),
             connects: self.connects.total(),
             connect_failures: self.connect_failures.total(),
+            reauthentications: self.reauthentications.total(),
+            reauthentication_failures: self.reauthentication_failures.total(),
             metadata_requests: self.metadata_requests.total(),
             throttle_ms: self.throttle_ms.total(),
         }

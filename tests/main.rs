@@ -67,6 +67,8 @@ mod process;
 mod proxies;
 #[path = "behaviour/proxy.rs"]
 mod proxy;
+#[path = "behaviour/reauthentication.rs"]
+mod reauthentication;
 #[path = "behaviour/recreated.rs"]
 mod recreated;
 #[path = "behaviour/retries.rs"]

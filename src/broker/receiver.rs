@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::settle::Settle;
-use super::window::{InFlight, Window};
+use super::window::{InFlight, Task, Window};
 use super::{Broker, Core, PANICKED};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::partition::Partition;
@@ -52,7 +52,8 @@ impl Receiver {
     }
 
     /// Runs until the sender has closed the window and everything in it is answered or given back.
-    pub(crate) fn run(self, mut read: ReadHalf) {
+    pub(crate) fn run(self, read: ReadHalf) {
+        let mut read = Some(read);
         let (error, mut spoiled) =
             match survive("a receiver thread", || self.read_answers(&mut read)) {
                 Some(None) => return,
@@ -62,7 +63,9 @@ impl Receiver {
         // First of all: who is told that a record has failed may send the next at once, and that
         // one must not be written to this connection.
         let error = self.line.window.die(error);
-        read.shutdown();
+        if let Some(read) = &read {
+            read.shutdown();
+        }
         // The sender may be between announcing and depositing: go on until it closes the window.
         while let Some(in_flight) = spoiled.take().or_else(|| self.line.window.take()) {
             for batch in in_flight.batches {
@@ -73,11 +76,18 @@ impl Receiver {
     }
 
     /// Why the connection is of no more use, with the request whose answer says so, if one does;
-    /// `None` if the sender wants nothing more of it.
-    fn read_answers(&self, read: &mut ReadHalf) -> Option<(Error, Option<InFlight>)> {
+    /// `None` if the sender wants nothing more of it. Where it borrows the reader, there is none
+    /// meanwhile.
+    fn read_answers(&self, reader: &mut Option<ReadHalf>) -> Option<(Error, Option<InFlight>)> {
         loop {
-            let deadline = self.line.window.next_announced()?;
-            let frame = match read.read_frame(deadline) {
+            let deadline = match self.line.window.next_task()? {
+                Task::Read(deadline) => deadline,
+                Task::Lend => {
+                    *reader = Some(self.line.window.lend_reader(reader.take()?)?);
+                    continue;
+                }
+            };
+            let frame = match reader.as_mut()?.read_frame(deadline) {
                 Ok(frame) => frame,
                 Err(error) => return Some((error, None)),
             };

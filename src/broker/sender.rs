@@ -1,26 +1,27 @@
 //! The sender thread of a broker: connects, takes the batches that are due, and writes them.
 
+mod link;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use self::link::Link;
 use super::press::{self, Press};
-use super::receiver::{Line, Receiver};
 use super::settle::Settle;
-use super::window::{InFlight, Window};
+use super::window::InFlight;
 use super::{Broker, Core, PANICKED};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::ready::{Token, Woken};
 use crate::accumulator::state::Take;
 use crate::config::Acks;
-use crate::conn::{Address, Connection, WriteFailed, WriteHalf};
+use crate::conn::{Due, WriteFailed};
 use crate::error::{Error, ErrorKind};
 use crate::survive::survive;
 #[cfg(test)]
 use crate::survive::trap;
-use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Arc, Mutex};
+use crate::sync::Arc;
 use crate::time::{self, Backoff, Deadline};
-use crate::wire::produce::{self, FramedTopic, ProduceRequest};
+use crate::wire::produce::{self, FramedTopic};
 use crate::wire::{HeaderFacts, TopicId};
 
 /// A connection that was not used for so long is looked at before it is used again: the broker may
@@ -39,18 +40,6 @@ pub(crate) struct Sender {
     link: Option<Link>,
     /// Connections in a row that failed, or that died before they were of use.
     failures: u32,
-}
-
-/// An open connection with its receiver.
-struct Link {
-    address: Address,
-    write: WriteHalf,
-    version: i16,
-    line: Arc<Line>,
-    receiver: JoinHandle<()>,
-    opened: Instant,
-    used: Instant,
-    expires: Option<Instant>,
 }
 
 impl Sender {
@@ -140,6 +129,13 @@ impl Sender {
             self.broker.queue.pause(until);
         }
         let version = link.version;
+        match link.write.due(time::now()) {
+            Due::Nothing => {}
+            Due::Renewal if self.renew() => {}
+            Due::Renewal => return false,
+            // It ended in the pause.
+            Due::Replacement => return false,
+        }
         // Time has passed: more may be due, and some of it may have gone elsewhere.
         self.drain();
         self.refuse_codecs(version);
@@ -178,8 +174,8 @@ impl Sender {
         if let Some(error) = link.line.window.death() {
             return self.broken(error);
         }
-        let is_ending = link.expires.is_some_and(|end| end <= now);
-        if is_ending || link.address != self.broker.address() {
+        let is_over = link.write.due(now) == Due::Replacement;
+        if is_over || link.address != self.broker.address() {
             return self.retire();
         }
         let answers = self.core.config.acks != Acks::None;
@@ -197,30 +193,46 @@ impl Sender {
         }
     }
 
+    /// Authenticates anew on the connection; false if it did not survive that.
+    fn renew(&mut self) -> bool {
+        let limit = self.setup_timeout();
+        let Some(link) = &mut self.link else {
+            return false;
+        };
+        match link.renew(&self.core, limit) {
+            Ok(()) => true,
+            Err(error) => {
+                if error.is_lasting() {
+                    log::warn!("another connection takes over: {}", self.broker.own(&error));
+                }
+                self.broken(error);
+                false
+            }
+        }
+    }
+
     /// Closes the connection once everything on it is answered.
     fn retire(&mut self) {
         if let Some(link) = self.link.take() {
-            if self.is_proven(&link) {
+            if link.is_proven(&self.core.config) {
                 self.failures = 0;
             }
-            link.line.window.close();
-            join(link.receiver);
-            link.write.shutdown();
+            link.close_in_peace();
         }
     }
 
     /// Closes the connection at once; what is on it is given back by the receiver.
     fn unlink(&mut self) {
         if let Some(link) = self.link.take() {
-            link.line.window.close();
-            link.write.shutdown();
-            join(link.receiver);
+            link.close();
         }
     }
 
     /// The connection died of `error`.
     fn broken(&mut self, error: Error) {
-        let is_proven = self.link.as_ref().is_some_and(|link| self.is_proven(link));
+        let config = &self.core.config;
+        let link = self.link.as_ref();
+        let is_proven = link.is_some_and(|link| link.is_proven(config));
         self.unlink();
         self.core.wishes.refresh();
         self.failures = if is_proven { 0 } else { self.failures + 1 };
@@ -229,15 +241,6 @@ impl Sender {
             self.rest();
         }
         log::debug!("{}: connection lost: {error}", self.broker);
-    }
-
-    /// True if the connection was of use, so that the next attempt need not rest: a request was
-    /// answered on it, or, where nothing is answered, it lasted longer than any rest.
-    fn is_proven(&self, link: &Link) -> bool {
-        let config = &self.core.config;
-        let age = time::now().saturating_duration_since(link.opened);
-        let has_lasted = config.acks == Acks::None && age >= config.reconnect_backoff_max;
-        has_lasted || link.line.state.lock().is_proven
     }
 
     /// The pause between attempts to connect; it ends early when the producer closes.
@@ -255,7 +258,12 @@ impl Sender {
 
     fn connect(&mut self) -> bool {
         let address = self.broker.address();
-        match self.open(&address) {
+        if let Some((until, _)) = self.core.connector.refusal(&address)
+            && self.broker.queue.pause(until)
+        {
+            return false;
+        }
+        match Link::open(&self.core, &self.broker, address, self.setup_timeout()) {
             Ok(link) => {
                 self.core.metrics.connects.add(1);
                 self.broker.queue.set_trouble(None);
@@ -279,42 +287,6 @@ impl Sender {
                 false
             }
         }
-    }
-
-    fn open(&self, address: &Address) -> Result<Link, Error> {
-        let deadline = Deadline::within(self.setup_timeout());
-        let connection: Connection =
-            self.core
-                .connector
-                .open(address, &self.broker.interrupt, deadline)?;
-        let version = connection.version::<ProduceRequest>()?;
-        let expires = connection.expires_at();
-        let (write, read) = connection.split();
-        let window = Window::new(self.core.config.max_in_flight);
-        let line = Arc::new(Line {
-            window,
-            state: Mutex::default(),
-        });
-        let receiver = Receiver::new(self.core.clone(), self.broker.clone(), line.clone());
-        let name = format!("milena-recv-{}", self.broker.id());
-        let thread = thread::Builder::new()
-            .name(name)
-            .spawn(move || receiver.run(read));
-        let receiver = thread.map_err(|error| {
-            let message = format!("cannot start a receiver thread: {error}");
-            Error::new(ErrorKind::Connection, message)
-        })?;
-        let now = time::now();
-        Ok(Link {
-            address: address.clone(),
-            write,
-            version,
-            line,
-            receiver,
-            opened: now,
-            used: now,
-            expires,
-        })
     }
 
     /// The time for opening a connection; it doubles with every failure (KIP-601).
@@ -483,12 +455,6 @@ fn acks_on_wire(acks: Acks) -> i16 {
         Acks::None => 0,
         Acks::Leader => 1,
         Acks::All => -1,
-    }
-}
-
-fn join(receiver: JoinHandle<()>) {
-    if receiver.join().is_err() {
-        log::error!("a receiver thread panicked; the batches that it held have failed");
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::accumulator::batch::Batch;
+use crate::conn::ReadHalf;
 use crate::error::Error;
 use crate::sync::{Condvar, Mutex};
 use crate::time::Deadline;
@@ -16,22 +17,48 @@ use crate::time::Deadline;
 /// connection is busy; it announces a request, writes it, and deposits what it wrote. The receiver
 /// reads the answer meanwhile. Once the connection is dead, the receiver goes on taking until the
 /// sender closes the window: so nothing that is deposited in between is lost.
-pub(crate) struct Window {
+///
+/// The sender may borrow the receiver's half of the connection, to authenticate anew on it: it gets
+/// it once everything is answered, and announces nothing before it has given it back.
+pub(crate) struct Window<Reader = ReadHalf> {
     max: usize,
-    state: Mutex<State>,
+    state: Mutex<State<Reader>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct State {
+struct State<Reader> {
     /// Requests announced and not yet read by the receiver, with the moment at which their answer
     /// is overdue.
     announced: VecDeque<Deadline>,
     /// Requests announced and not yet finished.
     un_answered: usize,
     written: VecDeque<InFlight>,
+    loan: Loan<Reader>,
     dead: Option<Error>,
     is_closed: bool,
+}
+
+/// Where the reading half of the connection is.
+enum Loan<Reader> {
+    /// With the receiver, which uses it.
+    None,
+    /// There still, but the sender wants it.
+    Wanted,
+    /// On its way to the sender.
+    Given(Reader),
+    /// With the sender.
+    Taken,
+    /// On its way back.
+    Returned(Reader),
+}
+
+/// What a receiver has to do next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Task {
+    /// To read an answer, which is overdue behind the deadline.
+    Read(Deadline),
+    /// To lend the reader to the sender.
+    Lend,
 }
 
 /// A request that was written.
@@ -41,17 +68,25 @@ pub(crate) struct InFlight {
     pub(crate) batches: Vec<Batch>,
 }
 
-impl State {
+impl<Reader> State<Reader> {
     fn has_slot(&self, max: usize) -> bool {
         self.un_answered < max
     }
 }
 
-impl Window {
+impl<Reader> Window<Reader> {
     pub(crate) fn new(max: usize) -> Self {
+        let state = State {
+            announced: VecDeque::new(),
+            un_answered: 0,
+            written: VecDeque::new(),
+            loan: Loan::None,
+            dead: None,
+            is_closed: false,
+        };
         Self {
             max: max.max(1),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             changed: Condvar::new(),
         }
     }
@@ -115,13 +150,63 @@ impl Window {
         self.changed.notify_all();
     }
 
-    /// Waits for the next request whose answer is to be read; `None` once the window is closed and
-    /// all are.
-    pub(crate) fn next_announced(&self) -> Option<Deadline> {
+    /// Waits for the next request whose answer is to be read, or for the sender to want the reader
+    /// once all are; `None` once the window is closed and all are.
+    pub(crate) fn next_task(&self) -> Option<Task> {
         let mut state = self.state.lock();
         loop {
             if let Some(deadline) = state.announced.pop_front() {
-                return Some(deadline);
+                return Some(Task::Read(deadline));
+            }
+            if state.is_closed {
+                return None;
+            }
+            if matches!(state.loan, Loan::Wanted) {
+                return Some(Task::Lend);
+            }
+            state = self.changed.wait(state, None);
+        }
+    }
+
+    /// Waits until all requests are answered, and takes the reader from the receiver.
+    ///
+    /// # Errors
+    /// Why the connection died.
+    pub(crate) fn borrow_reader(&self) -> Result<Reader, Error> {
+        self.state.lock().loan = Loan::Wanted;
+        self.changed.notify_all();
+        let mut state = self.state.lock();
+        loop {
+            if let Some(error) = &state.dead {
+                return Err(error.clone());
+            }
+            match std::mem::replace(&mut state.loan, Loan::Taken) {
+                Loan::Given(reader) => return Ok(reader),
+                other => state.loan = other,
+            }
+            state = self.changed.wait(state, None);
+        }
+    }
+
+    /// Gives the reader back to the receiver.
+    pub(crate) fn return_reader(&self, reader: Reader) {
+        self.state.lock().loan = Loan::Returned(reader);
+        self.changed.notify_all();
+    }
+
+    /// Gives the sender the reader that it wants, and waits for its return; `None` if the window is
+    /// closed meanwhile.
+    pub(crate) fn lend_reader(&self, reader: Reader) -> Option<Reader> {
+        let mut state = self.state.lock();
+        assert_eq!(state.un_answered, 0, "an answer is to be read");
+        state.loan = Loan::Given(reader);
+        drop(state);
+        self.changed.notify_all();
+        let mut state = self.state.lock();
+        loop {
+            match std::mem::replace(&mut state.loan, Loan::None) {
+                Loan::Returned(reader) => return Some(reader),
+                other => state.loan = other,
             }
             if state.is_closed {
                 return None;
@@ -182,7 +267,7 @@ mod tests {
     }
 
     /// Waits until `count` threads wait on the window.
-    fn await_waiting(window: &Window, count: usize) {
+    fn await_waiting<Reader>(window: &Window<Reader>, count: usize) {
         while window.changed.waiting() < count {
             std::thread::yield_now();
         }
@@ -190,7 +275,7 @@ mod tests {
 
     #[test]
     fn requests_come_out_in_order_each_with_its_deadline() {
-        let window = Window::new(3);
+        let window = Window::<()>::new(3);
         for (id, seconds) in [(1, 10), (2, 20), (3, 30)] {
             assert!(window.wait_for_slot().is_ok());
             window.announce(deadline(seconds));
@@ -198,7 +283,9 @@ mod tests {
         }
         assert!(!window.is_idle());
         for (id, seconds) in [(1, 10), (2, 20), (3, 30)] {
-            let announced = window.next_announced().expect("announced");
+            let Some(Task::Read(announced)) = window.next_task() else {
+                panic!("request {id} was announced");
+            };
             assert_eq!(announced.limit(), Duration::from_secs(seconds));
             assert_eq!(window.take().map(|taken| taken.correlation_id), Some(id));
             window.finish();
@@ -208,11 +295,14 @@ mod tests {
 
     #[test]
     fn a_pause_counts_for_all_requests_that_wait_for_their_answer() {
-        let window = Window::new(4);
+        let window = Window::<()>::new(4);
         for seconds in [10, 20, 30] {
             window.announce(deadline(seconds));
         }
-        let next = || window.next_announced().map(|next| next.limit().as_secs());
+        let next = || match window.next_task() {
+            Some(Task::Read(deadline)) => Some(deadline.limit().as_secs()),
+            _ => None,
+        };
         assert_eq!(next(), Some(10));
         window.pause(Duration::from_secs(1));
         assert_eq!(next(), Some(21));
@@ -224,7 +314,7 @@ mod tests {
     #[test]
     fn the_slots_are_as_many_as_asked_for_and_at_least_one() {
         for (max, slots) in [(0, 1), (1, 1), (3, 3)] {
-            let window = Window::new(max);
+            let window = Window::<()>::new(max);
             std::thread::scope(|scope| {
                 for _ in 0..slots {
                     assert!(window.wait_for_slot().is_ok());
@@ -243,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_death_ends_the_wait_for_a_slot_with_its_first_cause() {
-        let window = Window::new(1);
+        let window = Window::<()>::new(1);
         window.announce(deadline(9));
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| window.wait_for_slot());
@@ -261,11 +351,11 @@ mod tests {
     /// The receiver finds the connection dead between the sender's announcement and its deposit.
     #[test]
     fn what_is_deposited_after_the_death_is_not_lost() {
-        let window = Window::new(2);
+        let window = Window::<()>::new(2);
         window.announce(deadline(9));
         std::thread::scope(|scope| {
             let receiver = scope.spawn(|| {
-                assert!(window.next_announced().is_some());
+                assert!(window.next_task().is_some());
                 window.die(reset());
                 std::iter::from_fn(|| window.take())
                     .map(|taken| taken.correlation_id)
@@ -282,20 +372,20 @@ mod tests {
 
     #[test]
     fn the_close_ends_both_waits_of_the_receiver_once_nothing_is_left() {
-        let window = Window::new(2);
+        let window = Window::<()>::new(2);
         std::thread::scope(|scope| {
-            let announced = scope.spawn(|| window.next_announced().is_none());
+            let announced = scope.spawn(|| window.next_task().is_none());
             let taken = scope.spawn(|| window.take().is_none());
             await_waiting(&window, 2);
             window.close();
             assert!(announced.join().expect("no panic") && taken.join().expect("no panic"));
         });
-        let window = Window::new(2);
+        let window = Window::<()>::new(2);
         window.announce(deadline(9));
         window.deposit(in_flight(1));
         window.close();
-        assert!(window.next_announced().is_some() && window.take().is_some());
-        assert!(window.next_announced().is_none() && window.take().is_none());
+        assert!(window.next_task().is_some() && window.take().is_some());
+        assert!(window.next_task().is_none() && window.take().is_none());
     }
 
     /// A sender and a receiver with every length of window: all requests come through, in order,
@@ -303,11 +393,11 @@ mod tests {
     #[test]
     fn a_busy_window_never_holds_more_than_its_slots() {
         for max in 1..=5 {
-            let window = Window::new(max);
+            let window = Window::<()>::new(max);
             std::thread::scope(|scope| {
                 let receiver = scope.spawn(|| {
                     let mut ids = Vec::new();
-                    while window.next_announced().is_some() {
+                    while window.next_task().is_some() {
                         let taken = window.take().expect("announced, so it is deposited");
                         ids.push(taken.correlation_id);
                         assert!(window.state.lock().un_answered <= max);
@@ -325,5 +415,49 @@ mod tests {
                 assert_eq!(ids, (0..2000).collect::<Vec<_>>());
             });
         }
+    }
+
+    #[test]
+    fn the_reader_is_lent_once_everything_is_answered_and_comes_back() {
+        let window = Window::new(2);
+        window.announce(deadline(9));
+        window.deposit(in_flight(1));
+        std::thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                let reader = window.borrow_reader().expect("it lives");
+                assert!(window.is_idle());
+                window.return_reader(reader + 1);
+            });
+            await_waiting(&window, 1);
+            assert!(matches!(window.next_task(), Some(Task::Read(_))));
+            assert!(window.take().is_some());
+            assert!(!sender.is_finished());
+            window.finish();
+            assert!(matches!(window.next_task(), Some(Task::Lend)));
+            assert_eq!(window.lend_reader(7), Some(8));
+            sender.join().expect("no panic");
+        });
+        window.close();
+        assert!(window.next_task().is_none());
+    }
+
+    #[test]
+    fn who_waits_for_the_reader_learns_of_the_death_and_who_lent_it_of_the_close() {
+        let window = Window::<u8>::new(1);
+        std::thread::scope(|scope| {
+            let sender = scope.spawn(|| window.borrow_reader());
+            await_waiting(&window, 1);
+            window.die(reset());
+            let error = sender.join().expect("no panic").expect_err("it is dead");
+            assert_eq!(error.to_string(), "connection reset");
+        });
+        let window = Window::new(1);
+        std::thread::scope(|scope| {
+            let receiver = scope.spawn(|| window.lend_reader(7));
+            assert_eq!(window.borrow_reader().expect("it lives"), 7);
+            // A sender that panicked, or whose connection broke.
+            window.close();
+            assert_eq!(receiver.join().expect("no panic"), None);
+        });
     }
 }

@@ -125,7 +125,22 @@ impl Updater {
             _ => time::after(last, shortest),
         };
         let until = time::after(last, self.pause());
-        self.core.wishes.rest(until, urgent_from)
+        // Who refused our credentials is not asked at once, whoever waits.
+        let refused = self.refused_until();
+        self.core
+            .wishes
+            .rest(until.max(refused), urgent_from.max(refused))
+    }
+
+    /// The first moment at which somebody may be asked, if all have refused our credentials.
+    fn refused_until(&self) -> Option<Instant> {
+        if self.connection.is_some() {
+            return None;
+        }
+        let all = self.known.iter().chain(&self.core.config.bootstrap_servers);
+        let refusals = all.map(|address| self.core.connector.refusal(address));
+        let until = refusals.map(|refusal| refusal.map(|(until, _)| until));
+        until.min().flatten()
     }
 
     fn refresh(&mut self) {
@@ -219,12 +234,20 @@ impl Updater {
             allow_auto_topic_creation: self.core.config.allow_auto_create_topics,
             include_operations: false,
         };
-        let mut errors: Vec<Error> = Vec::new();
+        let (mut errors, mut refusals) = (Vec::new(), Vec::new());
         if let Some((mut connection, _)) = self.connection.take()
             && !connection.has_hung_up()
         {
-            match self.ask(&mut connection, &request) {
-                Ok(response) => return Ok(self.keep(connection, response)),
+            let setup = Deadline::within(self.core.config.connection_setup_timeout);
+            let connector = &self.core.connector;
+            let answered = match connection.is_fresh(connector, setup) {
+                Ok(true) => self.ask(&mut connection, &request).map(Some),
+                Ok(false) => Ok(None),
+                Err(error) => Err(error),
+            };
+            match answered {
+                Ok(Some(response)) => return Ok(self.keep(connection, response)),
+                Ok(None) => {}
                 Err(error) => errors.push(error),
             }
         }
@@ -233,6 +256,10 @@ impl Updater {
             // Who was known is of no use once a broker says so (KIP-1102).
             let is_outdated = errors.iter().any(wants_rebootstrap);
             if is_outdated && !config.bootstrap_servers.contains(&address) {
+                continue;
+            }
+            if let Some((_, refusal)) = self.core.connector.refusal(&address) {
+                refusals.push(refusal);
                 continue;
             }
             let setup = Deadline::within(config.connection_setup_timeout);
@@ -250,7 +277,10 @@ impl Updater {
         if errors.iter().any(wants_rebootstrap) {
             self.known.clear();
         }
-        Err(unreachable_brokers(errors))
+        Err(unreachable_brokers(match errors.is_empty() {
+            true => refusals,
+            false => errors,
+        }))
     }
 
     /// Asks for a producer id where one is wanted (KIP-98); any broker gives one.

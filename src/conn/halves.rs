@@ -1,19 +1,27 @@
 //! A connection in two halves: one thread writes requests, another reads answers.
 
+use std::time::Instant;
+
 use crate::error::Error;
 use crate::sync::Arc;
 use crate::time::Deadline;
+use crate::wire::Request;
 
 use super::ANSWER_BYTES_MIN;
 use super::diagnosis::Stage;
 use super::link::{Incoming, Link, Outgoing};
+use super::session::{Due, Session};
+use super::versions::Versions;
 
 /// The half that writes.
 #[derive(Debug)]
 pub(crate) struct WriteHalf {
     pub(super) link: Arc<Link>,
     pub(super) outgoing: Outgoing,
+    pub(super) versions: Arc<Versions>,
+    pub(super) client_id: Arc<str>,
     pub(super) next_correlation_id: i32,
+    pub(super) session: Session,
 }
 
 /// A request that was not written whole.
@@ -34,6 +42,16 @@ impl WriteHalf {
             started: unwritten.started,
             error: self.link.error(Stage::Write, unwritten.broken, deadline),
         })
+    }
+
+    /// The highest version of a request that the broker and this client both speak.
+    pub(super) fn version<R: Request>(&self) -> Result<i16, Error> {
+        self.versions.common::<R>(&self.link.address)
+    }
+
+    /// What the session of the connection needs before the next request.
+    pub(crate) fn due(&self, now: Instant) -> Due {
+        self.session.due(now)
     }
 
     /// A number for the next request.

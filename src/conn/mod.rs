@@ -5,13 +5,16 @@
 
 mod buffer;
 mod diagnosis;
+mod dialogue;
 mod egress;
 mod halves;
 mod interrupt;
 mod link;
 #[cfg(test)]
 pub(crate) mod names;
+mod refusals;
 mod sasl;
+mod session;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
@@ -26,12 +29,10 @@ mod tests;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
-use zeroize::Zeroizing;
-
 use crate::config::{Config, SaslConfig, SecurityProtocol, TlsConfig, TokenRefresh};
 use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
-use crate::time::Deadline;
+use crate::time::{Deadline, now};
 use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::codes::Code;
 use crate::wire::{self, Request};
@@ -39,13 +40,17 @@ use crate::wire::{self, Request};
 use self::diagnosis::{
     FRAME_BYTES_MAX, OPENING_BYTES_MAX, Stage, at, interrupted, uses_sasl, uses_tls,
 };
+use self::dialogue::Dialogue;
 use self::link::{Incoming, Link, Outgoing};
-use self::versions::{Negotiation, Versions, negotiate};
+use self::refusals::Refusals;
+use self::session::Session;
+use self::versions::{Negotiation, negotiate};
 
 pub(crate) use self::halves::{ReadHalf, WriteFailed, WriteHalf};
 pub(crate) use self::interrupt::Interrupt;
 #[cfg(all(fuzzing, feature = "scram"))]
 pub(crate) use self::sasl::converse;
+pub(crate) use self::session::Due;
 pub(crate) use crate::config::Address;
 
 /// The least that an answer has: its correlation id.
@@ -61,6 +66,7 @@ pub(crate) struct Connector {
     egress: Option<egress::Egress>,
     tls: Option<tls::Tls>,
     sasl: Option<sasl::Sasl>,
+    refusals: Refusals,
 }
 
 impl Connector {
@@ -110,6 +116,7 @@ impl Connector {
             egress: None,
             tls,
             sasl,
+            refusals: Refusals::default(),
         })
     }
 
@@ -128,6 +135,7 @@ impl Connector {
             }
         };
         let opened = self.set_up(address, Arc::new(socket), peer, interrupt, deadline);
+        self.refusals.note(address, &opened, now());
         // Another address of the same name may do better next time.
         opened.inspect_err(|_| self.dialer.note_failure(address, peer))
     }
@@ -159,24 +167,47 @@ impl Connector {
         let mut connection = Connection::new(Arc::new(link), self.client_id.clone());
         connection.negotiate(deadline)?;
         if let Some(sasl) = &self.sasl {
-            connection.expires_at = sasl::authenticate(&mut connection, sasl, deadline)?;
+            let session = sasl::authenticate(connection.dialogue(), sasl, deadline)?;
+            connection.write.session = session;
         }
-        connection.incoming.bytes_max = FRAME_BYTES_MAX;
+        connection.read.incoming.bytes_max = FRAME_BYTES_MAX;
         log::debug!("connected to broker {address} at {peer}");
         Ok(connection)
+    }
+
+    /// Authenticates anew on a connection whose session nears its end, and on which no answer is
+    /// due (KIP-368). After an error it is of no more use.
+    pub(crate) fn renew(
+        &self,
+        write: &mut WriteHalf,
+        read: &mut ReadHalf,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let Some(sasl) = &self.sasl else {
+            return Ok(());
+        };
+        let address = write.link.address.clone();
+        let started = now();
+        let renewed = sasl::authenticate(Dialogue { write, read }, sasl, deadline);
+        let renewed = renewed.map_err(|error| not_renewed(&address, error));
+        self.refusals.note(&address, &renewed, now());
+        write.session = renewed?.renewed(started);
+        log::debug!("authenticated anew at broker {address}");
+        Ok(())
+    }
+
+    /// What the broker said if it refused our credentials a moment ago, and until when it is to be
+    /// left alone.
+    pub(crate) fn refusal(&self, address: &Address) -> Option<(Instant, Error)> {
+        self.refusals.of(address, now())
     }
 }
 
 /// An established connection that one thread uses, one request at a time.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    link: Arc<Link>,
-    outgoing: Outgoing,
-    incoming: Incoming,
-    versions: Arc<Versions>,
-    client_id: Arc<str>,
-    next_correlation_id: i32,
-    expires_at: Option<Instant>,
+    write: WriteHalf,
+    read: ReadHalf,
     has_answered: bool,
 }
 
@@ -184,21 +215,28 @@ impl Connection {
     fn new(link: Arc<Link>, client_id: Arc<str>) -> Self {
         let mut incoming = Incoming::new(link.clone());
         incoming.bytes_max = OPENING_BYTES_MAX;
-        Self {
-            outgoing: Outgoing::new(link.clone()),
+        let read = ReadHalf {
+            link: link.clone(),
             incoming,
+        };
+        let write = WriteHalf {
+            outgoing: Outgoing::new(link.clone()),
             link,
             versions: Arc::default(),
             client_id,
             next_correlation_id: 0,
-            expires_at: None,
+            session: Session::default(),
+        };
+        Self {
+            write,
+            read,
             has_answered: false,
         }
     }
 
     /// The highest version of a request that the broker and this client both speak.
     pub(crate) fn version<R: Request>(&self) -> Result<i16, Error> {
-        self.versions.common::<R>(&self.link.address)
+        self.write.version::<R>()
     }
 
     /// Sends a request and waits for its answer. After an error the connection is of no more use,
@@ -213,38 +251,45 @@ impl Connection {
             false => Stage::FirstRequest(R::NAME),
         };
         let version = self.version::<R>()?;
-        let response = self.call_as(request, version, stage, deadline)?;
+        let response = self.dialogue().call_as(request, version, stage, deadline)?;
         self.has_answered = true;
         Ok(response)
     }
 
     /// True if an idle connection is gone: the broker closed it, or sent what nobody asked for.
     pub(crate) fn has_hung_up(&mut self) -> bool {
-        self.incoming.holds_more() || self.link.has_hung_up()
+        self.read.incoming.holds_more() || self.write.has_hung_up()
     }
 
     pub(crate) fn address(&self) -> &Address {
-        &self.link.address
-    }
-
-    /// When a new connection should take over because the broker ends this one's session (KIP-368);
-    /// some time ahead of the end. `None` is never.
-    pub(crate) fn expires_at(&self) -> Option<Instant> {
-        self.expires_at
+        &self.write.link.address
     }
 
     /// Halves for one thread that writes and one that reads.
     pub(crate) fn split(self) -> (WriteHalf, ReadHalf) {
-        let writer = WriteHalf {
-            link: self.link.clone(),
-            outgoing: self.outgoing,
-            next_correlation_id: self.next_correlation_id,
-        };
-        let reader = ReadHalf {
-            link: self.link,
-            incoming: self.incoming,
-        };
-        (writer, reader)
+        (self.write, self.read)
+    }
+
+    /// Authenticates anew if it is time; false if another connection has to take over.
+    pub(crate) fn is_fresh(
+        &mut self,
+        connector: &Connector,
+        deadline: Deadline,
+    ) -> Result<bool, Error> {
+        match self.write.due(now()) {
+            Due::Nothing => Ok(true),
+            Due::Replacement => Ok(false),
+            Due::Renewal => connector
+                .renew(&mut self.write, &mut self.read, deadline)
+                .map(|()| true),
+        }
+    }
+
+    fn dialogue(&mut self) -> Dialogue<'_> {
+        Dialogue {
+            write: &mut self.write,
+            read: &mut self.read,
+        }
     }
 
     fn negotiate(&mut self, deadline: Deadline) -> Result<(), Error> {
@@ -253,92 +298,36 @@ impl Connection {
             client_software_version: env!("CARGO_PKG_VERSION").into(),
         };
         let mut version = *ApiVersionsRequest::VERSIONS.end();
+        let mut dialogue = self.dialogue();
+        let stage = Stage::ApiVersions;
         loop {
-            let (id, frame) = self.exchange(&request, version, Stage::ApiVersions, deadline)?;
+            let (id, frame) = dialogue.exchange(&request, version, stage, deadline)?;
             let decoded = decode_api_versions(frame, version);
-            let response = self.checked::<ApiVersionsRequest>(id, decoded, Stage::ApiVersions)?;
+            let response = dialogue.checked::<ApiVersionsRequest>(id, decoded, stage)?;
             match negotiate(version, response) {
                 Negotiation::Done(versions) => {
-                    self.versions = Arc::new(versions);
+                    self.write.versions = Arc::new(versions);
                     return Ok(());
                 }
                 Negotiation::AskWith(lower) => version = lower,
-                Negotiation::Refused(error) => {
-                    return Err(at(&self.link.address, Stage::ApiVersions, error));
-                }
+                Negotiation::Refused(error) => return Err(at(self.address(), stage, error)),
             }
         }
     }
+}
 
-    fn call_as<R: Request>(
-        &mut self,
-        request: &R,
-        version: i16,
-        stage: Stage,
-        deadline: Deadline,
-    ) -> Result<R::Response, Error> {
-        let (id, frame) = self.exchange(request, version, stage, deadline)?;
-        let decoded = wire::decode_response::<R>(frame, version);
-        self.checked::<R>(id, decoded, stage)
-    }
-
-    /// Sends a request; the answer comes as bytes, with the correlation id that it should have.
-    fn exchange<R: Request>(
-        &mut self,
-        request: &R,
-        version: i16,
-        stage: Stage,
-        deadline: Deadline,
-    ) -> Result<(i32, &[u8]), Error> {
-        let id = self.next_correlation_id;
-        self.next_correlation_id = id.wrapping_add(1);
-        let header = wire::HeaderFacts {
-            correlation_id: id,
-            client_id: &self.client_id,
-        };
-        // A login's holds a password.
-        let frame = Zeroizing::new(wire::frame(request, version, header));
-        let answer = self.round(&frame, ANSWER_BYTES_MIN, stage, deadline)?;
-        Ok((id, answer))
-    }
-
-    /// Sends bytes and waits for a frame.
-    fn round(
-        &mut self,
-        bytes: &[u8],
-        answer_bytes_min: usize,
-        stage: Stage,
-        deadline: Deadline,
-    ) -> Result<&[u8], Error> {
-        let written = match self.outgoing.write(&[bytes], deadline) {
-            // Who closed before the request was out may have said why.
-            Err(unwritten) if !unwritten.broken.is_closed() => Err(unwritten.broken),
-            _ => Ok(()),
-        };
-        let incoming = &mut self.incoming;
-        let answer = written.and_then(|()| incoming.read_frame(answer_bytes_min, deadline));
-        answer.map_err(|broken| {
-            self.link.shutdown();
-            self.link.error(stage, broken, deadline)
-        })
-    }
-
-    /// An answer that could be read and is the one to request `id`.
-    fn checked<R: Request>(
-        &self,
-        id: i32,
-        decoded: Result<(i32, R::Response), wire::Malformed>,
-        stage: Stage,
-    ) -> Result<R::Response, Error> {
-        let text = match decoded {
-            Ok((answered, response)) if answered == id => return Ok(response),
-            Ok((answered, _)) => format!("the answer is to request {answered}, not {id}"),
-            Err(malformed) => format!("the answer cannot be read: {malformed}"),
-        };
-        self.link.shutdown();
-        let error = Error::new(ErrorKind::Protocol, text);
-        Err(at(&self.link.address, stage, error))
-    }
+/// What to say of a re-authentication that failed.
+fn not_renewed(address: &Address, error: Error) -> Error {
+    let place = format!("broker {address}");
+    let error = match error.code() {
+        // What this means at the first authentication, a listener without SASL, it cannot mean now.
+        Some(code) if code == Code::ILLEGAL_SASL_STATE.0 => {
+            let text = "the broker does not take it on this connection now";
+            Error::new(ErrorKind::Connection, text).with_code(code)
+        }
+        _ => error.without_context(&place),
+    };
+    error.context(format_args!("{place}: re-authentication"))
 }
 
 /// A refused version is answered in the form of version 0, whatever was asked.

@@ -83,6 +83,7 @@ mod scram;
 mod scram;
 mod script;
 mod server;
+mod session;
 mod state;
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use super::faults::Script;
 use super::handlers::{Reply, answer, answer_in};
 use super::produce;
 use super::scram::{Exchange, MECHANISMS, Step};
+use super::session::Access;
 use super::state::{Login, State};
+use crate::time::now;
 use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::codes::Code;
 use crate::wire::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
@@ -19,10 +21,11 @@ const PLAIN: &str = "PLAIN";
 
 /// What a client gets that asks for something before it is logged in; `None` if it may ask. Before
 /// the handshake the broker hangs up, between handshake and token it says first that it will.
-pub(super) fn refuse(state: &State, arrived: &Arrived) -> Option<Reply> {
+pub(super) fn refuse(state: &mut State, arrived: &Arrived) -> Option<Reply> {
     let request = &arrived.request;
     let is_expected = match login(state, request) {
-        Login::NotNeeded | Login::Done => true,
+        Login::NotNeeded => true,
+        Login::Done => is_in_session(state, request),
         Login::Needed => request.is(Api::ApiVersions) || request.is(Api::SaslHandshake),
         Login::VersionsTold => request.is(Api::SaslHandshake),
         Login::MechanismChosen if request.is(Api::SaslAuthenticate) => true,
@@ -30,6 +33,22 @@ pub(super) fn refuse(state: &State, arrived: &Arrived) -> Option<Reply> {
         Login::BareTokenNext => request.is(Api::SaslAuthenticate),
     };
     (!is_expected).then_some(Reply::Close)
+}
+
+/// Whether the login still counts, or is to be renewed by this request.
+fn is_in_session(state: &mut State, request: &MockRequest) -> bool {
+    let Some(connection) = state.connections.get_mut(request.connection) else {
+        return false;
+    };
+    let is_handshake = request.is(Api::SaslHandshake);
+    match connection.session.access(is_handshake, now()) {
+        Access::Granted => true,
+        Access::Renewal => {
+            connection.login = Login::VersionsTold;
+            true
+        }
+        Access::Over => false,
+    }
 }
 
 /// ApiVersions may be asked for once before the handshake.
@@ -126,7 +145,7 @@ pub(super) fn handshake(
     let offered = offered(state);
     let error = match (script.error(), login(state, request)) {
         (Some(code), _) => Code(code),
-        (None, Login::NotNeeded) => Code::ILLEGAL_SASL_STATE,
+        (None, Login::NotNeeded | Login::Done) => Code::ILLEGAL_SASL_STATE,
         (None, _) if !offered.contains(&chosen) => Code::UNSUPPORTED_SASL_MECHANISM,
         (None, _) => Code::NONE,
     };
@@ -146,9 +165,12 @@ pub(super) fn handshake(
         };
         set_login(state, request, next);
         let scram = MECHANISMS.into_iter().find(|(name, _)| *name == chosen);
-        set_exchange(state, request, scram.map(|(_, hash)| Exchange::Begun(hash)));
+        if let Some(connection) = state.connections.get_mut(request.connection) {
+            connection.scram = scram.map(|(_, hash)| Exchange::Begun(hash));
+            connection.session.choose(chosen);
+        }
         Reply::Answer(frame)
-    } else if login(state, request) == Login::NotNeeded && script.error().is_none() {
+    } else if error == Code::ILLEGAL_SASL_STATE && script.error().is_none() {
         Reply::Answer(frame)
     } else {
         Reply::LastAnswer(frame)
@@ -177,26 +199,34 @@ pub(super) fn authenticate(
     token: &SaslAuthenticateRequest,
     script: &Script,
 ) -> Reply {
+    let connection = state.connections.get(request.connection);
+    if connection.is_some_and(|connection| connection.session.has_changed_mechanism()) {
+        return Reply::Close;
+    }
     let mut auth_bytes = Vec::new();
     let (error, text) = match (script.error(), login(state, request)) {
-        (Some(code), _) => (Code(code), Some("scripted by the test")),
+        (Some(code), _) => (Code(code), Some("scripted by the test".to_owned())),
         (None, Login::MechanismChosen) => match take(state, request, &token.auth_bytes) {
             Ok(bytes) => {
                 auth_bytes = bytes;
-                (Code::NONE, Some(""))
+                (Code::NONE, Some(String::new()))
             }
             Err(text) => (Code::SASL_AUTHENTICATION_FAILED, Some(text)),
         },
         (None, _) => (
             Code::ILLEGAL_SASL_STATE,
-            Some("no mechanism was chosen by a handshake"),
+            Some("no mechanism was chosen by a handshake".to_owned()),
         ),
     };
+    let is_done = login(state, request) == Login::Done;
     let response = SaslAuthenticateResponse {
         error,
-        error_message: text.map(str::to_owned),
+        error_message: text,
         auth_bytes,
-        ..SaslAuthenticateResponse::default()
+        session_lifetime_ms: match is_done && error.is_ok() {
+            true => state.settings.session_lifetime_ms,
+            false => 0,
+        },
     };
     let frame = answer_in::<SaslAuthenticateRequest>(request, &response, request.version);
     if error.is_ok() && script.error().is_some() {
@@ -228,13 +258,13 @@ pub(super) fn bare_token(
 }
 
 /// The answer to a token; the error is a broker's text.
-fn take(state: &mut State, request: &MockRequest, token: &[u8]) -> Result<Vec<u8>, &'static str> {
+fn take(state: &mut State, request: &MockRequest, token: &[u8]) -> Result<Vec<u8>, String> {
     let connection = state.connections.get(request.connection);
     let Some(exchange) = connection.and_then(|connection| connection.scram.clone()) else {
-        if !is_known(state, token) {
-            return Err("user name or password is wrong");
-        }
-        set_login(state, request, Login::Done);
+        let Some(user) = known_user(state, token) else {
+            return Err("user name or password is wrong".into());
+        };
+        log_in(state, request, &user)?;
         return Ok(Vec::new());
     };
     match exchange.step(state, request.connection, token) {
@@ -243,22 +273,32 @@ fn take(state: &mut State, request: &MockRequest, token: &[u8]) -> Result<Vec<u8
             Ok(answer.into_bytes())
         }
         Step::Done(answer) => {
-            set_login(state, request, Login::Done);
+            log_in(state, request, exchange.user())?;
             Ok(answer.into_bytes())
         }
-        Step::Refused => Err("invalid credentials for SCRAM"),
+        Step::Refused => Err("invalid credentials for SCRAM".into()),
     }
 }
 
-/// RFC 4616: authorization id, user and password, with a zero byte before the second and the third.
-/// Nobody may act as somebody else.
-fn is_known(state: &State, token: &[u8]) -> bool {
+fn log_in(state: &mut State, request: &MockRequest, user: &str) -> Result<(), String> {
+    let lifetime_ms = state.settings.session_lifetime_ms;
+    if let Some(connection) = state.connections.get_mut(request.connection) {
+        connection.session.log_in(user, lifetime_ms, now())?;
+        connection.login = Login::Done;
+    }
+    Ok(())
+}
+
+/// The user whose password the token has. RFC 4616: authorization id, user and password, with a
+/// zero byte before the second and the third. Nobody may act as somebody else.
+fn known_user(state: &State, token: &[u8]) -> Option<String> {
     let mut parts = token.split(|byte| *byte == 0);
     let (acts_as, user, password) = (parts.next(), parts.next(), parts.next());
     let text = |part: Option<&[u8]>| String::from_utf8(part.unwrap_or_default().to_vec()).ok();
     let (Some(user), Some(password), None) = (text(user), text(password), parts.next()) else {
-        return false;
+        return None;
     };
     let is_oneself = matches!(acts_as, Some(name) if name.is_empty() || name == user.as_bytes());
-    is_oneself && state.settings.sasl_plain.get(&user) == Some(&password)
+    let is_right = is_oneself && state.settings.sasl_plain.get(&user) == Some(&password);
+    is_right.then_some(user)
 }

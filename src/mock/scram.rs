@@ -170,6 +170,14 @@ pub(super) enum Step {
 }
 
 impl Exchange {
+    /// Who logs in, if that was said.
+    pub(super) fn user(&self) -> &str {
+        match self {
+            Self::Begun(_) => "",
+            Self::Asked { name, .. } => name,
+        }
+    }
+
     pub(super) fn step(&self, state: &State, connection: usize, token: &[u8]) -> Step {
         let users = &state.settings.sasl_scram;
         let step = str::from_utf8(token).ok().and_then(|token| match self {

@@ -27,6 +27,10 @@ pub(super) struct Users {
 }
 
 impl Exchange {
+    pub(super) fn user(&self) -> &str {
+        ""
+    }
+
     pub(super) fn step(&self, _: &State, _: usize, _: &[u8]) -> Step {
         Step::Refused
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::arrival::Arrived;
 use super::exchange::{Flow, exchange, wait};
+use super::session::Session;
 use super::state::{Connection, HOST, Login, Mood, Shared};
 use crate::sync::{Arc, Mutex};
 use crate::time::{Deadline, now};
@@ -212,6 +213,7 @@ fn connect(node: i32, socket: TcpStream, shared: &Arc<Shared>) -> std::io::Resul
                 false => Login::NotNeeded,
             },
             scram: None,
+            session: Session::default(),
         });
         Some(state.connections.len() - 1)
     });

@@ -11,6 +11,7 @@ use super::faults::Faults;
 use super::log::{FirstSequence, PartitionLog};
 use super::permissions::Denied;
 use super::scram::{Exchange, Users};
+use super::session::Session;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wire::TopicId;
 use crate::wire::metadata::MetadataBroker;
@@ -58,6 +59,8 @@ pub(super) struct Settings {
     /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
+    /// What clients are told that their logins last.
+    pub(super) session_lifetime_ms: i64,
 }
 
 impl Settings {
@@ -147,6 +150,7 @@ pub(super) struct Connection {
     pub(super) login: Login,
     /// Whose tokens come next; PLAIN's if there is none.
     pub(super) scram: Option<Exchange>,
+    pub(super) session: Session,
 }
 
 /// How far a connection has come with SASL.
@@ -246,6 +250,7 @@ impl State {
                 denies_idempotent_write: false,
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
+                session_lifetime_ms: 0,
             },
             frozen_view: None,
             faults: Faults::default(),

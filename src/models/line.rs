@@ -35,7 +35,7 @@ impl Copy {
 
 /// The window, and the socket that it counts for.
 pub(super) struct Line {
-    pub(super) window: Window,
+    pub(super) window: Window<()>,
     socket: Mutex<Socket>,
     changed: Condvar,
 }
@@ -137,7 +137,7 @@ impl Line {
     /// The receiver's part, as `Receiver::run` does it.
     pub(super) fn receive(&self, settle: &Settle) {
         let error = loop {
-            if self.window.next_announced().is_none() {
+            if self.window.next_task().is_none() {
                 return;
             }
             match self.read() {

@@ -2,7 +2,7 @@
 
 use super::{check, choose};
 use crate::broker::tests::{in_flight, reset};
-use crate::broker::window::Window;
+use crate::broker::window::{Task, Window};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread;
 use crate::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ const REQUESTS: i32 = 4;
 
 /// What the threads of a connection share.
 struct Connection {
-    window: Window,
+    window: Window<()>,
     /// The numbers of what was written, as the peer reads them; closed once the connection is dead.
     socket: Arc<Mail<i32>>,
     is_dead: Mutex<bool>,
@@ -41,10 +41,24 @@ impl Connection {
         !is_dead
     }
 
+    /// Borrows the reader, as a sender does that authenticates anew; false if the connection died.
+    fn renew(&self) -> bool {
+        let reader = self.window.borrow_reader();
+        if reader.is_ok() {
+            let un_answered = self.un_answered.load(Ordering::SeqCst);
+            assert_eq!(un_answered, 0, "there is something to read");
+            self.window.return_reader(());
+        }
+        reader.is_ok()
+    }
+
     /// As a sender thread does. How many requests it announced, and which of them were not written.
-    fn send(&self, max: usize) -> (i32, Vec<i32>) {
+    fn send(&self, max: usize, renews_at: Option<i32>) -> (i32, Vec<i32>) {
         let (mut announced, mut unwritten) = (0, Vec::new());
         for id in 0..REQUESTS {
+            if renews_at == Some(id) && !self.renew() {
+                break;
+            }
             if self.window.wait_for_slot().is_err() {
                 break;
             }
@@ -68,8 +82,10 @@ impl Connection {
     fn receive(&self, lives: usize) -> (Vec<i32>, Vec<i32>) {
         let (mut answered, mut lost) = (Vec::new(), Vec::new());
         loop {
-            if self.window.next_announced().is_none() {
-                return (answered, lost);
+            match self.window.next_task() {
+                Some(Task::Read(_)) => {}
+                Some(Task::Lend) if self.window.lend_reader(()).is_some() => continue,
+                _ => return (answered, lost),
             }
             if answered.len() == lives {
                 break;
@@ -94,7 +110,9 @@ impl Connection {
     }
 }
 
+/// Before one of the requests, or none, the sender borrows the reader.
 fn hand_over(max: usize, lives: usize) -> Ends {
+    let renews_at = Some(choose(REQUESTS as usize + 1) as i32);
     let connection = Arc::new(Connection {
         window: Window::new(max),
         socket: Mail::new(),
@@ -112,7 +130,7 @@ fn hand_over(max: usize, lives: usize) -> Ends {
             connection.socket.close();
         })
     });
-    let (announced, unwritten) = connection.send(max);
+    let (announced, unwritten) = connection.send(max, renews_at);
     // The sender shuts the socket down when it is done with it, and reads still see what came.
     connection.socket.close();
     let (answered, lost) = receiver.join().expect("the model does not panic");
@@ -142,6 +160,25 @@ fn requests_are_answered_in_order_and_never_more_than_fit() {
             assert_eq!(ends, expected);
         });
     }
+}
+
+/// A re-authentication that fails: the sender does not give the reader back.
+#[test]
+fn a_reader_that_does_not_come_back_ends_the_receiver_with_the_close() {
+    check(|| {
+        let window = Arc::new(Window::new(1));
+        let receiver = {
+            let window = window.clone();
+            thread::spawn(move || {
+                assert!(matches!(window.next_task(), Some(Task::Lend)));
+                window.lend_reader(7).is_none()
+            })
+        };
+        assert_eq!(window.borrow_reader().ok(), Some(7));
+        window.die(reset());
+        window.close();
+        assert!(receiver.join().expect("the model does not panic"));
+    });
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::wire::produce::ProducePartitionResponse;
 
 pub(super) struct Link {
     pub(super) node: usize,
-    pub(super) window: Arc<Window>,
+    pub(super) window: Arc<Window<()>>,
     /// The client knows that it is dead.
     pub(super) is_dead: bool,
     /// The broker has answered something on it.

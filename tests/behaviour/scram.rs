@@ -5,7 +5,10 @@ use std::time::Duration;
 use milena::mock::{Api, MockCluster};
 use milena::{Config, ErrorKind, Outcome, Producer, SecurityProtocol};
 
-use crate::support::{SOON, cluster, config, delivered, failed, produced, producer, send, values};
+use crate::support::{
+    SOON, all_delivered, cluster, config, delivered, eventually, failed, numbers, produced,
+    producer, send, values,
+};
 
 const PASSWORD: &str = "s3cret-h1dden";
 
@@ -221,6 +224,24 @@ fn a_first_answer_that_breaks_the_rules_ends_the_login() {
         lie.cancel();
         delivered(&send(&producer, 0, "v"));
     }
+}
+
+#[test]
+fn a_session_is_renewed_on_its_connection_by_all_steps_of_a_login() {
+    let cluster = secured();
+    cluster.sasl_session_lifetime_ms(1500);
+    let producer = producer(
+        to(&cluster)
+            .sasl_scram_sha_512("alice", PASSWORD)
+            .idempotence(true),
+    );
+    let mut sent = Vec::new();
+    eventually("a session is renewed", || {
+        sent.push(send(&producer, 0, &sent.len().to_string()));
+        producer.metrics().reauthentications > 0
+    });
+    all_delivered(&sent);
+    assert_eq!(values(&cluster, 0), numbers(0..sent.len()));
 }
 
 #[test]

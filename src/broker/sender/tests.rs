@@ -1,6 +1,6 @@
 use super::*;
 use crate::broker::tests::{core, known_broker, reset};
-use crate::config::Config;
+use crate::config::{Address, Config};
 use crate::mock::MockCluster;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ fn a_connection_that_was_of_use_ends_the_row_of_failures() {
         let mut sender = sender(&cluster, config(acks, longest_rest), 7);
         let link = sender.link.as_ref().expect("connected");
         link.line.state.lock().is_proven = is_answered;
-        thread::sleep(2 * short);
+        std::thread::sleep(2 * short);
         sender.broken(reset());
         assert_eq!(sender.failures, failures, "{acks:?}, {is_answered}");
     }

@@ -258,7 +258,7 @@ const JAVA: &[(&str, &str, Outcome)] = &[
     ("config.providers", "env", Used),
     ("ssl.protocol", "TLSv1.3", Used),
     ("ssl.provider", "BCFIPS", Refused),
-    ("ssl.cipher.suites", "TLS_AES_256_GCM_SHA384", Refused),
+    ("ssl.cipher.suites", "TLS_AES_256_GCM_SHA384", Used),
     ("ssl.enabled.protocols", "TLSv1.2,TLSv1.3", Used),
     ("ssl.keystore.type", "PEM", Used),
     ("ssl.keystore.location", "me.pem", Used),

@@ -18,19 +18,18 @@ mod tests;
 #[cfg(all(fuzzing, feature = "scram"))]
 pub(crate) use self::scram::converse;
 
-use std::time::{Duration, Instant};
-
 use zeroize::Zeroizing;
 
 use crate::config::{Mechanism, SaslConfig, ScramConfig, Secret, SecurityProtocol, TokenRefresh};
 use crate::error::{Error, ErrorKind};
-use crate::time::{Deadline, after, jitter, now};
+use crate::time::{Deadline, jitter, now};
 use crate::wire::codes::Code;
 use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 
-use super::Connection;
 use super::diagnosis::{Stage, at, peer_text, uses_tls};
+use super::dialogue::Dialogue;
+use super::session::Session;
 use super::versions::broker_error;
 
 use self::tokens::{Given, Tokens};
@@ -84,12 +83,16 @@ impl Sasl {
     }
 
     /// What logs in now. A source is asked before the broker is told of any login.
-    fn identity(&self, connection: &Connection, deadline: Deadline) -> Result<Identity<'_>, Error> {
+    fn identity(
+        &self,
+        connection: &Dialogue<'_>,
+        deadline: Deadline,
+    ) -> Result<Identity<'_>, Error> {
         Ok(match &self.0 {
             Credentials::Plain { username, password } => Identity::Plain { username, password },
             Credentials::Scram(scram) => Identity::Scram(scram),
             Credentials::Bearer(tokens) => {
-                let given = tokens.token(deadline, &connection.link.interrupt);
+                let given = tokens.token(deadline, &connection.write.link.interrupt);
                 let stage = Stage::SaslAuthentication;
                 let given = given.map_err(|error| at(connection.address(), stage, error))?;
                 Identity::Bearer(tokens, given)
@@ -143,15 +146,14 @@ impl Identity<'_> {
     }
 }
 
-/// Authenticates, and says when the connection should be replaced because the broker ends the
-/// session.
+/// Authenticates; the session is what the broker grants.
 pub(super) fn authenticate(
-    connection: &mut Connection,
+    mut connection: Dialogue<'_>,
     sasl: &Sasl,
     deadline: Deadline,
-) -> Result<Option<Instant>, Error> {
-    let identity = sasl.identity(connection, deadline)?;
-    let version = hand_shake(connection, identity.mechanism(), deadline)?;
+) -> Result<Session, Error> {
+    let identity = sasl.identity(&connection, deadline)?;
+    let version = hand_shake(&mut connection, identity.mechanism(), deadline)?;
     let started = now();
     let mut login = Login {
         connection,
@@ -164,12 +166,12 @@ pub(super) fn authenticate(
         Identity::Scram(scram) => login.scram(scram)?,
         Identity::Bearer(tokens, given) => login.bearer(tokens, given)?,
     };
-    Ok(replace_at(started, answer.session_lifetime_ms, jitter()))
+    Ok(Session::new(started, answer.session_lifetime_ms, jitter()))
 }
 
 /// Agrees on the mechanism; the version says how tokens travel.
 fn hand_shake(
-    connection: &mut Connection,
+    connection: &mut Dialogue<'_>,
     mechanism: &str,
     deadline: Deadline,
 ) -> Result<i16, Error> {
@@ -209,7 +211,7 @@ fn handshake_error(mechanism: &str, response: &SaslHandshakeResponse) -> Option<
 
 /// The tokens of one mechanism, on a connection that agreed on it.
 struct Login<'a> {
-    connection: &'a mut Connection,
+    connection: Dialogue<'a>,
     identity: &'a Identity<'a>,
     /// Of the handshake; says how tokens travel.
     version: i16,
@@ -334,13 +336,4 @@ impl Login<'_> {
         let error = Error::new(ErrorKind::Authentication, text);
         at(self.connection.address(), Stage::SaslAuthentication, error)
     }
-}
-
-/// When to replace a connection whose session ends `lifetime_ms` after `started`: at 85 to 95 % of
-/// it, as Java does (KIP-368), so that the connections of many clients do not end in the same
-/// moment. Zero is no end.
-fn replace_at(started: Instant, lifetime_ms: i64, jitter: f64) -> Option<Instant> {
-    let lifetime = u64::try_from(lifetime_ms).ok().filter(|ms| *ms > 0)?;
-    let share = 0.85 + 0.1 * jitter.clamp(0.0, 1.0);
-    after(started, Duration::from_millis(lifetime).mul_f64(share))
 }

@@ -40,7 +40,7 @@ fn a_dialer_is_handed_names_and_its_stream_may_be_in_any_state() {
     assert!(timeout <= patience().limit() && timeout > patience().limit() / 2);
     assert_eq!(connection.address(), &address());
     // It waits for what it reads: the other mode would spin.
-    let (socket, limit) = (&connection.link.socket, Duration::from_millis(40));
+    let (socket, limit) = (&connection.read.link.socket, Duration::from_millis(40));
     socket.set_read_timeout(Some(limit)).unwrap();
     let start = now();
     socket.peek(&mut [0]).unwrap_err();

@@ -37,7 +37,7 @@ fn a_connection_introduces_itself_and_learns_the_versions() {
     let mut connection = open(&plaintext(), &address).unwrap();
     assert_eq!(connection.address(), &address);
     assert_eq!(connection.version::<ProduceRequest>().unwrap(), 13);
-    assert!(connection.expires_at().is_none() && !connection.has_hung_up());
+    assert!(!connection.has_hung_up());
     connection.call(&metadata(), patience()).unwrap();
     let (mut writer, _reader) = connection.split();
     assert_eq!(writer.next_correlation_id(), 2);

@@ -182,8 +182,9 @@ fn flush(
 /// The cryptography: what was handed in, else that of the process, else what the features of this
 /// crate bring.
 fn provider(handed: Option<&Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, Error> {
-    if let Some(provider) = handed.or_else(CryptoProvider::get_default) {
-        return Ok(provider.clone());
+    let chosen = handed.cloned();
+    if let Some(provider) = chosen.or_else(|| CryptoProvider::get_default().cloned()) {
+        return Ok(provider);
     }
     #[cfg(feature = "tls-graviola")]
     {

@@ -102,6 +102,68 @@ fn sasl_out_of_place_is_refused() {
     assert_eq!(handshake(&mut client, "PLAIN").0, Code::ILLEGAL_SASL_STATE);
 }
 
+/// A connection of alice's whose session lasts so long.
+fn logged_in(cluster: &MockCluster, lifetime_ms: i64) -> Client {
+    cluster.sasl_session_lifetime_ms(lifetime_ms);
+    let mut client = Client::connect(cluster, 1);
+    handshake(&mut client, "PLAIN");
+    let response = authenticate(&mut client, b"\0alice\0secret", 2);
+    assert_eq!(response.session_lifetime_ms, lifetime_ms);
+    client
+}
+
+#[test]
+fn a_session_that_is_over_is_closed_at_the_next_request() {
+    let cluster = secured();
+    for (lifetime_ms, is_over) in [(1, true), (0, false), (-1, false), (i64::MAX, false)] {
+        let mut client = logged_in(&cluster, lifetime_ms);
+        std::thread::sleep(Duration::from_millis(5));
+        let answer = client.try_call(&MetadataRequest::default(), 9);
+        assert_eq!(answer.is_none(), is_over, "{lifetime_ms}");
+    }
+}
+
+/// As Kafka's `KafkaChannel` has it.
+#[test]
+fn a_session_is_renewed_even_behind_its_end_but_not_twice_in_a_second() {
+    let cluster = secured();
+    let mut client = logged_in(&cluster, 1);
+    std::thread::sleep(Duration::from_millis(5));
+    cluster.sasl_session_lifetime_ms(60_000);
+    assert_eq!(handshake(&mut client, "PLAIN").0, Code::NONE);
+    let response = authenticate(&mut client, b"\0alice\0secret", 2);
+    assert_eq!(
+        (response.error, response.session_lifetime_ms),
+        (Code::NONE, 60_000)
+    );
+    assert!(client.produce("t", 0, &plain_batch(&["v"])).error.is_ok());
+    assert_eq!(handshake(&mut client, "PLAIN").0, Code::ILLEGAL_SASL_STATE);
+    assert!(client.produce("t", 0, &plain_batch(&["v"])).error.is_ok());
+    // Without an end there is nothing to renew.
+    let mut client = logged_in(&cluster, 0);
+    assert_eq!(handshake(&mut client, "PLAIN").0, Code::ILLEGAL_SASL_STATE);
+    assert!(client.produce("t", 0, &plain_batch(&["v"])).error.is_ok());
+}
+
+#[test]
+fn who_renews_a_session_is_who_he_was_and_says_nothing_else_meanwhile() {
+    let cluster = secured();
+    cluster.sasl_plain("bob", "b");
+    let mut client = logged_in(&cluster, 60_000);
+    handshake(&mut client, "PLAIN");
+    let response = authenticate(&mut client, b"\0bob\0b", 2);
+    assert_eq!(response.error, Code::SASL_AUTHENTICATION_FAILED);
+    let text = response.error_message.expect("a reason");
+    assert!(text.contains("from User.alice: User.bob"), "{text}");
+    assert!(client.is_hung_up());
+
+    let mut client = logged_in(&cluster, 60_000);
+    handshake(&mut client, "PLAIN");
+    let refused = only_partition(client.call(&produce_request(1, "t", 0, &plain_batch(&["v"])), 9));
+    assert_eq!(refused.error, Code::ILLEGAL_SASL_STATE);
+    assert!(client.is_hung_up());
+}
+
 #[test]
 fn passwords_are_not_shown() {
     let cluster = secured();
@@ -114,6 +176,18 @@ fn passwords_are_not_shown() {
         cluster.requests()
     );
     assert!(!shown.contains("secret") && shown.contains(&cluster.bootstrap()));
+}
+
+#[cfg(feature = "scram")]
+#[test]
+fn a_session_is_not_renewed_by_another_mechanism() {
+    let cluster = secured();
+    cluster.sasl_scram("alice", "secret");
+    let mut client = logged_in(&cluster, 60_000);
+    assert_eq!(handshake(&mut client, "SCRAM-SHA-256").0, Code::NONE);
+    let auth_bytes = b"n,,n=alice,r=abc".to_vec();
+    let answer = client.try_call(&SaslAuthenticateRequest { auth_bytes }, 2);
+    assert!(answer.is_none());
 }
 
 #[test]

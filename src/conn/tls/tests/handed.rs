@@ -101,7 +101,7 @@ fn no_suite_in_common_with_the_broker_says_so() {
 #[test]
 fn the_cryptography_that_was_handed_in_is_the_one_in_use() {
     let one = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256".to_owned();
-    let narrow = suites::restricted(provider(None).unwrap(), &[one.clone()]).unwrap();
+    let narrow = suites::restricted(provider(None).unwrap(), std::slice::from_ref(&one)).unwrap();
     let connector = with(|tls| tls.handed.provider = Some(narrow));
     assert_eq!(suite(&connector.unwrap()), one);
 }
