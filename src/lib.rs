@@ -64,6 +64,7 @@
 mod accumulator;
 mod broker;
 mod callbacks;
+mod check;
 mod cluster;
 mod compress;
 mod config;
@@ -111,6 +112,7 @@ mod wire;
 
 #[cfg(feature = "tls")]
 pub use ::rustls;
+pub use check::{CheckReport, CheckStage, Finding, Verdict};
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
 pub use config::{
@@ -121,7 +123,7 @@ pub use dial::Dial;
 pub use error::{Error, ErrorKind, Outcome};
 pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};
 pub use metrics::MetricsSnapshot;
-pub use oauth::{Token, TokenSource};
+pub use oauth::{Token, TokenSource, UnsecuredTokens};
 pub use partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 pub use producer::{Producer, TrySendError};
 pub use record::Record;

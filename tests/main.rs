@@ -6,6 +6,8 @@ mod backpressure;
 mod batching;
 #[path = "behaviour/callbacks.rs"]
 mod callbacks;
+#[path = "behaviour/check/mod.rs"]
+mod check;
 #[path = "behaviour/clocks.rs"]
 mod clocks;
 #[path = "behaviour/codes.rs"]
@@ -93,6 +95,8 @@ mod splitting;
 mod support;
 #[path = "behaviour/throttling.rs"]
 mod throttling;
+#[path = "behaviour/tokens.rs"]
+mod tokens;
 #[path = "behaviour/topics.rs"]
 mod topics;
 mod watch;

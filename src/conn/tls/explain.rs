@@ -5,7 +5,8 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use crate::error::ErrorKind;
 
-use super::super::diagnosis::{Broken, foreign_protocol, peer_text};
+use super::super::diagnosis::{Broken, peer_text};
+use super::super::stranger::stranger;
 use super::identity::Shown;
 
 /// The failure in words. `first` is how the peer began, if that is known and the handshake goes on;
@@ -24,13 +25,23 @@ pub(super) fn broken(error: &Error, first: &[u8], shown: Option<&Shown>) -> Brok
             ),
         ),
         Error::PeerIncompatible(why) => (ErrorKind::Tls, incompatible(why)),
-        Error::DecryptError => (
-            ErrorKind::Tls,
-            "a TLS record was damaged or forged on the way".into(),
-        ),
+        Error::DecryptError => (ErrorKind::Tls, not_decrypted(shown)),
         other => (ErrorKind::Tls, peer_text(&other.to_string())),
     };
     Broken::Tls(kind, text)
+}
+
+/// Old brokers (2.8 with Java 17) send the alert of a client certificate that they miss or refuse
+/// so that nobody can decrypt it.
+fn not_decrypted(shown: Option<&Shown>) -> String {
+    let damaged = "a TLS record was damaged or forged on the way, or the broker";
+    match shown {
+        None => format!(
+            "{damaged} asks for a client certificate, and this client has none \
+             (ssl.keystore.location is not set)"
+        ),
+        Some(shown) => format!("{damaged} refuses the client certificate of {}", shown.text),
+    }
 }
 
 fn is_tls(first: &[u8]) -> bool {
@@ -38,8 +49,13 @@ fn is_tls(first: &[u8]) -> bool {
 }
 
 fn not_tls(first: &[u8]) -> String {
-    match foreign_protocol(first) {
-        Some(other) => format!("the peer speaks {other}, not TLS"),
+    match stranger(first) {
+        Some(other) => {
+            format!("the peer speaks {other}, not TLS: is this the port of a Kafka broker?")
+        }
+        None if first.starts_with(&[0]) => "the peer did not answer with TLS, but with what may \
+            be a frame of Kafka: is this a plain-text listener?"
+            .into(),
         None => "the peer did not answer with TLS: is this a plain-text listener?".into(),
     }
 }

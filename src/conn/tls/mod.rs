@@ -1,5 +1,6 @@
 //! TLS by rustls: settings, the handshake, and records in both directions at once.
 
+mod encrypted;
 mod explain;
 mod identity;
 mod pem;
@@ -27,6 +28,7 @@ use crate::time::{Deadline, now};
 
 use super::buffer::Buffer;
 use super::diagnosis::Broken;
+use super::stranger::FIRST_BYTES;
 use super::tcp::{self, Timeout};
 
 use self::identity::Shown;
@@ -44,6 +46,12 @@ pub(super) struct Tls(settings::Current);
 impl Tls {
     pub(super) fn new(config: &TlsConfig) -> Result<Self, Error> {
         settings::Current::load(config).map(Self)
+    }
+
+    /// The client certificate that a broker is shown if it asks for one, for messages.
+    pub(super) fn certificate(&self) -> Option<String> {
+        let settings = self.0.at(now());
+        settings.shown.as_ref().map(|shown| shown.text.clone())
     }
 
     /// Shakes hands with the broker at the other end, which has to prove that it is `host`.
@@ -131,7 +139,6 @@ fn shake_hands(
     shown: Option<&Shown>,
     deadline: Deadline,
 ) -> Result<(), Broken> {
-    const FIRST_BYTES: usize = 16;
     let (mut read_timeout, mut write_timeout) = (Timeout::default(), Timeout::default());
     let mut room = [0; 4 << 10];
     // How the peer began, which says what it is if it does not speak TLS.

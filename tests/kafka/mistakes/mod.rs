@@ -11,6 +11,7 @@ use crate::kafka::{Listener, ca_pem};
 use crate::watch::{self, kept as logs};
 
 mod client_certificates;
+mod listeners;
 mod outages;
 mod records;
 mod security;
