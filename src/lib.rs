@@ -37,6 +37,8 @@
 //! - `tls-ring`: TLS with ring's cryptography, on every platform; needs a C compiler.
 //! - `tls`: TLS with the cryptography that the application installs as rustls's `CryptoProvider`.
 //! - `scram` (default): the SASL mechanisms SCRAM-SHA-256 and SCRAM-SHA-512.
+//! - `oidc`: tokens of the SASL mechanism OAUTHBEARER from the HTTPS endpoint of an OAuth or OpenID
+//!   Connect provider.
 //! - `socket-buffers` (default): `send.buffer.bytes`, `receive.buffer.bytes` and TCP keep-alive.
 //! - `gzip`, `snappy`, `lz4`, `zstd` (all default): one codec of `compression.type` each.
 //! - `mock`: a Kafka cluster inside the test process, in the module `mock`.

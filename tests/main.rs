@@ -55,6 +55,8 @@ mod links;
 mod memory;
 #[path = "behaviour/metadata.rs"]
 mod metadata;
+#[path = "behaviour/oidc.rs"]
+mod oidc;
 #[path = "behaviour/oracle.rs"]
 mod oracle;
 #[path = "behaviour/ordering.rs"]

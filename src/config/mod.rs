@@ -16,6 +16,7 @@ mod keys;
 mod librdkafka;
 mod look_up;
 mod network;
+mod oidc;
 mod origin;
 mod partitions;
 mod properties;
@@ -31,6 +32,8 @@ mod setters;
 mod suggest;
 mod token_refresh;
 mod topic;
+mod unsecured;
+mod url;
 mod validate;
 mod validate_security;
 mod validate_times;
@@ -51,6 +54,10 @@ use crate::partitioner::Partitioning;
 
 pub(crate) use address::Address;
 pub use explain::Explanation;
+#[cfg(feature = "oidc")]
+pub(crate) use oidc::EndpointConfig;
+pub(crate) use oidc::{OidcConfig, TokenOrigin};
+use oidc::{OidcKeys, OidcOptions};
 use origin::Origins;
 use providers::Providers;
 pub(crate) use secret::Secret;
@@ -125,6 +132,7 @@ pub struct Config {
     pub(crate) levels: Levels,
     pub(crate) full_buffer: FullBuffer,
     topics: BTreeMap<String, TopicConfig>,
+    oidc: OidcKeys,
     chosen: Chosen,
     origins: Origins,
     providers: Providers,
@@ -144,6 +152,8 @@ struct Chosen {
     tls_1_2_only: bool,
     /// `sasl.mechanism`, whatever the credentials are for.
     mechanism: Option<Mechanism>,
+    /// `sasl.jaas.config` with OAuthBearerLoginModule, until the settings are checked.
+    oauth_options: Option<OidcOptions>,
 }
 
 /// How many replicas must have a record before it counts as delivered.
@@ -225,6 +235,7 @@ impl Config {
             levels: Levels::default(),
             full_buffer: FullBuffer::Block,
             topics: BTreeMap::new(),
+            oidc: OidcKeys::default(),
             chosen: Chosen::default(),
             origins: Origins::default(),
             providers: Providers::default(),

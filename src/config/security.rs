@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::config::Secret;
+use crate::config::{OidcConfig, Secret};
 use crate::oauth::AnyTokenSource;
 
 /// Whether connections are encrypted, and whether the client names itself.
@@ -81,6 +81,24 @@ pub(crate) struct TlsConfig {
     pub(crate) handed: super::handed::Handed,
     /// False if `ssl.endpoint.identification.algorithm` is empty.
     pub(crate) verify_host_name: bool,
+}
+
+impl TlsConfig {
+    /// Works with the cryptography that an application handed in for others, and no more of it.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(unused_mut, unused_variables, reason = "nothing was")
+    )]
+    pub(super) fn with_cryptography_of(mut self, others: &Self) -> Self {
+        #[cfg(feature = "tls")]
+        {
+            let handed = &others.handed;
+            let whole = handed.config.as_ref();
+            let whole = whole.map(|config| config.crypto_provider());
+            self.handed.provider = handed.provider.as_ref().or(whole).cloned();
+        }
+        self
+    }
 }
 
 impl Default for TlsConfig {
@@ -202,9 +220,14 @@ impl FromIterator<TlsVersion> for TlsVersions {
 /// `sasl.*`, the mechanism with its credentials.
 #[derive(Clone, Debug)]
 pub(crate) enum SaslConfig {
-    Plain { username: String, password: Secret },
+    Plain {
+        username: String,
+        password: Secret,
+    },
     Scram(ScramConfig),
     OauthBearer(AnyTokenSource),
+    /// The same, with a source that settings describe.
+    Oidc(Box<OidcConfig>),
 }
 
 impl SaslConfig {
@@ -212,7 +235,7 @@ impl SaslConfig {
         match self {
             Self::Plain { .. } => Mechanism::Plain,
             Self::Scram(scram) => Mechanism::Scram(scram.hash),
-            Self::OauthBearer(_) => Mechanism::OauthBearer,
+            Self::OauthBearer(_) | Self::Oidc(_) => Mechanism::OauthBearer,
         }
     }
 
@@ -221,7 +244,7 @@ impl SaslConfig {
         match self {
             Self::Plain { username, password } => Some((username, password)),
             Self::Scram(scram) => Some((&scram.username, &scram.password)),
-            Self::OauthBearer(_) => None,
+            Self::OauthBearer(_) | Self::Oidc(_) => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Everything blocks, and everything has a deadline that holds for the whole call, however slowly
 //! the peer drips its bytes. Errors say the broker, the stage, what happened, and what it may mean.
 
+mod base64;
 mod buffer;
 mod diagnosis;
 mod dialogue;
@@ -12,6 +13,7 @@ mod interrupt;
 mod link;
 #[cfg(test)]
 pub(crate) mod names;
+mod oidc;
 mod principal;
 mod refusals;
 mod sasl;

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use crate::config::Secret;
 
 pub use self::unsecured::UnsecuredTokens;
+pub(crate) use self::unsecured::quoted;
 
 /// Gives tokens for the SASL mechanism OAUTHBEARER;
 /// [`Config::sasl_oauthbearer`](crate::Config::sasl_oauthbearer) takes one. A closure is one too.

@@ -106,9 +106,14 @@ impl UnsecuredTokens {
         self
     }
 
-    fn set(&mut self, name: &str, json: String) {
+    /// Sets a claim to a value in JSON.
+    pub(crate) fn set(&mut self, name: &str, json: String) {
         self.claims.retain(|(known, _)| known != name);
         self.claims.push((name.to_owned(), json));
+    }
+
+    pub(crate) fn principal(&self) -> &str {
+        &self.principal
     }
 
     fn token_from(&self, start: SystemTime) -> Token {
@@ -149,7 +154,7 @@ fn seconds(time: SystemTime) -> String {
 }
 
 /// As JSON has it.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {

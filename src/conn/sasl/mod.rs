@@ -1,8 +1,6 @@
 //! SASL: agrees on the mechanism and carries its tokens.
 
 mod ask;
-#[cfg(feature = "scram")]
-mod base64;
 mod oauthbearer;
 mod plain;
 #[cfg(feature = "scram")]
@@ -22,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{Mechanism, SaslConfig, ScramConfig, Secret, SecurityProtocol, TokenRefresh};
 use crate::error::{Error, ErrorKind};
+use crate::oauth::AnyTokenSource;
 use crate::time::{Deadline, jitter, now};
 use crate::wire::codes::Code;
 use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
@@ -29,6 +28,7 @@ use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 
 use super::diagnosis::{Stage, at, peer_text, uses_tls};
 use super::dialogue::Dialogue;
+use super::oidc::Oidc;
 use super::session::Session;
 use super::versions::broker_error;
 
@@ -66,6 +66,11 @@ impl Sasl {
             SaslConfig::Scram(scram) => {
                 scram::check(&scram)?;
                 (Credentials::Scram(scram), None)
+            }
+            SaslConfig::Oidc(oidc) => {
+                let source = AnyTokenSource::new(Oidc::new(&oidc)?);
+                let tokens = Tokens::new(source, refresh);
+                (Credentials::Bearer(tokens), Some("token".into()))
             }
             SaslConfig::OauthBearer(source) => {
                 let tokens = Tokens::new(source, refresh);

@@ -18,7 +18,7 @@ use crate::config::{ScramConfig, ScramHash};
 use crate::error::{Error, ErrorKind};
 
 use self::messages::{ServerFinal, ServerFirst};
-use super::base64;
+use crate::conn::base64;
 
 /// What is told to bind no channel, and in front of the first message.
 const GS2_HEADER: &str = "n,,";

@@ -7,6 +7,7 @@ use super::super::tests::*;
 use super::*;
 use crate::config::Secret;
 use crate::conn::{Address, Connection, Connector, Due};
+use crate::oauth::AnyTokenSource;
 use crate::time::after;
 use crate::wire::Request;
 use crate::wire::api_versions::ApiRange;
@@ -193,7 +194,7 @@ fn sasl_without_credentials_is_a_matter_of_the_settings() {
 
 fn bearer() -> Connector {
     let source = || Ok(crate::oauth::Token::new("abc").principal("anna"));
-    let source = SaslConfig::OauthBearer(crate::oauth::AnyTokenSource::new(source));
+    let source = SaslConfig::OauthBearer(AnyTokenSource::new(source));
     connector(SecurityProtocol::SaslPlaintext, Some(&source))
 }
 

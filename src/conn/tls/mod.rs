@@ -188,7 +188,7 @@ fn flush(
 
 /// The cryptography: what was handed in, else that of the process, else what the features of this
 /// crate bring.
-fn provider(handed: Option<&Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, Error> {
+pub(super) fn provider(handed: Option<&Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, Error> {
     let chosen = handed.cloned();
     if let Some(provider) = chosen.or_else(|| CryptoProvider::get_default().cloned()) {
         return Ok(provider);
