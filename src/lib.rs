@@ -39,6 +39,7 @@
 //! - `scram` (default): the SASL mechanisms SCRAM-SHA-256 and SCRAM-SHA-512.
 //! - `oidc`: tokens of the SASL mechanism OAUTHBEARER from the HTTPS endpoint of an OAuth or OpenID
 //!   Connect provider.
+//! - `encrypted-keys`: private keys in encrypted PKCS#8, `ssl.key.password`.
 //! - `socket-buffers` (default): `send.buffer.bytes`, `receive.buffer.bytes` and TCP keep-alive.
 //! - `gzip`, `snappy`, `lz4`, `zstd` (all default): one codec of `compression.type` each.
 //! - `mock`: a Kafka cluster inside the test process, in the module `mock`.

@@ -277,9 +277,9 @@ impl Config {
             .by_code("ssl.keystore.certificate.chain")
     }
 
-    /// The password of the client's private key, which is encrypted PKCS#8 (`BEGIN ENCRYPTED PRIVATE
-    /// KEY`): PBES2 with AES, as `openssl pkcs8 -topk8 -v2 aes-256-cbc` makes it. Needs the feature
-    /// `encrypted-keys`. `Debug` and errors do not show it.
+    /// The password of the client's private key, which is encrypted PKCS#8 (its first line says
+    /// `BEGIN ENCRYPTED PRIVATE KEY`): PBES2 with AES, as `openssl pkcs8 -topk8 -v2 aes-256-cbc`
+    /// makes it. Needs the feature `encrypted-keys`. `Debug` and errors do not show it.
     ///
     /// Defaults to none.
     ///

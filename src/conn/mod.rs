@@ -18,6 +18,7 @@ mod principal;
 mod refusals;
 mod sasl;
 mod session;
+mod stranger;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
@@ -42,12 +43,13 @@ use crate::wire::codes::Code;
 use crate::wire::{self, Request};
 
 use self::diagnosis::{
-    FRAME_BYTES_MAX, OPENING_BYTES_MAX, Stage, at, interrupted, uses_sasl, uses_tls,
+    FRAME_BYTES_MAX, OPENING_BYTES_MAX, Stage, ZOOKEEPER, at, interrupted, uses_sasl, uses_tls,
 };
 use self::dialogue::Dialogue;
 use self::link::{Incoming, Link, Outgoing};
 use self::refusals::Refusals;
 use self::session::Session;
+use self::stranger::is_zookeeper;
 use self::versions::{Negotiation, negotiate};
 
 pub(crate) use self::halves::{ReadHalf, WriteFailed, WriteHalf};
@@ -368,6 +370,10 @@ impl Connection {
         let stage = Stage::ApiVersions;
         loop {
             let (id, frame) = dialogue.exchange(&request, version, stage, deadline)?;
+            if is_zookeeper(frame) {
+                let error = Error::new(ErrorKind::Protocol, ZOOKEEPER);
+                return Err(at(self.address(), stage, error));
+            }
             let decoded = decode_api_versions(frame, version);
             let response = dialogue.checked::<ApiVersionsRequest>(id, decoded, stage)?;
             match negotiate(version, response) {

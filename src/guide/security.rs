@@ -4,5 +4,6 @@
 use crate::config::Config;
 use crate::credentials::CredentialSource;
 use crate::dial::Dial;
+use crate::error::ErrorKind;
 use crate::metrics::MetricsSnapshot;
-use crate::oauth::TokenSource;
+use crate::oauth::{Token, TokenSource, UnsecuredTokens};

@@ -167,6 +167,33 @@ fn sasl_needs_mechanism_and_credentials() {
 }
 
 #[test]
+fn tokens_come_from_code_whatever_the_order() {
+    let tokens = |config: Config| {
+        let config = config.sasl_oauthbearer(crate::oauth::UnsecuredTokens::new("alice"));
+        config.security_protocol(SecurityProtocol::SaslSsl)
+    };
+    let named = config().set("sasl.mechanism", "oauthbearer").unwrap();
+    for config in [tokens(config()), tokens(named)] {
+        let config = config.validate().unwrap();
+        assert!(config.warnings().is_empty());
+        let effective = config.explain().to_string();
+        assert!(effective.contains("OAuthBearerLoginModule, a source in Rust"));
+    }
+    let other = tokens(config()).set("sasl.mechanism", "PLAIN").unwrap();
+    assert!(other.validate().unwrap_err().to_string().starts_with(
+        "sasl.mechanism is PLAIN, but the credentials are for OAUTHBEARER (a source of tokens)"
+    ));
+    assert_eq!(
+        complaint(&[
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.mechanism", "OAUTHBEARER")
+        ]),
+        "security.protocol is SASL_SSL and sasl.mechanism OAUTHBEARER, but there are no \
+         credentials: Config::sasl_oauthbearer takes a source of tokens"
+    );
+}
+
+#[test]
 fn a_source_of_credentials_needs_a_mechanism_with_user_names() {
     let source = || Ok(Credentials::new("alice", "wonder"));
     let secured = || config().security_protocol(SecurityProtocol::SaslSsl);

@@ -4,6 +4,7 @@ mod dialing;
 mod egress;
 mod frames;
 mod opening;
+mod strangers;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

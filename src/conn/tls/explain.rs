@@ -5,7 +5,8 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use crate::error::ErrorKind;
 
-use super::super::diagnosis::{Broken, foreign_protocol, peer_text};
+use super::super::diagnosis::{Broken, peer_text};
+use super::super::stranger::stranger;
 use super::identity::Shown;
 
 /// The failure in words. `first` is how the peer began, if that is known and the handshake goes on;
@@ -48,8 +49,13 @@ fn is_tls(first: &[u8]) -> bool {
 }
 
 fn not_tls(first: &[u8]) -> String {
-    match foreign_protocol(first) {
-        Some(other) => format!("the peer speaks {other}, not TLS"),
+    match stranger(first) {
+        Some(other) => {
+            format!("the peer speaks {other}, not TLS: is this the port of a Kafka broker?")
+        }
+        None if first.starts_with(&[0]) => "the peer did not answer with TLS, but with what may \
+            be a frame of Kafka: is this a plain-text listener?"
+            .into(),
         None => "the peer did not answer with TLS: is this a plain-text listener?".into(),
     }
 }

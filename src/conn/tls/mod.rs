@@ -28,6 +28,7 @@ use crate::time::{Deadline, now};
 
 use super::buffer::Buffer;
 use super::diagnosis::Broken;
+use super::stranger::FIRST_BYTES;
 use super::tcp::{self, Timeout};
 
 use self::identity::Shown;
@@ -138,7 +139,6 @@ fn shake_hands(
     shown: Option<&Shown>,
     deadline: Deadline,
 ) -> Result<(), Broken> {
-    const FIRST_BYTES: usize = 16;
     let (mut read_timeout, mut write_timeout) = (Timeout::default(), Timeout::default());
     let mut room = [0; 4 << 10];
     // How the peer began, which says what it is if it does not speak TLS.
