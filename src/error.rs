@@ -142,6 +142,11 @@ impl Error {
         self.edit(|inner| inner.message = format!("{context}: {}", inner.message))
     }
 
+    /// Puts what else is known behind the message.
+    pub(crate) fn note(self, note: impl fmt::Display) -> Self {
+        self.edit(|inner| inner.message = format!("{}; {note}", inner.message))
+    }
+
     /// Takes `context` from the front of the message again, for a text that names the place itself.
     pub(crate) fn without_context(self, context: &str) -> Self {
         match self.0.message.strip_prefix(context) {

@@ -4,6 +4,8 @@
 mod agreement;
 #[path = "kafka/chaos/mod.rs"]
 mod chaos;
+#[path = "kafka/crypto.rs"]
+mod crypto;
 #[path = "kafka/delivery.rs"]
 mod delivery;
 #[path = "kafka/failover.rs"]

@@ -89,6 +89,8 @@ pub(super) static EFFECTIVE: &[Effective] = &[
         None => NOTHING.into(),
     }, "one PEM file with the key and its certificates; read again when it changes"),
     ("ssl.keystore.key", |c| hidden(&c.tls.keystore.key), "PKCS#8, PKCS#1 or SEC1"),
+    ("ssl.key.password", |c| hidden(&c.tls.keystore.key_password),
+     "for encrypted PKCS#8; needs the feature `encrypted-keys`"),
     ("ssl.keystore.certificate.chain", |c| hidden(&c.tls.keystore.chain), ""),
     ("ssl.truststore.certificates", |c| match c.tls.truststore {
         Some(PemSource::Inline(_)) => HIDDEN.into(),

@@ -160,6 +160,12 @@ impl Config {
         Ok(())
     }
 
+    pub(super) fn read_key_password(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        let is_set = !setting.value.is_empty();
+        self.tls.keystore.key_password = is_set.then(|| Secret::new(setting.value));
+        Ok(())
+    }
+
     fn keystore_text(&self, setting: &Setting<'_>, begin: &str) -> Result<Option<Secret>, Error> {
         if setting.value.is_empty() {
             return Ok(None);

@@ -154,6 +154,8 @@ pub(crate) struct KeyStore {
     pub(crate) location: Option<PathBuf>,
     /// `ssl.keystore.key`
     pub(crate) key: Option<Secret>,
+    /// `ssl.key.password`
+    pub(crate) key_password: Option<Secret>,
     /// `ssl.keystore.certificate.chain`; hidden, since a key may have been pasted along.
     pub(crate) chain: Option<Secret>,
 }

@@ -51,11 +51,7 @@ pub(super) static SECURITY_KEYS: &[Key] = &[
         why: "a key store in PEM, the only one that is read, has no password; make one of a \
               PKCS12 store with `openssl pkcs12 -in keystore -nodes -out keystore.pem`",
     }),
-    ("ssl.key.password", Refused {
-        fine: &[""],
-        why: "this version reads no encrypted key; decrypt it with \
-              `openssl pkey -in key.pem -out decrypted.pem` and leave this out",
-    }),
+    ("ssl.key.password", Read(Config::read_key_password)),
     ("ssl.keystore.key", Read(Config::read_keystore_key)),
     ("ssl.keystore.certificate.chain", Read(Config::read_keystore_chain)),
     ("ssl.truststore.certificates", Read(Config::read_truststore_pem)),

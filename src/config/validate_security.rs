@@ -38,7 +38,7 @@ impl Config {
     }
 
     /// The settings of TLS, and which are not as they are by default.
-    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 5] {
+    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 6] {
         [
             (
                 "ssl.truststore.location (or .certificates)",
@@ -56,6 +56,7 @@ impl Config {
                 "ssl.endpoint.identification.algorithm",
                 !self.tls.verify_host_name,
             ),
+            ("ssl.key.password", self.tls.keystore.key_password.is_some()),
             ("ssl.cipher.suites", !self.tls.suites.is_empty()),
         ]
     }

@@ -14,6 +14,7 @@ mod link;
 #[cfg(test)]
 pub(crate) mod names;
 mod oidc;
+mod principal;
 mod refusals;
 mod sasl;
 mod session;

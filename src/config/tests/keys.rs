@@ -263,7 +263,7 @@ const JAVA: &[(&str, &str, Outcome)] = &[
     ("ssl.keystore.type", "PEM", Used),
     ("ssl.keystore.location", "me.pem", Used),
     ("ssl.keystore.password", "hush", Refused),
-    ("ssl.key.password", "hush", Refused),
+    ("ssl.key.password", "hush", Used),
     ("ssl.keystore.key", "-----BEGIN PRIVATE KEY-----", Used),
     ("ssl.keystore.certificate.chain", "-----BEGIN CERTIFICATE-----", Used),
     ("ssl.truststore.certificates", "-----BEGIN CERTIFICATE-----", Used),

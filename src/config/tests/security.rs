@@ -239,11 +239,6 @@ fn what_a_key_store_cannot_be_shows_how_to_make_it_pem() {
         ("ssl.keystore.type", "BKS", "\"BKS\" is not PEM"),
         ("ssl.keystore.password", "hush", "openssl pkcs12 -in"),
         (
-            "ssl.key.password",
-            "hush",
-            "`openssl pkey -in key.pem -out decrypted.pem`",
-        ),
-        (
             "ssl.keystore.key",
             "/etc/hush.pem",
             "for a file use ssl.keystore.location",

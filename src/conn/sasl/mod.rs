@@ -85,6 +85,17 @@ impl Sasl {
         Ok(Self(credentials))
     }
 
+    /// Who logs in, as far as it is known ahead of a login.
+    pub(super) fn who(&self) -> String {
+        match &self.0 {
+            Credentials::Plain { username, password } => {
+                Identity::Plain { username, password }.who()
+            }
+            Credentials::Scram(scram) => Identity::Scram(scram).who(),
+            _ => "the login".into(),
+        }
+    }
+
     /// What logs in now. A source is asked before the broker is told of any login.
     fn identity(
         &self,

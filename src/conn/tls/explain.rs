@@ -24,13 +24,23 @@ pub(super) fn broken(error: &Error, first: &[u8], shown: Option<&Shown>) -> Brok
             ),
         ),
         Error::PeerIncompatible(why) => (ErrorKind::Tls, incompatible(why)),
-        Error::DecryptError => (
-            ErrorKind::Tls,
-            "a TLS record was damaged or forged on the way".into(),
-        ),
+        Error::DecryptError => (ErrorKind::Tls, not_decrypted(shown)),
         other => (ErrorKind::Tls, peer_text(&other.to_string())),
     };
     Broken::Tls(kind, text)
+}
+
+/// Old brokers (2.8 with Java 17) send the alert of a client certificate that they miss or refuse
+/// so that nobody can decrypt it.
+fn not_decrypted(shown: Option<&Shown>) -> String {
+    let damaged = "a TLS record was damaged or forged on the way, or the broker";
+    match shown {
+        None => format!(
+            "{damaged} asks for a client certificate, and this client has none \
+             (ssl.keystore.location is not set)"
+        ),
+        Some(shown) => format!("{damaged} refuses the client certificate of {}", shown.text),
+    }
 }
 
 fn is_tls(first: &[u8]) -> bool {

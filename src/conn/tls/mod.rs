@@ -1,5 +1,6 @@
 //! TLS by rustls: settings, the handshake, and records in both directions at once.
 
+mod encrypted;
 mod explain;
 mod identity;
 mod pem;
@@ -44,6 +45,12 @@ pub(super) struct Tls(settings::Current);
 impl Tls {
     pub(super) fn new(config: &TlsConfig) -> Result<Self, Error> {
         settings::Current::load(config).map(Self)
+    }
+
+    /// The client certificate that a broker is shown if it asks for one, for messages.
+    pub(super) fn certificate(&self) -> Option<String> {
+        let settings = self.0.at(now());
+        settings.shown.as_ref().map(|shown| shown.text.clone())
     }
 
     /// Shakes hands with the broker at the other end, which has to prove that it is `host`.

@@ -11,6 +11,7 @@ use milena::{Config, Error, ErrorKind, Outcome, Producer, Record, SecurityProtoc
 use crate::kafka::{Listener, ca_pem};
 
 mod client_certificates;
+mod listeners;
 mod outages;
 mod records;
 mod security;

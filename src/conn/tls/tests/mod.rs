@@ -28,6 +28,7 @@ macro_rules! certificate {
 // Behind the macro, which they use.
 mod certificates;
 mod clients;
+mod encrypted;
 mod handed;
 mod streams;
 
