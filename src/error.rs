@@ -303,6 +303,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(test)]
+        crate::watch::look("an error", &self.0.message);
         f.write_str(&self.0.message)?;
         match &self.0.cause {
             Some(cause) => write!(f, "; last cause: {cause}"),

@@ -66,6 +66,7 @@
 mod accumulator;
 mod broker;
 mod callbacks;
+mod check;
 mod cluster;
 mod compress;
 mod config;
@@ -99,6 +100,9 @@ mod survive;
 mod sync;
 mod time;
 mod typed;
+#[cfg(test)]
+#[path = "../tests/watch.rs"]
+mod watch;
 #[cfg_attr(
     not(all(test, feature = "mock")),
     allow(
@@ -110,6 +114,7 @@ mod wire;
 
 #[cfg(feature = "tls")]
 pub use ::rustls;
+pub use check::{CheckReport, CheckStage, Finding, Verdict};
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
 pub use config::{

@@ -4,6 +4,8 @@
 mod agreement;
 #[path = "kafka/chaos/mod.rs"]
 mod chaos;
+#[path = "kafka/check.rs"]
+mod check;
 #[path = "kafka/crypto.rs"]
 mod crypto;
 #[path = "kafka/delivery.rs"]
@@ -40,3 +42,4 @@ mod settings;
 mod smoke;
 #[path = "kafka/tokens.rs"]
 mod tokens;
+mod watch;

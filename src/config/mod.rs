@@ -23,6 +23,7 @@ mod properties;
 mod providers;
 mod read_security;
 mod reference;
+mod secret;
 mod security;
 mod security_keys;
 mod serializers;
@@ -59,9 +60,9 @@ pub(crate) use oidc::{OidcConfig, TokenOrigin};
 use oidc::{OidcKeys, OidcOptions};
 use origin::Origins;
 use providers::Providers;
+pub(crate) use secret::Secret;
 pub(crate) use security::{
-    KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, TlsConfig,
-    TlsVersions,
+    KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, TlsConfig, TlsVersions,
 };
 pub use security::{SecurityProtocol, TlsVersion};
 pub(crate) use token_refresh::TokenRefresh;
@@ -193,6 +194,8 @@ impl Config {
     }
 
     fn with_defaults() -> Self {
+        #[cfg(test)]
+        crate::watch::start();
         Self {
             bootstrap_servers: Vec::new(),
             client_id: String::new(),

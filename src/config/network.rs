@@ -217,7 +217,7 @@ impl Config {
     ///
     /// Java's name: `ssl.truststore.certificates`.
     pub fn ssl_truststore_pem(mut self, pem: impl Into<String>) -> Self {
-        self.tls.truststore = Some(PemSource::Inline(pem.into()));
+        self.tls.truststore = Some(PemSource::Inline(Secret::new(pem)));
         self.origins.forget("ssl.truststore.location");
         self.by_code("ssl.truststore.certificates")
     }

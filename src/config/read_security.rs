@@ -120,7 +120,7 @@ impl Config {
         if matches!(self.tls.truststore, Some(PemSource::File(_))) {
             return Err(setting.refused("ssl.truststore.location is set too; keep one of them"));
         }
-        self.tls.truststore = Some(PemSource::Inline(setting.value.to_owned()));
+        self.tls.truststore = Some(PemSource::Inline(Secret::new(setting.value)));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::config::OidcConfig;
+use crate::config::{OidcConfig, Secret};
 use crate::oauth::AnyTokenSource;
 
 /// Whether connections are encrypted, and whether the client names itself.
@@ -122,7 +122,7 @@ pub(crate) enum PemSource {
     File(PathBuf),
     /// `ssl.truststore.certificates`
     #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS has it"))]
-    Inline(String),
+    Inline(Secret),
 }
 
 impl PemSource {
@@ -316,25 +316,5 @@ impl ScramHash {
             Self::Sha256 => "SCRAM-SHA-256",
             Self::Sha512 => "SCRAM-SHA-512",
         }
-    }
-}
-
-/// Text that `Debug` does not show.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
     }
 }

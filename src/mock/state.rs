@@ -57,6 +57,7 @@ pub(super) struct Settings {
     pub(super) first_sequence: FirstSequence,
     pub(super) forgets_records: bool,
     pub(super) denies_idempotent_write: bool,
+    pub(super) cluster_id: String,
     /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
@@ -176,6 +177,7 @@ const MAX_MESSAGE_BYTES: usize = 1_048_588;
 const TIMESTAMP_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Kafka's usual replication factor.
 const REPLICAS_MAX: usize = 3;
+const CLUSTER_ID: &str = "mock-cluster";
 pub(super) const HOST: &str = "127.0.0.1";
 
 impl Shared {
@@ -252,6 +254,7 @@ impl State {
                 first_sequence: FirstSequence::default(),
                 forgets_records: false,
                 denies_idempotent_write: false,
+                cluster_id: CLUSTER_ID.to_owned(),
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
                 sasl_oauthbearer: Bearers::default(),

@@ -16,6 +16,8 @@ mod tests;
 #[cfg(all(fuzzing, feature = "scram"))]
 pub(crate) use self::scram::converse;
 
+use zeroize::Zeroizing;
+
 use crate::config::{Mechanism, SaslConfig, ScramConfig, Secret, SecurityProtocol, TokenRefresh};
 use crate::error::{Error, ErrorKind};
 use crate::oauth::AnyTokenSource;
@@ -94,6 +96,11 @@ impl Sasl {
             Credentials::Scram(scram) => Identity::Scram(scram).who(),
             _ => "the login".into(),
         }
+    }
+
+    /// Whether the next login is with something new after one that was refused.
+    pub(super) fn asks_anew(&self) -> bool {
+        matches!(self.0, Credentials::Bearer(_))
     }
 
     /// What logs in now. A source is asked before the broker is told of any login.
@@ -295,7 +302,7 @@ impl Login<'_> {
     /// Sends a token; the answer is the broker's, which did not refuse it.
     fn say(&mut self, token: Vec<u8>) -> Result<SaslAuthenticateResponse, Error> {
         if self.version < HANDSHAKE_WITH_REQUESTS {
-            return self.say_bare(&token);
+            return self.say_bare(&Zeroizing::new(token));
         }
         let version = self.connection.version::<SaslAuthenticateRequest>()?;
         let request = SaslAuthenticateRequest { auth_bytes: token };
@@ -316,8 +323,7 @@ impl Login<'_> {
                 "the SASL credentials are too long to be sent",
             )
         })?;
-        let mut bytes = length.to_be_bytes().to_vec();
-        bytes.extend_from_slice(token);
+        let bytes = Zeroizing::new([&length.to_be_bytes(), token].concat());
         // An answer without bytes says that all is well.
         let bytes_min = 0;
         let stage = Stage::SaslAuthentication;

@@ -252,7 +252,7 @@ fn text_may_stand_on_one_line() {
         for pair in [CLIENT, (CLIENT.0, SEC1_KEY), RSA] {
             let (chain, key) = (fold(pair.0), fold(pair.1));
             let mut config = tls(inline((&format!("{chain}{chain}"), &key)), BOTH);
-            config.truststore = Some(PemSource::Inline(fold(CA)));
+            config.truststore = Some(PemSource::Inline(Secret::new(fold(CA))));
             let settings = Tls::new(&config).unwrap().0.at(now());
             assert!(
                 settings
