@@ -142,6 +142,11 @@ impl Error {
         self.edit(|inner| inner.message = format!("{context}: {}", inner.message))
     }
 
+    /// Puts what else is known behind the message.
+    pub(crate) fn note(self, note: impl fmt::Display) -> Self {
+        self.edit(|inner| inner.message = format!("{}; {note}", inner.message))
+    }
+
     /// Takes `context` from the front of the message again, for a text that names the place itself.
     pub(crate) fn without_context(self, context: &str) -> Self {
         match self.0.message.strip_prefix(context) {
@@ -298,6 +303,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(test)]
+        crate::watch::look("an error", &self.0.message);
         f.write_str(&self.0.message)?;
         match &self.0.cause {
             Some(cause) => write!(f, "; last cause: {cause}"),

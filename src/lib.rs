@@ -37,6 +37,8 @@
 //! - `tls-ring`: TLS with ring's cryptography, on every platform; needs a C compiler.
 //! - `tls`: TLS with the cryptography that the application installs as rustls's `CryptoProvider`.
 //! - `scram` (default): the SASL mechanisms SCRAM-SHA-256 and SCRAM-SHA-512.
+//! - `oidc`: tokens of the SASL mechanism OAUTHBEARER from the HTTPS endpoint of an OAuth or OpenID
+//!   Connect provider.
 //! - `socket-buffers` (default): `send.buffer.bytes`, `receive.buffer.bytes` and TCP keep-alive.
 //! - `gzip`, `snappy`, `lz4`, `zstd` (all default): one codec of `compression.type` each.
 //! - `mock`: a Kafka cluster inside the test process, in the module `mock`.
@@ -64,6 +66,7 @@
 mod accumulator;
 mod broker;
 mod callbacks;
+mod check;
 mod cluster;
 mod compress;
 mod config;
@@ -97,6 +100,9 @@ mod survive;
 mod sync;
 mod time;
 mod typed;
+#[cfg(test)]
+#[path = "../tests/watch.rs"]
+mod watch;
 #[cfg_attr(
     not(all(test, feature = "mock")),
     allow(
@@ -108,6 +114,7 @@ mod wire;
 
 #[cfg(feature = "tls")]
 pub use ::rustls;
+pub use check::{CheckReport, CheckStage, Finding, Verdict};
 pub use cluster::PartitionInfo;
 pub use compress::Compression;
 pub use config::{
@@ -118,7 +125,7 @@ pub use dial::Dial;
 pub use error::{Error, ErrorKind, Outcome};
 pub use interceptor::{Acknowledgement, InterceptError, InterceptedRecord, Interceptor};
 pub use metrics::MetricsSnapshot;
-pub use oauth::{Token, TokenSource};
+pub use oauth::{Token, TokenSource, UnsecuredTokens};
 pub use partitioner::{PartitionQuery, Partitioner, PartitionerKind};
 pub use producer::{Producer, TrySendError};
 pub use record::Record;

@@ -1,5 +1,6 @@
 //! The producer: the index of what it can do.
 
+mod check;
 mod handle;
 mod intercept;
 mod resume;

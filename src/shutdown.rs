@@ -79,6 +79,11 @@ impl Shutdown {
         }
     }
 
+    /// What ends connections when the producer is closed.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
     /// Starts one of the producer's own threads.
     pub(crate) fn start(
         &self,

@@ -4,6 +4,10 @@
 mod agreement;
 #[path = "kafka/chaos/mod.rs"]
 mod chaos;
+#[path = "kafka/check.rs"]
+mod check;
+#[path = "kafka/crypto.rs"]
+mod crypto;
 #[path = "kafka/delivery.rs"]
 mod delivery;
 #[path = "kafka/failover.rs"]
@@ -36,3 +40,6 @@ mod serializers;
 mod settings;
 #[path = "kafka/smoke.rs"]
 mod smoke;
+#[path = "kafka/tokens.rs"]
+mod tokens;
+mod watch;

@@ -6,6 +6,8 @@ mod backpressure;
 mod batching;
 #[path = "behaviour/callbacks.rs"]
 mod callbacks;
+#[path = "behaviour/check/mod.rs"]
+mod check;
 #[path = "behaviour/clocks.rs"]
 mod clocks;
 #[path = "behaviour/codes.rs"]
@@ -53,6 +55,8 @@ mod links;
 mod memory;
 #[path = "behaviour/metadata.rs"]
 mod metadata;
+#[path = "behaviour/oidc.rs"]
+mod oidc;
 #[path = "behaviour/oracle.rs"]
 mod oracle;
 #[path = "behaviour/ordering.rs"]
@@ -78,6 +82,8 @@ mod scale;
 #[cfg(feature = "scram")]
 #[path = "behaviour/scram.rs"]
 mod scram;
+#[path = "behaviour/secrets.rs"]
+mod secrets;
 #[path = "behaviour/sequences.rs"]
 mod sequences;
 #[path = "behaviour/serializers.rs"]
@@ -91,5 +97,8 @@ mod splitting;
 mod support;
 #[path = "behaviour/throttling.rs"]
 mod throttling;
+#[path = "behaviour/tokens.rs"]
+mod tokens;
 #[path = "behaviour/topics.rs"]
 mod topics;
+mod watch;

@@ -117,6 +117,7 @@ impl Settle {
                 partition.settled(batch, Ok(told));
             }
             Decision::Fail { refresh, error } => {
+                let error = self.core.connector.name_denied(error);
                 log::debug!("{error}");
                 let failure = failure(&batch, error, reply);
                 partition.settled(batch, Err(failure));

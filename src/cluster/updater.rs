@@ -292,7 +292,8 @@ impl Updater {
         let Some((connection, used)) = &mut self.connection else {
             return;
         };
-        match identity::fetch(connection, self.core.config.request_timeout) {
+        let fetched = identity::fetch(connection, self.core.config.request_timeout);
+        match fetched.map_err(|error| self.core.connector.name_denied(error)) {
             Ok(identity) => {
                 *used = time::now();
                 log::debug!(

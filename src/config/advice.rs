@@ -120,7 +120,9 @@ pub(super) static RULES: &[fn(&Config) -> Option<String>] = &[
                 Some(SaslConfig::Scram(_)) => {
                     "the records, and can try passwords against the login"
                 }
-                Some(SaslConfig::OauthBearer(_)) => "the token and the records",
+                Some(SaslConfig::OauthBearer(_) | SaslConfig::Oidc(_)) => {
+                    "the token and the records"
+                }
                 _ => "the password and the records",
             };
             format!(

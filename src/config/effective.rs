@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::config::{Config, PemSource, SaslConfig, Secret, TlsVersions};
+use crate::config::{Config, PemSource, SaslConfig, Secret, TlsVersions, TokenOrigin};
 use crate::partitioner::PartitionerChoice;
 
 /// A setting that this producer works with, its value, and what differs from Java's.
@@ -89,6 +89,8 @@ pub(super) static EFFECTIVE: &[Effective] = &[
         None => NOTHING.into(),
     }, "one PEM file with the key and its certificates; read again when it changes"),
     ("ssl.keystore.key", |c| hidden(&c.tls.keystore.key), "PKCS#8, PKCS#1 or SEC1"),
+    ("ssl.key.password", |c| hidden(&c.tls.keystore.key_password),
+     "for encrypted PKCS#8; needs the feature `encrypted-keys`"),
     ("ssl.keystore.certificate.chain", |c| hidden(&c.tls.keystore.chain), ""),
     ("ssl.truststore.certificates", |c| match c.tls.truststore {
         Some(PemSource::Inline(_)) => HIDDEN.into(),
@@ -118,8 +120,50 @@ pub(super) static EFFECTIVE: &[Effective] = &[
             format!("ScramLoginModule, user name {user:?}, password {HIDDEN}{token}")
         }
         Some(SaslConfig::OauthBearer(_)) => "OAuthBearerLoginModule, a source in Rust".into(),
+        Some(SaslConfig::Oidc(oidc)) => match &oidc.origin {
+            TokenOrigin::File(path) => {
+                format!("OAuthBearerLoginModule, the token in {}", path.display())
+            }
+            TokenOrigin::Unsecured(tokens) => {
+                let principal = tokens.principal();
+                format!("OAuthBearerLoginModule, unsecured tokens for {principal:?}")
+            }
+            TokenOrigin::Endpoint(endpoint) => format!(
+                "OAuthBearerLoginModule, tokens of {} for client {:?}, secret {HIDDEN}",
+                endpoint.url, endpoint.client_id
+            ),
+        },
         None => NOTHING.into(),
-    }, "`PlainLoginModule`, `ScramLoginModule`"),
+    }, "`PlainLoginModule`, `ScramLoginModule`, `OAuthBearerLoginModule`"),
+    ("sasl.login.callback.handler.class", |c| match c.oidc.has_handler {
+        true => "OAuthBearerLoginCallbackHandler".into(),
+        false => NOTHING.into(),
+    }, "Java's own for OAUTHBEARER, which need not be set; others are refused"),
+    ("sasl.login.connect.timeout.ms", |c| ms(c.oidc.connect_timeout),
+     "for a token endpoint; Java waits for ever"),
+    ("sasl.login.read.timeout.ms", |c| ms(c.oidc.read_timeout),
+     "for the whole answer of a token endpoint; Java waits for ever"),
+    ("sasl.login.retry.backoff.ms", |c| ms(c.oidc.retry_backoff), "for a token endpoint"),
+    ("sasl.login.retry.backoff.max.ms", |c| ms(c.oidc.retry_backoff_max),
+     "how long a token endpoint is asked again"),
+    ("sasl.oauthbearer.token.endpoint.url", |c| match &c.oidc.place {
+        Some(place) => place.to_string(),
+        None => NOTHING.into(),
+    }, "`https://...` needs the feature `oidc`; `file:/...` is read for each token"),
+    ("sasl.oauthbearer.client.credentials.client.id", |c| {
+        or_nothing(c.oidc.client_id.as_deref().unwrap_or_default())
+    }, "or `clientId` in `sasl.jaas.config`"),
+    ("sasl.oauthbearer.client.credentials.client.secret", |c| hidden(&c.oidc.client_secret),
+     "or `clientSecret` in `sasl.jaas.config`"),
+    ("sasl.oauthbearer.scope", |c| or_nothing(c.oidc.scope.as_deref().unwrap_or_default()),
+     "or `scope` in `sasl.jaas.config`"),
+    ("sasl.oauthbearer.header.urlencode", |c| c.oidc.is_urlencoded.to_string(), ""),
+    ("sasl.oauthbearer.scope.claim.name", |c| c.oidc.scope_claim.clone(), ""),
+    ("sasl.oauthbearer.sub.claim.name", |c| c.oidc.subject_claim.clone(), ""),
+    ("sasl.oauthbearer.jwt.retriever.class", |c| c.oidc.retriever.name().into(),
+     "the default, `ClientCredentialsJwtRetriever`, `FileJwtRetriever`"),
+    ("sasl.oauthbearer.jwt.validator.class", |_| "ClientJwtValidator".into(),
+     "the checks of this one, always"),
     ("sasl.login.refresh.window.factor", |c| c.token_refresh.window_factor.to_string(),
      "for OAUTHBEARER"),
     ("sasl.login.refresh.window.jitter", |c| c.token_refresh.window_jitter.to_string(),

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use zeroize::Zeroizing;
+
 use crate::config::origin::Origin;
 use crate::config::validate::wrong;
 use crate::config::{Config, foreign, keys, topic};
@@ -77,7 +79,7 @@ impl Config {
             let place = format!("environment variable {name}");
             let value = value.into_string();
             let value = value.map_err(|_| wrong(format!("{place}: its value is not UTF-8")))?;
-            entries.push((key, value, Origin::Place(place)));
+            entries.push((key, Zeroizing::new(value), Origin::Place(place)));
         }
         self.give_all(entries)
     }

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use zeroize::{Zeroize, Zeroizing};
+
 use crate::config::origin::Origin;
 use crate::config::{Config, keys, properties};
 use crate::error::{Error, ErrorKind};
@@ -97,19 +99,19 @@ impl Config {
     }
 
     fn apply(mut self, text: &str, place: &dyn Fn(usize) -> String) -> Result<Self, Error> {
-        let properties = properties::parse(text).map_err(|malformed| {
+        let mut properties = properties::parse(text).map_err(|malformed| {
             Error::new(ErrorKind::Config, malformed.what).context(place(malformed.line))
         })?;
-        let last: HashMap<&str, usize> = properties
+        let last: HashMap<String, usize> = properties
             .iter()
-            .map(|property| (property.key.as_str(), property.line))
+            .map(|property| (property.key.clone(), property.line))
             .collect();
         let mut entries = Vec::new();
-        for property in &properties {
+        for property in &mut properties {
             let here = place(property.line);
             let line = last[property.key.as_str()];
             if line == property.line {
-                let (key, value) = (property.key.clone(), property.value.clone());
+                let (key, value) = (property.key.clone(), std::mem::take(&mut property.value));
                 entries.push((key, value, Origin::Place(here)));
             } else if keys::find(&property.key).is_some() {
                 let key = &property.key;
@@ -132,7 +134,7 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> Result<String, Error> {
+fn read(path: &Path) -> Result<Zeroizing<String>, Error> {
     read_text(path).map_err(|what| {
         let message = format!("cannot read the settings in {}: {what}", path.display());
         Error::new(ErrorKind::Config, message)
@@ -141,7 +143,7 @@ fn read(path: &Path) -> Result<String, Error> {
 
 /// The text of a file that a value refers to, or what is wrong with it. Devices and pipes, which
 /// may never end or never begin, are refused.
-pub(super) fn read_regular(path: &Path) -> Result<String, String> {
+pub(super) fn read_regular(path: &Path) -> Result<Zeroizing<String>, String> {
     let metadata = std::fs::metadata(path).map_err(|error| error.to_string());
     let advice = "create it, or correct the path";
     let metadata = metadata.map_err(|error| format!("cannot read the file: {error}: {advice}"))?;
@@ -151,19 +153,34 @@ pub(super) fn read_regular(path: &Path) -> Result<String, String> {
     read_text(path).map_err(|what| format!("cannot read the file: {what}"))
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| error.to_string())?;
+fn read_text(path: &Path) -> Result<Zeroizing<String>, String> {
+    let bytes = read_bytes(path).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err("it is larger than 4 MiB".to_owned());
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let wrong = error.utf8_error().valid_up_to();
+        let bytes = Zeroizing::new(error.into_bytes());
+        let good = bytes.iter().take(wrong);
+        let line = 1 + good.filter(|byte| **byte == b'\n').count();
         format!(
             "line {line} is not UTF-8; save the file as UTF-8, or write \\u00e9 for such characters"
         )
-    })
+    });
+    text.map(Zeroizing::new)
+}
+
+/// All of a file, into memory that has room for it from the start, lest it moves and leaves a copy.
+fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len().min(FILE_BYTES_MAX);
+    let mut bytes = Vec::with_capacity(length as usize + 2);
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            bytes.zeroize();
+            Err(error)
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! `sasl.jaas.config` (KIP-85): `class flag option="value" ...;`, tokens as
 //! `java.io.StreamTokenizer` cuts them.
 
+use zeroize::Zeroizing;
+
 use crate::config::Secret;
+use crate::config::secret::push;
 
 /// One login module with its options.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ impl Jaas {
                     let value = tokens.text(
                         "expected the option's value, in double quotes unless it is a word",
                     )?;
-                    options.push((name, Secret::new(value)));
+                    options.push((name.to_string(), Secret::new(value.as_str())));
                 }
                 Token::End => return Err(tokens.wrong("expected `;` at the end")),
                 _ => return Err(tokens.wrong("expected the name of an option, or `;` at the end")),
@@ -61,7 +64,7 @@ impl Jaas {
 
 enum Token {
     /// A word or a quoted string, which Java's parser does not tell apart.
-    Text(String),
+    Text(Zeroizing<String>),
     Equals,
     Semicolon,
     Other,
@@ -69,7 +72,8 @@ enum Token {
 }
 
 struct Tokens {
-    chars: Vec<char>,
+    /// There is a password among them.
+    chars: Zeroizing<Vec<char>>,
     next: usize,
     /// Where the last token began.
     start: usize,
@@ -77,14 +81,17 @@ struct Tokens {
 
 impl Tokens {
     fn new(text: &str) -> Self {
+        // Room for all, lest it moves and leaves a copy behind.
+        let mut chars = Vec::with_capacity(text.len());
+        chars.extend(text.chars());
         Self {
-            chars: text.chars().collect(),
+            chars: Zeroizing::new(chars),
             next: 0,
             start: 0,
         }
     }
 
-    fn text(&mut self, expected: &'static str) -> Result<String, Malformed> {
+    fn text(&mut self, expected: &'static str) -> Result<Zeroizing<String>, Malformed> {
         match self.next()? {
             Token::Text(text) => Ok(text),
             _ => Err(self.wrong(expected)),
@@ -113,17 +120,17 @@ impl Tokens {
         })
     }
 
-    fn word(&mut self, first: char) -> String {
-        let mut word = String::from(first);
+    fn word(&mut self, first: char) -> Zeroizing<String> {
+        let mut word = Zeroizing::new(String::from(first));
         while let Some(c) = self.peek().filter(|c| is_word_part(*c)) {
-            word.push(c);
+            push(&mut word, c);
             self.next += 1;
         }
         word
     }
 
-    fn quoted(&mut self, quote: char) -> Result<String, Malformed> {
-        let mut text = String::new();
+    fn quoted(&mut self, quote: char) -> Result<Zeroizing<String>, Malformed> {
+        let mut text = Zeroizing::default();
         loop {
             match self.take() {
                 None | Some('\n' | '\r') => {
@@ -131,9 +138,13 @@ impl Tokens {
                         self.wrong("expected the quote that begins here to end on its line")
                     );
                 }
-                Some('\\') => text.extend(self.escaped()),
                 Some(c) if c == quote => return Ok(text),
-                Some(c) => text.push(c),
+                Some('\\') => {
+                    if let Some(c) = self.escaped() {
+                        push(&mut text, c);
+                    }
+                }
+                Some(c) => push(&mut text, c),
             }
         }
     }

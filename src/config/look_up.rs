@@ -3,13 +3,15 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::config::providers::{Kind, Providers, normal};
 use crate::config::reference::Reference;
 use crate::config::{file, properties};
 
 impl Providers {
     /// What a reference stands for, or what is wrong with it and what to do.
-    pub(super) fn look_up(&self, reference: &Reference<'_>) -> Result<String, String> {
+    pub(super) fn look_up(&self, reference: &Reference<'_>) -> Result<Zeroizing<String>, String> {
         let Reference { path, key, .. } = *reference;
         match self.kind(reference.provider) {
             None => Err(format!(
@@ -40,7 +42,7 @@ impl Providers {
         }
     }
 
-    fn variable(&self, provider: &str, name: &str) -> Result<String, String> {
+    fn variable(&self, provider: &str, name: &str) -> Result<Zeroizing<String>, String> {
         let allowed = self.allowed_variables.get(provider);
         if allowed.is_some_and(|patterns| !patterns.iter().any(|it| matches(it, name))) {
             return Err(format!(
@@ -48,7 +50,7 @@ impl Providers {
             ));
         }
         match std::env::var_os(name).map(OsString::into_string) {
-            Some(Ok(value)) => Ok(value),
+            Some(Ok(value)) => Ok(Zeroizing::new(value)),
             Some(Err(_)) => Err("the value of the variable is not UTF-8".to_owned()),
             None => Err(
                 "there is no such environment variable: set it for this process, or correct the \
@@ -59,7 +61,7 @@ impl Providers {
     }
 
     /// A whole file, without the end of its last line, which editors and `echo` add.
-    fn whole(&self, provider: &str, path: &Path) -> Result<String, String> {
+    fn whole(&self, provider: &str, path: &Path) -> Result<Zeroizing<String>, String> {
         let mut text = self.text(provider, path)?;
         if text.ends_with('\n') {
             text.pop();
@@ -70,7 +72,7 @@ impl Providers {
         Ok(text)
     }
 
-    fn text(&self, provider: &str, path: &Path) -> Result<String, String> {
+    fn text(&self, provider: &str, path: &Path) -> Result<Zeroizing<String>, String> {
         let mut path = path.to_owned();
         if let Some(allowed) = self.allowed_paths.get(provider) {
             path = normal(&path);

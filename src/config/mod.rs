@@ -16,12 +16,14 @@ mod keys;
 mod librdkafka;
 mod look_up;
 mod network;
+mod oidc;
 mod origin;
 mod partitions;
 mod properties;
 mod providers;
 mod read_security;
 mod reference;
+mod secret;
 mod security;
 mod security_keys;
 mod serializers;
@@ -30,6 +32,8 @@ mod setters;
 mod suggest;
 mod token_refresh;
 mod topic;
+mod unsecured;
+mod url;
 mod validate;
 mod validate_security;
 mod validate_times;
@@ -50,11 +54,15 @@ use crate::partitioner::Partitioning;
 
 pub(crate) use address::Address;
 pub use explain::Explanation;
+#[cfg(feature = "oidc")]
+pub(crate) use oidc::EndpointConfig;
+pub(crate) use oidc::{OidcConfig, TokenOrigin};
+use oidc::{OidcKeys, OidcOptions};
 use origin::Origins;
 use providers::Providers;
+pub(crate) use secret::Secret;
 pub(crate) use security::{
-    KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret, TlsConfig,
-    TlsVersions,
+    KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, TlsConfig, TlsVersions,
 };
 pub use security::{SecurityProtocol, TlsVersion};
 pub(crate) use token_refresh::TokenRefresh;
@@ -124,6 +132,7 @@ pub struct Config {
     pub(crate) levels: Levels,
     pub(crate) full_buffer: FullBuffer,
     topics: BTreeMap<String, TopicConfig>,
+    oidc: OidcKeys,
     chosen: Chosen,
     origins: Origins,
     providers: Providers,
@@ -143,6 +152,8 @@ struct Chosen {
     tls_1_2_only: bool,
     /// `sasl.mechanism`, whatever the credentials are for.
     mechanism: Option<Mechanism>,
+    /// `sasl.jaas.config` with OAuthBearerLoginModule, until the settings are checked.
+    oauth_options: Option<OidcOptions>,
 }
 
 /// How many replicas must have a record before it counts as delivered.
@@ -183,6 +194,8 @@ impl Config {
     }
 
     fn with_defaults() -> Self {
+        #[cfg(test)]
+        crate::watch::start();
         Self {
             bootstrap_servers: Vec::new(),
             client_id: String::new(),
@@ -222,6 +235,7 @@ impl Config {
             levels: Levels::default(),
             full_buffer: FullBuffer::Block,
             topics: BTreeMap::new(),
+            oidc: OidcKeys::default(),
             chosen: Chosen::default(),
             origins: Origins::default(),
             providers: Providers::default(),

@@ -217,14 +217,15 @@ impl Config {
     ///
     /// Java's name: `ssl.truststore.certificates`.
     pub fn ssl_truststore_pem(mut self, pem: impl Into<String>) -> Self {
-        self.tls.truststore = Some(PemSource::Inline(pem.into()));
+        self.tls.truststore = Some(PemSource::Inline(Secret::new(pem)));
         self.origins.forget("ssl.truststore.location");
         self.by_code("ssl.truststore.certificates")
     }
 
-    /// A PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1, not encrypted) and its
+    /// A PEM file with the client's private key (PKCS#8, PKCS#1 or SEC1) and its
     /// certificate, followed by those of the authorities in between. Replaces
-    /// [`ssl_keystore_pem`](Self::ssl_keystore_pem).
+    /// [`ssl_keystore_pem`](Self::ssl_keystore_pem). A key in encrypted PKCS#8 needs
+    /// [`ssl_key_password`](Self::ssl_key_password).
     ///
     /// Brokers that ask for a client certificate (`ssl.client.auth`) are shown it. When the file
     /// changes, new connections use what is in it by then, without a restart; while what is in it
@@ -247,6 +248,7 @@ impl Config {
     pub fn ssl_keystore_file(mut self, path: impl AsRef<Path>) -> Self {
         self.tls.keystore = KeyStore {
             location: Some(path.as_ref().to_owned()),
+            key_password: self.tls.keystore.key_password.take(),
             ..KeyStore::default()
         };
         self.origins.forget("ssl.keystore.key");
@@ -266,12 +268,33 @@ impl Config {
     ) -> Self {
         self.tls.keystore = KeyStore {
             location: None,
+            key_password: self.tls.keystore.key_password.take(),
             key: Some(Secret::new(private_key)),
             chain: Some(Secret::new(certificate_chain)),
         };
         self.origins.forget("ssl.keystore.location");
         self.by_code("ssl.keystore.key")
             .by_code("ssl.keystore.certificate.chain")
+    }
+
+    /// The password of the client's private key, which is encrypted PKCS#8 (`BEGIN ENCRYPTED PRIVATE
+    /// KEY`): PBES2 with AES, as `openssl pkcs8 -topk8 -v2 aes-256-cbc` makes it. Needs the feature
+    /// `encrypted-keys`. `Debug` and errors do not show it.
+    ///
+    /// Defaults to none.
+    ///
+    /// Java's name: `ssl.key.password`.
+    ///
+    /// ```
+    /// use milena::Config;
+    ///
+    /// let config = Config::new("kafka-1:9093")
+    ///     .ssl_keystore_file("/etc/kafka/client.pem")
+    ///     .ssl_key_password("secret");
+    /// ```
+    pub fn ssl_key_password(mut self, password: impl Into<String>) -> Self {
+        self.tls.keystore.key_password = Some(Secret::new(password));
+        self.by_code("ssl.key.password")
     }
 
     /// The versions of TLS that may be spoken.

@@ -2,12 +2,17 @@
 
 use std::str::Chars;
 
+use zeroize::Zeroizing;
+
+use crate::config::secret::append;
+
 /// A key with its value, escapes resolved.
 pub(super) struct Property {
     /// Where the key stands, from 1.
     pub(super) line: usize,
     pub(super) key: String,
-    pub(super) value: String,
+    /// It may be a secret.
+    pub(super) value: Zeroizing<String>,
 }
 
 /// What is wrong with a line; never shows its text.
@@ -32,7 +37,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Property>, Malformed> {
 /// A line with those that continue it, comments and blank lines left out, escapes still in it.
 struct Logical {
     line: usize,
-    text: String,
+    text: Zeroizing<String>,
 }
 
 fn logical_lines(text: &str) -> Vec<Logical> {
@@ -47,15 +52,15 @@ fn logical_lines(text: &str) -> Vec<Logical> {
             _ if stripped.is_empty() || stripped.starts_with(['#', '!']) => continue,
             _ => Logical {
                 line: number + 1,
-                text: String::new(),
+                text: Zeroizing::default(),
             },
         };
         let backslashes = stripped.len() - stripped.trim_end_matches('\\').len();
         if backslashes % 2 == 1 {
-            logical.text.push_str(&stripped[..stripped.len() - 1]);
+            append(&mut logical.text, &stripped[..stripped.len() - 1]);
             open = Some(logical);
         } else {
-            logical.text.push_str(stripped);
+            append(&mut logical.text, stripped);
             lines.push(logical);
         }
     }
@@ -74,13 +79,13 @@ fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
 
 /// The key ends at the first `=`, `:` or blank that is not escaped; blanks around one `=` or `:`
 /// belong to neither side.
-fn split(text: &str) -> Result<(String, String), &'static str> {
+fn split(text: &str) -> Result<(String, Zeroizing<String>), &'static str> {
     let end = key_end(text);
     let (key, rest) = text.split_at(end);
     let rest = rest.trim_start_matches(is_blank);
     let value = rest.strip_prefix(['=', ':']).unwrap_or(rest);
     Ok((
-        unescape(key)?,
+        std::mem::take(&mut *unescape(key)?),
         unescape(value.trim_start_matches(is_blank))?,
     ))
 }
@@ -100,9 +105,10 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{c}')
 }
 
-fn unescape(text: &str) -> Result<String, &'static str> {
+fn unescape(text: &str) -> Result<Zeroizing<String>, &'static str> {
     const LONE: &str = "a \\u escape is half of a surrogate pair";
-    let mut out = String::with_capacity(text.len());
+    // Nothing becomes longer, so it stays where it is.
+    let mut out = Zeroizing::new(String::with_capacity(text.len()));
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         if c != '\\' {

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::config::reference::{self, Piece, Reference};
+use crate::config::secret::append;
 use crate::config::validate::wrong;
 use crate::config::value::Setting;
 use crate::config::{Config, keys};
@@ -92,12 +95,16 @@ impl Config {
 
     /// The value with what its references stand for, `None` if it has none; they are not looked for
     /// in what they stand for.
-    pub(super) fn resolve(&mut self, key: &str, value: &str) -> Result<Option<String>, Error> {
+    pub(super) fn resolve(
+        &mut self,
+        key: &str,
+        value: &str,
+    ) -> Result<Option<Zeroizing<String>>, Error> {
         // What is no key may be a piece of a secret, and is not repeated in an error from here.
         if key.starts_with("config.providers") || keys::find(key).is_none() {
             return Ok(None);
         }
-        let (mut resolved, mut is_changed) = (String::new(), false);
+        let (mut resolved, mut is_changed) = (Zeroizing::default(), false);
         for piece in reference::pieces(value) {
             let text = match piece {
                 Piece::Text(text) => text,
@@ -108,7 +115,7 @@ impl Config {
                         .map_err(|what| wrong(format!("{key}: {}: {what}", reference.shown())))?;
                     self.providers.used.insert(reference.provider.to_owned());
                     is_changed = true;
-                    resolved += &text;
+                    append(&mut resolved, &text);
                     ""
                 }
                 Piece::Reference(reference) => {
@@ -116,7 +123,7 @@ impl Config {
                     reference.text
                 }
             };
-            resolved += text;
+            append(&mut resolved, text);
             if resolved.len() > VALUE_BYTES_MAX {
                 return Err(wrong(format!(
                     "{key}: its references come to more than 4 MiB"

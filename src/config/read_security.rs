@@ -1,6 +1,7 @@
 //! The values of `security.protocol`, `ssl.*` and `sasl.*`, read from text.
 
 use crate::config::jaas::Jaas;
+use crate::config::oidc::MSK_IAM;
 use crate::config::value::Setting;
 use crate::config::{
     Config, KeyStore, Mechanism, PemSource, SaslConfig, ScramConfig, ScramHash, Secret,
@@ -10,6 +11,12 @@ use crate::error::Error;
 
 /// The mechanisms that there are.
 const SPOKEN: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER";
+
+/// Why not, and what instead.
+const GSSAPI: &str = "GSSAPI (Kerberos) is not offered: it needs the system's C library, and this \
+    crate is Rust alone; let the brokers offer SCRAM-SHA-512 or OAUTHBEARER beside it \
+    (sasl.enabled.mechanisms), or a listener with client certificates (security.protocol=SSL with \
+    ssl.keystore.location)";
 
 impl Config {
     pub(super) fn read_security_protocol(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
@@ -113,7 +120,7 @@ impl Config {
         if matches!(self.tls.truststore, Some(PemSource::File(_))) {
             return Err(setting.refused("ssl.truststore.location is set too; keep one of them"));
         }
-        self.tls.truststore = Some(PemSource::Inline(setting.value.to_owned()));
+        self.tls.truststore = Some(PemSource::Inline(Secret::new(setting.value)));
         Ok(())
     }
 
@@ -153,6 +160,12 @@ impl Config {
         Ok(())
     }
 
+    pub(super) fn read_key_password(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
+        let is_set = !setting.value.is_empty();
+        self.tls.keystore.key_password = is_set.then(|| Secret::new(setting.value));
+        Ok(())
+    }
+
     fn keystore_text(&self, setting: &Setting<'_>, begin: &str) -> Result<Option<Secret>, Error> {
         if setting.value.is_empty() {
             return Ok(None);
@@ -173,11 +186,15 @@ impl Config {
     pub(super) fn read_mechanism(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
         let named = |mechanism: &Mechanism| setting.is(mechanism.name());
         let mechanism = Mechanism::ALL.into_iter().find(named).ok_or_else(|| {
-            let what = match setting.is("GSSAPI") {
-                true => "is not supported by this version",
-                false => "is no mechanism that this version knows",
-            };
-            setting.wrong(&format!("{what}, which speaks {SPOKEN}"))
+            if setting.is("GSSAPI") {
+                return setting.refused(GSSAPI);
+            }
+            if setting.is("AWS_MSK_IAM") {
+                return setting.refused(MSK_IAM);
+            }
+            setting.wrong(&format!(
+                "is no mechanism that this version knows, which speaks {SPOKEN}"
+            ))
         })?;
         self.chosen.mechanism = Some(mechanism);
         if let (Mechanism::Scram(hash), Some(SaslConfig::Scram(scram))) =
@@ -196,6 +213,9 @@ impl Config {
                 malformed.at
             ))
         })?;
+        if jaas.module == "OAuthBearerLoginModule" {
+            return self.read_oauth_options(&jaas, setting);
+        }
         let (module, known): (_, &[&str]) = match jaas.module.as_str() {
             "PlainLoginModule" => ("PlainLoginModule", &["username", "password"]),
             "ScramLoginModule" => ("ScramLoginModule", &["username", "password", "tokenauth"]),
@@ -258,19 +278,15 @@ fn tls_version(setting: &Setting<'_>, name: &str) -> Result<TlsVersion, Error> {
 
 /// The class's name may be anything, a password too.
 fn other_module(setting: &Setting<'_>, module: &str) -> Error {
-    let module = match module {
-        "OAuthBearerLoginModule" => {
-            return setting.refused(
-                "OAuthBearerLoginModule is not read from text by this version: \
-                 Config::sasl_oauthbearer takes a source of tokens",
-            );
-        }
-        "Krb5LoginModule" => "Krb5LoginModule (GSSAPI)",
-        _ => "a login module that is not known here",
-    };
-    setting.refused(&format!(
-        "it names {module}, but this version speaks {SPOKEN}: \
-         org.apache.kafka.common.security.plain.PlainLoginModule or \
-         org.apache.kafka.common.security.scram.ScramLoginModule"
-    ))
+    setting.refused(&match module {
+        "Krb5LoginModule" => format!("it names Krb5LoginModule: {GSSAPI}"),
+        "IAMLoginModule" => MSK_IAM.to_owned(),
+        _ => format!(
+            "it names a login module that is not known here; this version speaks {SPOKEN}: \
+             org.apache.kafka.common.security.plain.PlainLoginModule, \
+             org.apache.kafka.common.security.scram.ScramLoginModule or \
+             org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule; for a login of \
+             your own, Config::sasl_oauthbearer takes a source of tokens in Rust"
+        ),
+    })
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::config::{OidcConfig, Secret};
 use crate::oauth::AnyTokenSource;
 
 /// Whether connections are encrypted, and whether the client names itself.
@@ -82,6 +83,24 @@ pub(crate) struct TlsConfig {
     pub(crate) verify_host_name: bool,
 }
 
+impl TlsConfig {
+    /// Works with the cryptography that an application handed in for others, and no more of it.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(unused_mut, unused_variables, reason = "nothing was")
+    )]
+    pub(super) fn with_cryptography_of(mut self, others: &Self) -> Self {
+        #[cfg(feature = "tls")]
+        {
+            let handed = &others.handed;
+            let whole = handed.config.as_ref();
+            let whole = whole.map(|config| config.crypto_provider());
+            self.handed.provider = handed.provider.as_ref().or(whole).cloned();
+        }
+        self
+    }
+}
+
 impl Default for TlsConfig {
     fn default() -> Self {
         Self {
@@ -103,7 +122,7 @@ pub(crate) enum PemSource {
     File(PathBuf),
     /// `ssl.truststore.certificates`
     #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS has it"))]
-    Inline(String),
+    Inline(Secret),
 }
 
 impl PemSource {
@@ -135,6 +154,8 @@ pub(crate) struct KeyStore {
     pub(crate) location: Option<PathBuf>,
     /// `ssl.keystore.key`
     pub(crate) key: Option<Secret>,
+    /// `ssl.key.password`
+    pub(crate) key_password: Option<Secret>,
     /// `ssl.keystore.certificate.chain`; hidden, since a key may have been pasted along.
     pub(crate) chain: Option<Secret>,
 }
@@ -199,9 +220,14 @@ impl FromIterator<TlsVersion> for TlsVersions {
 /// `sasl.*`, the mechanism with its credentials.
 #[derive(Clone, Debug)]
 pub(crate) enum SaslConfig {
-    Plain { username: String, password: Secret },
+    Plain {
+        username: String,
+        password: Secret,
+    },
     Scram(ScramConfig),
     OauthBearer(AnyTokenSource),
+    /// The same, with a source that settings describe.
+    Oidc(Box<OidcConfig>),
 }
 
 impl SaslConfig {
@@ -209,7 +235,7 @@ impl SaslConfig {
         match self {
             Self::Plain { .. } => Mechanism::Plain,
             Self::Scram(scram) => Mechanism::Scram(scram.hash),
-            Self::OauthBearer(_) => Mechanism::OauthBearer,
+            Self::OauthBearer(_) | Self::Oidc(_) => Mechanism::OauthBearer,
         }
     }
 
@@ -218,7 +244,7 @@ impl SaslConfig {
         match self {
             Self::Plain { username, password } => Some((username, password)),
             Self::Scram(scram) => Some((&scram.username, &scram.password)),
-            Self::OauthBearer(_) => None,
+            Self::OauthBearer(_) | Self::Oidc(_) => None,
         }
     }
 }
@@ -290,25 +316,5 @@ impl ScramHash {
             Self::Sha256 => "SCRAM-SHA-256",
             Self::Sha512 => "SCRAM-SHA-512",
         }
-    }
-}
-
-/// Text that `Debug` does not show.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
     }
 }

@@ -1,5 +1,7 @@
 //! Settings by name and text, and what was said of them.
 
+use zeroize::Zeroizing;
+
 use crate::config::origin::Origin;
 use crate::config::value::Setting;
 use crate::config::{Config, keys};
@@ -82,7 +84,7 @@ impl Config {
     /// Settings of one source: those that name providers come first, wherever they stand in it.
     pub(super) fn give_all(
         mut self,
-        entries: Vec<(String, String, Origin)>,
+        entries: Vec<(String, Zeroizing<String>, Origin)>,
     ) -> Result<Self, Error> {
         let names_providers = |key: &str| key.trim().starts_with("config.providers");
         let (first, rest): (Vec<_>, Vec<_>) = entries

@@ -38,7 +38,7 @@ impl Config {
     }
 
     /// The settings of TLS, and which are not as they are by default.
-    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 5] {
+    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 6] {
         [
             (
                 "ssl.truststore.location (or .certificates)",
@@ -56,6 +56,7 @@ impl Config {
                 "ssl.endpoint.identification.algorithm",
                 !self.tls.verify_host_name,
             ),
+            ("ssl.key.password", self.tls.keystore.key_password.is_some()),
             ("ssl.cipher.suites", !self.tls.suites.is_empty()),
         ]
     }
@@ -72,6 +73,9 @@ impl Config {
             return Ok(());
         }
         let chosen = self.chosen.mechanism.unwrap_or(Mechanism::Plain);
+        if self.sasl.is_none() {
+            self.sasl = self.settle_oauth(chosen)?;
+        }
         let Some(sasl) = &self.sasl else {
             let (mechanism, module) = (chosen.name(), chosen.login_module());
             let setter = match chosen {
@@ -80,8 +84,9 @@ impl Config {
                 Mechanism::Scram(ScramHash::Sha512) => "sasl_scram_sha_512",
                 Mechanism::OauthBearer => {
                     return Err(wrong(format!(
-                        "security.protocol is {protocol} and sasl.mechanism {mechanism}, but there \
-                         are no credentials: Config::sasl_oauthbearer takes a source of tokens"
+                        "security.protocol is {protocol} and sasl.mechanism {mechanism}, but \
+                         nothing says where tokens come from: set \
+                         sasl.oauthbearer.token.endpoint.url, or use Config::sasl_oauthbearer"
                     )));
                 }
             };
@@ -95,7 +100,7 @@ impl Config {
             let fitting = match sasl {
                 SaslConfig::Plain { .. } => "PLAIN",
                 SaslConfig::Scram(_) => "SCRAM-SHA-256 or SCRAM-SHA-512",
-                SaslConfig::OauthBearer(_) => "OAUTHBEARER",
+                SaslConfig::OauthBearer(_) | SaslConfig::Oidc(_) => "OAUTHBEARER",
             };
             return Err(wrong(format!(
                 "sasl.mechanism is missing (its default is GSSAPI, Kerberos): set it to {fitting}"
@@ -114,6 +119,7 @@ fn check_credentials(sasl: &SaslConfig, chosen: Mechanism) -> Result<(), Error> 
                 SaslConfig::Plain { .. } => "PLAIN (PlainLoginModule)",
                 SaslConfig::Scram(_) => "SCRAM (ScramLoginModule)",
                 SaslConfig::OauthBearer(_) => "OAUTHBEARER (a source of tokens)",
+                SaslConfig::Oidc(_) => "OAUTHBEARER (OAuthBearerLoginModule)",
             },
             chosen.login_module()
         )));

@@ -1,5 +1,7 @@
 //! Both directions of a connection in the hands of one thread: a request, then its answer.
 
+use zeroize::Zeroizing;
+
 use crate::error::{Error, ErrorKind};
 use crate::time::Deadline;
 use crate::wire::{self, Request};
@@ -40,7 +42,8 @@ impl Dialogue<'_> {
             correlation_id: id,
             client_id: &self.write.client_id,
         };
-        let frame = wire::frame(request, version, header);
+        // A login's holds a password.
+        let frame = Zeroizing::new(wire::frame(request, version, header));
         let answer = self.round(&frame, ANSWER_BYTES_MIN, stage, deadline)?;
         Ok((id, answer))
     }

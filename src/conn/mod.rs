@@ -3,6 +3,7 @@
 //! Everything blocks, and everything has a deadline that holds for the whole call, however slowly
 //! the peer drips its bytes. Errors say the broker, the stage, what happened, and what it may mean.
 
+mod base64;
 mod buffer;
 mod diagnosis;
 mod dialogue;
@@ -12,6 +13,8 @@ mod interrupt;
 mod link;
 #[cfg(test)]
 pub(crate) mod names;
+mod oidc;
+mod principal;
 mod refusals;
 mod sasl;
 mod session;
@@ -127,6 +130,17 @@ impl Connector {
         interrupt: &Interrupt,
         deadline: Deadline,
     ) -> Result<Connection, Error> {
+        self.open_watched(address, interrupt, deadline, &mut |_| {})
+    }
+
+    /// The same, and tells each step that has been made.
+    pub(crate) fn open_watched(
+        &self,
+        address: &Address,
+        interrupt: &Interrupt,
+        deadline: Deadline,
+        made: &mut dyn FnMut(Step),
+    ) -> Result<Connection, Error> {
         let (socket, peer) = match &self.egress {
             None => self.dialer.connect(address, interrupt, deadline)?,
             Some(egress) => {
@@ -134,7 +148,8 @@ impl Connector {
                 egress.connect(address, interrupt, deadline, adopt)?
             }
         };
-        let opened = self.set_up(address, Arc::new(socket), peer, interrupt, deadline);
+        made(Step::Connected(peer));
+        let opened = self.set_up(address, Arc::new(socket), peer, interrupt, deadline, made);
         self.refusals.note(address, &opened, now());
         // Another address of the same name may do better next time.
         opened.inspect_err(|_| self.dialer.note_failure(address, peer))
@@ -147,6 +162,7 @@ impl Connector {
         peer: SocketAddr,
         interrupt: &Interrupt,
         deadline: Deadline,
+        made: &mut dyn FnMut(Step),
     ) -> Result<Connection, Error> {
         if !interrupt.covers(&socket) {
             return Err(interrupted(address, Stage::Connect));
@@ -163,9 +179,11 @@ impl Connector {
                 .handshake(&link.socket, &address.host, deadline)
                 .map_err(|broken| link.error(Stage::TlsHandshake, broken, deadline))?;
             link.session = Some(session);
+            made(Step::Encrypted);
         }
         let mut connection = Connection::new(Arc::new(link), self.client_id.clone());
         connection.negotiate(deadline)?;
+        made(Step::VersionsKnown);
         if let Some(sasl) = &self.sasl {
             let session = sasl::authenticate(connection.dialogue(), sasl, deadline)?;
             connection.write.session = session;
@@ -189,7 +207,13 @@ impl Connector {
         let address = write.link.address.clone();
         let started = now();
         let renewed = sasl::authenticate(Dialogue { write, read }, sasl, deadline);
-        let renewed = renewed.map_err(|error| not_renewed(&address, error));
+        let renewed = renewed.map_err(|error| {
+            let error = not_renewed(&address, error);
+            match error.kind() == ErrorKind::Authentication && sasl.asks_anew() {
+                true => not_lasting(error),
+                false => error,
+            }
+        });
         self.refusals.note(&address, &renewed, now());
         write.session = renewed?.renewed(started);
         log::debug!("authenticated anew at broker {address}");
@@ -201,6 +225,14 @@ impl Connector {
     pub(crate) fn refusal(&self, address: &Address) -> Option<(Instant, Error)> {
         self.refusals.of(address, now())
     }
+}
+
+/// How far the set-up of a connection has come. Behind the last step only SASL can be left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Connected(SocketAddr),
+    Encrypted,
+    VersionsKnown,
 }
 
 /// An established connection that one thread uses, one request at a time.
@@ -328,6 +360,13 @@ fn not_renewed(address: &Address, error: Error) -> Error {
         _ => error.without_context(&place),
     };
     error.context(format_args!("{place}: re-authentication"))
+}
+
+/// Another connection logs in with another token than the one that was refused, which may be good
+/// but for somebody else: a session keeps its principal.
+fn not_lasting(error: Error) -> Error {
+    let text = "the token is refused here, another connection asks the source for a new one";
+    Error::new(ErrorKind::Connection, text).with_cause(error)
 }
 
 /// A refused version is answered in the form of version 0, whatever was asked.

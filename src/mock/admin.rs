@@ -348,6 +348,17 @@ impl MockCluster {
         told.unwrap_or_else(|| no_broker(node));
     }
 
+    /// What the cluster calls itself. Defaults to `mock-cluster`.
+    ///
+    /// ```
+    /// # let cluster = milena::mock::MockCluster::start(1);
+    /// cluster.set_cluster_id("another");
+    /// ```
+    pub fn set_cluster_id(&self, id: &str) {
+        self.shared
+            .update(|state| state.settings.cluster_id = id.to_owned());
+    }
+
     /// Metadata answers of all brokers stay as they are now, whatever happens, until
     /// [`release_metadata`](Self::release_metadata).
     ///

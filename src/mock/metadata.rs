@@ -10,7 +10,6 @@ use crate::wire::TopicId;
 use crate::wire::codes::Code;
 use crate::wire::metadata::{MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic};
 
-const CLUSTER_ID: &str = "mock-cluster";
 /// The longest name of a topic.
 const TOPIC_NAME_LEN_MAX: usize = 249;
 
@@ -33,7 +32,7 @@ pub(super) fn handle(
     let response = MetadataResponse {
         throttle_time_ms: script.plan.throttle_ms,
         brokers: view.brokers.clone(),
-        cluster_id: Some(CLUSTER_ID.to_owned()),
+        cluster_id: Some(state.settings.cluster_id.clone()),
         controller_id: view.brokers.first().map_or(-1, |broker| broker.node_id),
         topics: topics.collect(),
         operations: metadata

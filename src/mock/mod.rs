@@ -2,11 +2,11 @@
 //! Java.
 //!
 //! [`MockCluster`] keeps everything in memory and answers what a producer asks: ApiVersions, SASL
-//! (PLAIN, SCRAM), Metadata, InitProducerId, FindCoordinator, DescribeConfigs and Produce, in every
-//! version that this crate speaks. It checks what a real broker checks, in the same order: leaders,
-//! in-sync replicas, sizes, CRCs, sequence numbers of idempotent producers. Tests look at the
-//! [records](MockCluster::records) that arrived and the [requests](MockCluster::requests) that were
-//! made, and script [faults](MockCluster::on).
+//! (PLAIN, SCRAM, OAUTHBEARER), Metadata, InitProducerId, FindCoordinator, DescribeConfigs and
+//! Produce, in every version that this crate speaks. It checks what a real broker checks, in the
+//! same order: leaders, in-sync replicas, sizes, CRCs, sequence numbers of idempotent producers.
+//! Tests look at the [records](MockCluster::records) that arrived and the
+//! [requests](MockCluster::requests) that were made, and script [faults](MockCluster::on).
 //!
 //! ```
 //! use milena::mock::MockCluster;
@@ -73,6 +73,7 @@ mod handle;
 mod handlers;
 mod log;
 mod metadata;
+mod oauth;
 mod permissions;
 mod produce;
 mod sasl;

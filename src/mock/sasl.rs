@@ -4,6 +4,7 @@ use super::arrival::{Arrived, Body};
 use super::facts::{Api, MockRequest};
 use super::faults::Script;
 use super::handlers::{Reply, answer, answer_in};
+use super::oauth::{self, Bearer};
 use super::produce;
 use super::scram::{Exchange, MECHANISMS, Step};
 use super::session::Access;
@@ -167,6 +168,8 @@ pub(super) fn handshake(
         let scram = MECHANISMS.into_iter().find(|(name, _)| *name == chosen);
         if let Some(connection) = state.connections.get_mut(request.connection) {
             connection.scram = scram.map(|(_, hash)| Exchange::Begun(hash));
+            let is_bearer = chosen == oauth::MECHANISM;
+            connection.bearer = is_bearer.then_some(Bearer::Expected);
             connection.session.choose(chosen);
         }
         Reply::Answer(frame)
@@ -183,12 +186,21 @@ fn offered(state: &State) -> Vec<&'static str> {
     let plain = !settings.sasl_plain.is_empty() || !settings.wants_logins();
     let scram = MECHANISMS.iter().map(|(name, _)| *name);
     let scram = scram.filter(|_| !settings.sasl_scram.known.is_empty());
-    plain.then_some(PLAIN).into_iter().chain(scram).collect()
+    let bearer = settings.sasl_oauthbearer.is_offered;
+    let bearer = bearer.then_some(oauth::MECHANISM);
+    let plain = plain.then_some(PLAIN).into_iter();
+    plain.chain(scram).chain(bearer).collect()
 }
 
 fn set_exchange(state: &mut State, request: &MockRequest, exchange: Option<Exchange>) {
     if let Some(connection) = state.connections.get_mut(request.connection) {
         connection.scram = exchange;
+    }
+}
+
+fn set_bearer(state: &mut State, request: &MockRequest, bearer: Option<Bearer>) {
+    if let Some(connection) = state.connections.get_mut(request.connection) {
+        connection.bearer = bearer;
     }
 }
 
@@ -224,7 +236,7 @@ pub(super) fn authenticate(
         error_message: text,
         auth_bytes,
         session_lifetime_ms: match is_done && error.is_ok() {
-            true => state.settings.session_lifetime_ms,
+            true => lifetime_ms(state, request),
             false => 0,
         },
     };
@@ -236,6 +248,17 @@ pub(super) fn authenticate(
         Reply::Answer(frame)
     } else {
         Reply::LastAnswer(frame)
+    }
+}
+
+/// How long a login lasts: no longer than the token that a connection has authenticated with.
+fn lifetime_ms(state: &State, request: &MockRequest) -> i64 {
+    let connection = state.connections.get(request.connection);
+    let session_ms = state.settings.session_lifetime_ms;
+    match connection.and_then(|connection| connection.bearer.as_ref()) {
+        Some(Bearer::In { lifetime_ms, .. }) if session_ms > 0 => session_ms.min(*lifetime_ms),
+        Some(Bearer::In { lifetime_ms, .. }) => *lifetime_ms,
+        _ => session_ms,
     }
 }
 
@@ -260,6 +283,14 @@ pub(super) fn bare_token(
 /// The answer to a token; the error is a broker's text.
 fn take(state: &mut State, request: &MockRequest, token: &[u8]) -> Result<Vec<u8>, String> {
     let connection = state.connections.get(request.connection);
+    if let Some(bearer) = connection.and_then(|connection| connection.bearer.clone()) {
+        let (next, answer) = bearer.step(state, token)?;
+        set_bearer(state, request, Some(next.clone()));
+        if let Bearer::In { principal, .. } = next {
+            log_in(state, request, &principal)?;
+        }
+        return Ok(answer.into_bytes());
+    }
     let Some(exchange) = connection.and_then(|connection| connection.scram.clone()) else {
         let Some(user) = known_user(state, token) else {
             return Err("user name or password is wrong".into());
@@ -281,7 +312,7 @@ fn take(state: &mut State, request: &MockRequest, token: &[u8]) -> Result<Vec<u8
 }
 
 fn log_in(state: &mut State, request: &MockRequest, user: &str) -> Result<(), String> {
-    let lifetime_ms = state.settings.session_lifetime_ms;
+    let lifetime_ms = lifetime_ms(state, request);
     if let Some(connection) = state.connections.get_mut(request.connection) {
         connection.session.log_in(user, lifetime_ms, now())?;
         connection.login = Login::Done;

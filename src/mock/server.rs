@@ -213,6 +213,7 @@ fn connect(node: i32, socket: TcpStream, shared: &Arc<Shared>) -> std::io::Resul
                 false => Login::NotNeeded,
             },
             scram: None,
+            bearer: None,
             session: Session::default(),
         });
         Some(state.connections.len() - 1)

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::facts::{Api, MockRequest};
 use super::faults::Faults;
 use super::log::{FirstSequence, PartitionLog};
+use super::oauth::{Bearer, Bearers};
 use super::permissions::Denied;
 use super::scram::{Exchange, Users};
 use super::session::Session;
@@ -56,9 +57,11 @@ pub(super) struct Settings {
     pub(super) first_sequence: FirstSequence,
     pub(super) forgets_records: bool,
     pub(super) denies_idempotent_write: bool,
+    pub(super) cluster_id: String,
     /// Passwords by user, for PLAIN.
     pub(super) sasl_plain: BTreeMap<String, String>,
     pub(super) sasl_scram: Users,
+    pub(super) sasl_oauthbearer: Bearers,
     /// What clients are told that their logins last.
     pub(super) session_lifetime_ms: i64,
 }
@@ -66,7 +69,8 @@ pub(super) struct Settings {
 impl Settings {
     /// Whether there is anybody who could authenticate; else nobody has to.
     pub(super) fn wants_logins(&self) -> bool {
-        !self.sasl_plain.is_empty() || !self.sasl_scram.known.is_empty()
+        let has_users = !self.sasl_plain.is_empty() || !self.sasl_scram.known.is_empty();
+        has_users || self.sasl_oauthbearer.is_offered
     }
 }
 
@@ -150,6 +154,7 @@ pub(super) struct Connection {
     pub(super) login: Login,
     /// Whose tokens come next; PLAIN's if there is none.
     pub(super) scram: Option<Exchange>,
+    pub(super) bearer: Option<Bearer>,
     pub(super) session: Session,
 }
 
@@ -172,6 +177,7 @@ const MAX_MESSAGE_BYTES: usize = 1_048_588;
 const TIMESTAMP_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Kafka's usual replication factor.
 const REPLICAS_MAX: usize = 3;
+const CLUSTER_ID: &str = "mock-cluster";
 pub(super) const HOST: &str = "127.0.0.1";
 
 impl Shared {
@@ -248,8 +254,10 @@ impl State {
                 first_sequence: FirstSequence::default(),
                 forgets_records: false,
                 denies_idempotent_write: false,
+                cluster_id: CLUSTER_ID.to_owned(),
                 sasl_plain: BTreeMap::new(),
                 sasl_scram: Users::default(),
+                sasl_oauthbearer: Bearers::default(),
                 session_lifetime_ms: 0,
             },
             frozen_view: None,

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use zeroize::Zeroize;
+
 use super::codes::Code;
 use super::{Malformed, Message, Put, Reader, Request};
 
-/// A token of the client. `Debug` does not show it: it may be a password.
+/// A token of the client, which may be a password: `Debug` does not show it, and its memory is
+/// overwritten in the end.
 #[derive(Clone, PartialEq, Default)]
 pub(crate) struct SaslAuthenticateRequest {
     pub(crate) auth_bytes: Vec<u8>,
@@ -34,6 +37,8 @@ impl Request for SaslAuthenticateRequest {
 impl Message for SaslAuthenticateRequest {
     fn encode(&self, out: &mut Vec<u8>, version: i16) {
         let flexible = version >= Self::FLEXIBLE;
+        // Lest it moves with the token in it and leaves a copy behind.
+        out.reserve(self.auth_bytes.len() + 16);
         out.put_bytes(&self.auth_bytes, flexible);
         out.put_no_tagged_fields(flexible);
     }
@@ -70,6 +75,12 @@ impl Message for SaslAuthenticateResponse {
         };
         input.skip_tagged_fields(flexible)?;
         Ok(response)
+    }
+}
+
+impl Drop for SaslAuthenticateRequest {
+    fn drop(&mut self) {
+        self.auth_bytes.zeroize();
     }
 }
 

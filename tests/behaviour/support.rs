@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use milena::mock::{Api, MockBatch, MockCluster, MockRequest};
 use milena::{Config, Delivery, Error, Producer, Record, RecordMetadata};
 
+use crate::watch;
+
 /// Enough for whatever should happen soon, on a machine that is busy with other things.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -42,6 +44,7 @@ pub(crate) fn config(cluster: &MockCluster) -> Config {
 
 /// The same for these bootstrap servers.
 pub(crate) fn config_for(servers: String) -> Config {
+    watch::start();
     Config::new(servers)
         .retry_backoff(Duration::from_millis(5))
         .retry_backoff_max(Duration::from_millis(20))
@@ -50,7 +53,10 @@ pub(crate) fn config_for(servers: String) -> Config {
 }
 
 pub(crate) fn producer(config: Config) -> Producer {
-    Producer::new(config).expect("settings that fit together")
+    watch::look("settings", &format!("{config:?}"));
+    let producer = Producer::new(config).expect("settings that fit together");
+    watch::look("a producer", &format!("{producer:?}"));
+    producer
 }
 
 /// A producer with the default settings and short pauses.
@@ -82,7 +88,11 @@ pub(crate) fn send_numbers(
 #[track_caller]
 pub(crate) fn result(delivery: &Delivery) -> Result<RecordMetadata, Error> {
     let result = delivery.wait_timeout(SOON);
-    result.unwrap_or_else(|| panic!("{delivery:?} has no result after {SOON:?}"))
+    let result = result.unwrap_or_else(|| panic!("{delivery:?} has no result after {SOON:?}"));
+    if let Err(error) = &result {
+        watch::look("an error", &format!("{error} {error:?}"));
+    }
+    result
 }
 
 #[track_caller]

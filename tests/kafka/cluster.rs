@@ -80,6 +80,7 @@ impl Builder {
 
     /// Starts the nodes and returns when each of them answers.
     pub(crate) fn start(self) -> Cluster {
+        crate::watch::start();
         self.check();
         for _ in 0..5 {
             let cluster = Cluster::new(self.clone());

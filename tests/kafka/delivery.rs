@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use milena::{Acks, PartitionQuery, Partitioner, Producer, Record};
 
+use crate::crypto::Crypto;
 use crate::kafka::{Cluster, Consumed, Isolation, Listener, USERS, Version, ca_pem, until};
 use crate::load::{config, example, output};
 
@@ -84,8 +85,13 @@ fn every_protocol_delivers_with_every_acks() {
     cluster.create_topic(topic, 1, 1, &[]);
     let mut sent = Vec::new();
     for listener in Listener::ALL {
-        for acks in [Acks::None, Acks::Leader, Acks::All] {
-            let producer = Producer::new(config(cluster, listener).acks(acks)).expect("a producer");
+        let cryptos = Crypto::ALL.iter().cycle();
+        for (acks, crypto) in [Acks::None, Acks::Leader, Acks::All, Acks::All]
+            .into_iter()
+            .zip(cryptos)
+        {
+            let config = crypto.of(config(cluster, listener)).acks(acks);
+            let producer = Producer::new(config).expect("a producer");
             let texts: Vec<_> = (0..10)
                 .map(|number| format!("{} {acks:?} {number}", listener.name()))
                 .collect();

@@ -52,11 +52,11 @@ impl Listener {
         }
     }
 
-    pub(super) fn has_tls(self) -> bool {
+    pub(crate) fn has_tls(self) -> bool {
         matches!(self, Self::Ssl | Self::Mtls | Self::SaslSsl)
     }
 
-    pub(super) fn has_sasl(self) -> bool {
+    pub(crate) fn has_sasl(self) -> bool {
         matches!(self, Self::SaslPlaintext | Self::SaslSsl)
     }
 

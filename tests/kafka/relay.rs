@@ -23,7 +23,12 @@ struct State {
 impl Relay {
     /// Listens on 127.0.0.1; who comes before [`forward_to`](Self::forward_to) is sent away.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port for the relay");
+        Self::at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same, on another address of this machine.
+    pub(crate) fn at(address: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((address, 0)).expect("a port for the relay");
         let address = listener.local_addr().expect("the address of the relay");
         let state = Arc::<State>::default();
         let own = state.clone();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use milena::{Config, Producer, Record, SecurityProtocol};
 
+use crate::crypto::Crypto;
 use crate::kafka::{
     Acl, Certificate, Cluster, Isolation, Listener, Version, authority, client_pem, until,
 };
@@ -31,10 +32,11 @@ struct Rig {
     relay: Relay,
     trust: PathBuf,
     keys: PathBuf,
+    crypto: Crypto,
 }
 
 impl Rig {
-    fn start(version: Version) -> Self {
+    fn start(version: Version, crypto: Crypto) -> Self {
         let relay = Relay::start();
         let advertised = [format!("localhost:{}", relay.port())];
         let builder = Cluster::of(version).listeners(&[Listener::Mtls]);
@@ -61,11 +63,14 @@ impl Rig {
             relay,
             trust,
             keys,
+            crypto,
         }
     }
 
     fn config(&self) -> Config {
-        Config::new(self.cluster.bootstrap(Listener::Mtls))
+        let config = Config::new(self.cluster.bootstrap(Listener::Mtls));
+        let config = self.crypto.of(config);
+        config
             .security_protocol(SecurityProtocol::Ssl)
             .max_block(PATIENCE)
             .ssl_truststore_file(&self.trust)
@@ -106,9 +111,9 @@ impl Rig {
     }
 }
 
-fn rotate(version: Version) {
+fn rotate(version: Version, crypto: Crypto) {
     use Certificate::{Good, Untrusted};
-    let rig = Rig::start(version);
+    let rig = Rig::start(version, crypto);
     rig.trust(&[Good]);
     rig.is("alice");
     let writes = |producer: &Producer, topic: &str| {
@@ -153,11 +158,12 @@ fn rotate(version: Version) {
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn certificates_of_both_sides_are_rotated_under_load_and_no_record_is_lost_or_doubled() {
-    rotate(Version::V4_3_1);
+    rotate(Version::V4_3_1, Crypto::ALL[0]);
 }
 
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn certificates_are_rotated_under_load_at_an_old_broker_too() {
-    rotate(Version::V2_8_2);
+    let last = Crypto::ALL.last();
+    rotate(Version::V2_8_2, *last.expect("a build with cryptography"));
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use milena::{Config, Error, ErrorKind, Outcome, Producer, Record, SecurityProtocol};
 
+use crate::crypto::Crypto;
 use crate::kafka::{Cluster, Consumed, Isolation, Listener, USERS, Version, ca_pem, until};
 use crate::load::{load, read_numbers};
 
@@ -40,14 +41,18 @@ fn refused(config: Config) -> Error {
     error
 }
 
-/// One record each way, of which all arrive.
+/// One record each way by each cryptography, of which all arrive.
 fn records_arrive(cluster: &Cluster, topic: &str, user: (&'static str, &'static str)) {
     cluster.create_topic(topic, 1, 1, &[]);
     let mut sent = Vec::new();
-    for (number, (listener, set)) in WAYS.into_iter().enumerate() {
-        let config = set(config(cluster, listener), user.0, user.1).idempotence(true);
+    let ways = WAYS
+        .into_iter()
+        .flat_map(|way| Crypto::ALL.iter().map(move |crypto| (way, crypto)));
+    for (number, ((listener, set), crypto)) in ways.enumerate() {
+        let config = crypto.of(config(cluster, listener));
+        let config = set(config, user.0, user.1).idempotence(true);
         let producer = Producer::new(config).expect("a producer");
-        let text = format!("{} {number}", listener.name());
+        let text = format!("{} {} {number}", listener.name(), crypto.name);
         let result = producer.send(Record::to(topic).value(&text)).wait();
         result.unwrap_or_else(|error| panic!("{text}: {error}"));
         sent.push(text);
@@ -65,7 +70,7 @@ fn records_arrive_by_both_mechanisms_and_protocols() {
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn records_arrive_at_old_brokers_too() {
-    for version in [Version::V2_1_1, Version::V0_11_0_3] {
+    for version in [Version::V2_8_2, Version::V2_1_1, Version::V0_11_0_3] {
         let listeners = [Listener::SaslPlaintext, Listener::SaslSsl];
         let cluster = Cluster::of(version).listeners(&listeners).start();
         cluster.set_scram(USERS[0].0, USERS[0].1);
@@ -91,8 +96,8 @@ fn names_and_passwords_of_any_characters_get_in() {
 fn a_wrong_password_and_an_unknown_user_are_told_in_the_brokers_words() {
     let cluster = Cluster::shared();
     for user in [USERS[0].0, "mallory"] {
-        for (listener, set) in WAYS {
-            let config = set(config(cluster, listener), user, WRONG);
+        for ((listener, set), crypto) in WAYS.into_iter().zip(Crypto::ALL.iter().cycle()) {
+            let config = set(crypto.of(config(cluster, listener)), user, WRONG);
             let error = refused(config);
             let found = (error.kind(), error.outcome(), error.code());
             assert_eq!(

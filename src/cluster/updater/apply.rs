@@ -92,6 +92,7 @@ impl Updater {
         let accumulator = &self.core.accumulator;
         let known = accumulator.topic(name);
         if let Some(error) = view::topic_error(name, metadata) {
+            let error = self.core.connector.name_denied(error);
             let is_denied = matches!(
                 error.kind(),
                 ErrorKind::Authorization | ErrorKind::InvalidTopic

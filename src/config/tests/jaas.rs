@@ -176,16 +176,16 @@ fn modules_and_options_that_do_not_fit_are_refused() {
     let class = |name: &str| format!("a.b.{name} required username=\"alice\" password=\"hush\";");
     for (jaas, expected) in [
         (
-            class("OAuthBearerLoginModule"),
-            "OAuthBearerLoginModule is not read from text by this version: Config::sasl_",
+            class("Krb5LoginModule"),
+            "it names Krb5LoginModule: GSSAPI (Kerberos) is not offered: it needs the system's C",
         ),
         (
-            class("Krb5LoginModule"),
-            "it names Krb5LoginModule (GSSAPI), but this version speaks PLAIN",
+            class("IAMLoginModule"),
+            "it names AWS's login for MSK, a class of Java: use sasl.mechanism=OAUTHBEARER and",
         ),
         (
             class("hush"),
-            "it names a login module that is not known here, but this version speaks PLAIN",
+            "it names a login module that is not known here; this version speaks PLAIN",
         ),
         (
             format!("{PLAIN} required password=\"hush\";"),

@@ -6,6 +6,7 @@ mod environment;
 mod explain;
 mod jaas;
 mod keys;
+mod oauth;
 mod partitions;
 mod properties;
 mod providers;

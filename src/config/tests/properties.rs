@@ -6,7 +6,7 @@ use super::*;
 /// `key=value` of each property, with the line it begins in.
 fn read(text: &str) -> Vec<String> {
     let shown = |property: super::super::properties::Property| {
-        format!("{} {}={}", property.line, property.key, property.value)
+        format!("{} {}={}", property.line, property.key, *property.value)
     };
     parse(text).unwrap().into_iter().map(shown).collect()
 }

@@ -315,12 +315,14 @@ mod tests {
         let (source, interrupt) = (source(), Interrupt::default());
         let (_go, job) = gated(7);
         source.begin(job);
+        let limit = patient();
         thread::scope(|scope| {
             let thread = scope.spawn(|| source.ask(patient(), &interrupt, unasked));
             wait_for(|| source.0.changed.waiting() == 1);
             interrupt.fire();
             let error = thread.join().unwrap().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Closed);
+            assert!(limit.elapsed(now()) < limit.limit() / 2, "it was not woken");
         });
         let error = source.ask(patient(), &interrupt, unasked).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed);

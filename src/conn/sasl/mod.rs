@@ -1,8 +1,6 @@
 //! SASL: agrees on the mechanism and carries its tokens.
 
 mod ask;
-#[cfg(feature = "scram")]
-mod base64;
 mod oauthbearer;
 mod plain;
 #[cfg(feature = "scram")]
@@ -18,8 +16,11 @@ mod tests;
 #[cfg(all(fuzzing, feature = "scram"))]
 pub(crate) use self::scram::converse;
 
+use zeroize::Zeroizing;
+
 use crate::config::{Mechanism, SaslConfig, ScramConfig, Secret, SecurityProtocol, TokenRefresh};
 use crate::error::{Error, ErrorKind};
+use crate::oauth::AnyTokenSource;
 use crate::time::{Deadline, jitter, now};
 use crate::wire::codes::Code;
 use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
@@ -27,6 +28,7 @@ use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 
 use super::diagnosis::{Stage, at, peer_text, uses_tls};
 use super::dialogue::Dialogue;
+use super::oidc::Oidc;
 use super::session::Session;
 use super::versions::broker_error;
 
@@ -65,6 +67,11 @@ impl Sasl {
                 scram::check(&scram)?;
                 (Credentials::Scram(scram), None)
             }
+            SaslConfig::Oidc(oidc) => {
+                let source = AnyTokenSource::new(Oidc::new(&oidc)?);
+                let tokens = Tokens::new(source, refresh);
+                (Credentials::Bearer(tokens), Some("token".into()))
+            }
             SaslConfig::OauthBearer(source) => {
                 let tokens = Tokens::new(source, refresh);
                 (Credentials::Bearer(tokens), Some("token".into()))
@@ -78,6 +85,22 @@ impl Sasl {
             );
         }
         Ok(Self(credentials))
+    }
+
+    /// Who logs in, as far as it is known ahead of a login.
+    pub(super) fn who(&self) -> String {
+        match &self.0 {
+            Credentials::Plain { username, password } => {
+                Identity::Plain { username, password }.who()
+            }
+            Credentials::Scram(scram) => Identity::Scram(scram).who(),
+            _ => "the login".into(),
+        }
+    }
+
+    /// Whether the next login is with something new after one that was refused.
+    pub(super) fn asks_anew(&self) -> bool {
+        matches!(self.0, Credentials::Bearer(_))
     }
 
     /// What logs in now. A source is asked before the broker is told of any login.
@@ -279,7 +302,7 @@ impl Login<'_> {
     /// Sends a token; the answer is the broker's, which did not refuse it.
     fn say(&mut self, token: Vec<u8>) -> Result<SaslAuthenticateResponse, Error> {
         if self.version < HANDSHAKE_WITH_REQUESTS {
-            return self.say_bare(&token);
+            return self.say_bare(&Zeroizing::new(token));
         }
         let version = self.connection.version::<SaslAuthenticateRequest>()?;
         let request = SaslAuthenticateRequest { auth_bytes: token };
@@ -300,8 +323,7 @@ impl Login<'_> {
                 "the SASL credentials are too long to be sent",
             )
         })?;
-        let mut bytes = length.to_be_bytes().to_vec();
-        bytes.extend_from_slice(token);
+        let bytes = Zeroizing::new([&length.to_be_bytes(), token].concat());
         // An answer without bytes says that all is well.
         let bytes_min = 0;
         let stage = Stage::SaslAuthentication;

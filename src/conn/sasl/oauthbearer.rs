@@ -50,12 +50,13 @@ fn is_bearer(value: &str) -> bool {
 
 /// The one message of a login that goes well.
 pub(super) fn message(token: &Token) -> Vec<u8> {
-    let mut message = format!("n,,\x01{AUTH}=Bearer {}\x01", token.value.expose());
+    let mut parts = vec!["n,,\x01", AUTH, "=Bearer ", token.value.expose(), "\x01"];
     for (name, value) in &token.extensions {
-        message.push_str(&format!("{name}={}\x01", value.expose()));
+        parts.extend([name, "=", value.expose(), "\x01"]);
     }
-    message.push('\x01');
-    message.into_bytes()
+    parts.push("\x01");
+    // All at once, so that no shorter copy is left in memory.
+    parts.concat().into_bytes()
 }
 
 /// A broker's reason against a token, a JSON object with status, scope and openid-configuration,

@@ -12,12 +12,13 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::config::{ScramConfig, ScramHash};
 use crate::error::{Error, ErrorKind};
 
 use self::messages::{ServerFinal, ServerFirst};
-use super::base64;
+use crate::conn::base64;
 
 /// What is told to bind no channel, and in front of the first message.
 const GS2_HEADER: &str = "n,,";
@@ -116,7 +117,7 @@ impl Greeted<'_> {
         let signature = (hash.keyed)(&(hash.digest)(&client_key), said.as_bytes());
         let proof: Vec<u8> = client_key
             .iter()
-            .zip(&signature)
+            .zip(signature.iter())
             .map(|(a, b)| a ^ b)
             .collect();
         let message = format!("{last},p={}", base64::encode(&proof)).into_bytes();
@@ -132,7 +133,7 @@ impl Greeted<'_> {
 /// The broker got our proof and owes its own.
 pub(super) struct Proved {
     hash: &'static Functions,
-    server_key: Vec<u8>,
+    server_key: Key,
     /// All messages but the proofs, which both sides sign.
     said: String,
 }
@@ -187,15 +188,18 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// What is made of the password, and may serve as well as that.
+type Key = Zeroizing<Vec<u8>>;
+
 /// What a mechanism does with its hash.
 struct Functions {
-    digest: fn(&[u8]) -> Vec<u8>,
+    digest: fn(&[u8]) -> Key,
     /// HMAC of a message with a key.
-    keyed: fn(&[u8], &[u8]) -> Vec<u8>,
+    keyed: fn(&[u8], &[u8]) -> Key,
     /// Whether this is the HMAC, in a time that does not tell how far it is right.
     is_signed: fn(&[u8], &[u8], &[u8]) -> bool,
     /// Hi() of RFC 5802: of password, salt and iterations.
-    stretch: fn(&[u8], &[u8], u32) -> Vec<u8>,
+    stretch: fn(&[u8], &[u8], u32) -> Key,
 }
 
 impl Functions {
@@ -208,10 +212,10 @@ impl Functions {
 
     const fn with<D: Digest, M: Mac + KeyInit + Clone>() -> Self {
         Self {
-            digest: |bytes| D::digest(bytes).to_vec(),
+            digest: |bytes| Zeroizing::new(D::digest(bytes).to_vec()),
             keyed: |key, message| {
                 let mac = mac::<M>(key).chain_update(message);
-                mac.finalize().into_bytes().to_vec()
+                Zeroizing::new(mac.finalize().into_bytes().to_vec())
             },
             is_signed: |key, message, signature| {
                 let mac = mac::<M>(key).chain_update(message);
@@ -222,17 +226,18 @@ impl Functions {
     }
 }
 
-fn stretch<M: Mac + KeyInit + Clone>(password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
+fn stretch<M: Mac + KeyInit + Clone>(password: &[u8], salt: &[u8], iterations: u32) -> Key {
     let keyed = mac::<M>(password);
     let first = keyed.clone().chain_update(salt).chain_update([0, 0, 0, 1]);
     let mut block = first.finalize().into_bytes();
-    let mut sum = block.to_vec();
+    let mut sum = Zeroizing::new(block.to_vec());
     for _ in 1..iterations {
         block = keyed.clone().chain_update(&block).finalize().into_bytes();
         for (sum, byte) in sum.iter_mut().zip(&block) {
             *sum ^= byte;
         }
     }
+    block.as_mut_slice().zeroize();
     sum
 }
 

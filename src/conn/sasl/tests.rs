@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::super::tests::*;
 use super::*;
 use crate::config::Secret;
-use crate::conn::{Address, Connection, Due};
+use crate::conn::{Address, Connection, Connector, Due};
+use crate::oauth::AnyTokenSource;
 use crate::time::after;
 use crate::wire::Request;
 use crate::wire::api_versions::ApiRange;
@@ -187,6 +188,95 @@ fn a_broker_of_0_11_gets_the_token_without_a_header() {
 fn sasl_without_credentials_is_a_matter_of_the_settings() {
     let dialer = crate::conn::tcp::Dialer::default();
     let security = SecurityProtocol::SaslPlaintext;
-    let error = crate::conn::Connector::with("tester", security, dialer, &no_tls(), None);
+    let error = Connector::with("tester", security, dialer, &no_tls(), None);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Config);
+}
+
+fn bearer() -> Connector {
+    let source = || Ok(crate::oauth::Token::new("abc").principal("anna"));
+    let source = SaslConfig::OauthBearer(AnyTokenSource::new(source));
+    connector(SecurityProtocol::SaslPlaintext, Some(&source))
+}
+
+fn agree_on_tokens(stream: &mut (impl Read + Write)) {
+    serve::<SaslHandshakeRequest>(stream, |request| {
+        assert_eq!(request.mechanism, "OAUTHBEARER");
+        SaslHandshakeResponse::default()
+    });
+}
+
+fn answer_token(
+    stream: &mut (impl Read + Write),
+    expected: &'static [u8],
+    answer: SaslAuthenticateResponse,
+) {
+    serve::<SaslAuthenticateRequest>(stream, |request| {
+        assert_eq!(request.auth_bytes, expected);
+        answer
+    });
+}
+
+const TOKEN: &[u8] = b"n,,\x01auth=Bearer abc\x01\x01";
+
+#[test]
+fn a_challenge_is_acknowledged_with_one_byte_and_then_the_refusal_comes() {
+    let refusals = [Code::SASL_AUTHENTICATION_FAILED, Code::NONE];
+    for refusal in refusals {
+        let (address, thread) = peer(move |mut socket| {
+            serve_versions(&mut socket);
+            agree_on_tokens(&mut socket);
+            let challenge = SaslAuthenticateResponse {
+                auth_bytes: br#"{"status":"invalid_token"}"#.to_vec(),
+                ..SaslAuthenticateResponse::default()
+            };
+            answer_token(&mut socket, TOKEN, challenge);
+            let refusal = SaslAuthenticateResponse {
+                error: refusal,
+                ..SaslAuthenticateResponse::default()
+            };
+            answer_token(&mut socket, b"\x01", refusal);
+            assert_eq!(drain(&mut socket), 0);
+        });
+        let error = open(&bearer(), &address).unwrap_err();
+        thread.join().unwrap();
+        let code = (refusal != Code::NONE).then_some(refusal.0);
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Authentication, code)
+        );
+        let says = "the broker refused the token of \"anna\" (OAUTHBEARER): invalid_token";
+        assert!(error.to_string().ends_with(says), "{error}");
+    }
+}
+
+/// It may be good, but for another principal than the session has.
+#[test]
+fn a_token_that_is_refused_at_a_renewal_is_nothing_that_lasts() {
+    let (address, thread) = peer(|mut socket| {
+        serve_versions(&mut socket);
+        agree_on_tokens(&mut socket);
+        let granted = SaslAuthenticateResponse {
+            session_lifetime_ms: 60_000,
+            ..SaslAuthenticateResponse::default()
+        };
+        answer_token(&mut socket, TOKEN, granted);
+        agree_on_tokens(&mut socket);
+        let refused = SaslAuthenticateResponse {
+            error: Code::SASL_AUTHENTICATION_FAILED,
+            error_message: Some("Cannot change principals".into()),
+            ..SaslAuthenticateResponse::default()
+        };
+        answer_token(&mut socket, TOKEN, refused);
+    });
+    let connector = bearer();
+    let (mut write, mut read) = open(&connector, &address).unwrap().split();
+    let renewed = connector.renew(&mut write, &mut read, patience());
+    let error = renewed.unwrap_err();
+    thread.join().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert!(
+        error.to_string().ends_with("Cannot change principals"),
+        "{error}"
+    );
+    assert!(connector.refusal(&address).is_none());
 }

@@ -230,3 +230,124 @@ fn since_1970_ms(time: SystemTime) -> i64 {
         Err(_) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::time::now;
+
+    fn hour() -> SystemTime {
+        SystemTime::now() + Duration::from_secs(3600)
+    }
+
+    /// Tokens by number; the source fails where the script says so. Also how often it was asked.
+    fn tokens(script: &'static [bool]) -> (Tokens, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let source = AnyTokenSource::new(move || {
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            match script.get(number) {
+                Some(true) => Ok(Token::new(format!("token-{number}")).expires_at(hour())),
+                _ => Err("no network".into()),
+            }
+        });
+        (Tokens::new(source, TokenRefresh::default()), asked)
+    }
+
+    fn given(tokens: &Tokens) -> Result<(String, bool), Error> {
+        let deadline = Deadline::within(Duration::from_secs(60));
+        let given = tokens.token(deadline, &Interrupt::default())?;
+        Ok((given.held.token.value.expose().to_owned(), given.is_fresh))
+    }
+
+    /// The token that is held has to be replaced from now on.
+    fn make_due(tokens: &Tokens) {
+        let mut state = tokens.shared.state.lock();
+        let held = state.held.take().expect("a token is held");
+        state.retry_ms = i64::MIN;
+        state.held = Some(Arc::new(Held {
+            token: held.token.clone(),
+            due_ms: 0,
+            ..*held
+        }));
+    }
+
+    fn wait_for(condition: impl Fn() -> bool) {
+        let deadline = Deadline::within(Duration::from_secs(60));
+        while !condition() {
+            assert!(!deadline.has_passed(now()), "it never came");
+            crate::sync::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_token_is_replaced_ahead_of_its_end_and_meanwhile_the_old_one_is_used() {
+        let (tokens, asked) = tokens(&[true, false, true]);
+        assert_eq!(given(&tokens).unwrap(), ("token-0".into(), true));
+        assert_eq!(given(&tokens).unwrap(), ("token-0".into(), false));
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+        make_due(&tokens);
+        assert_eq!(given(&tokens).unwrap(), ("token-0".into(), false));
+        wait_for(|| tokens.shared.state.lock().failures == 1);
+        // The source has to rest after a failure.
+        assert!(!tokens.shared.look(wall_clock_ms()).1);
+        assert_eq!(given(&tokens).unwrap(), ("token-0".into(), false));
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+
+        make_due(&tokens);
+        assert_eq!(given(&tokens).unwrap(), ("token-0".into(), false));
+        wait_for(|| given(&tokens).unwrap().0 == "token-2");
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+        assert_eq!(tokens.shared.state.lock().failures, 0);
+    }
+
+    #[test]
+    fn a_token_that_was_refused_is_not_used_again_and_another_stays() {
+        let (tokens, _) = tokens(&[true, true]);
+        let deadline = Deadline::within(Duration::from_secs(60));
+        let first = tokens.token(deadline, &Interrupt::default()).unwrap();
+        tokens.forget(&first.held);
+        assert_eq!(given(&tokens).unwrap(), ("token-1".into(), true));
+        tokens.forget(&first.held);
+        assert_eq!(given(&tokens).unwrap(), ("token-1".into(), false));
+    }
+
+    #[test]
+    fn an_error_of_a_source_is_told_with_its_causes_and_one_of_ours_keeps_its_kind() {
+        let inner = std::io::Error::other("name or service not known");
+        let io = std::io::Error::other(Outer(inner));
+        for (error, kind, says) in [
+            (
+                Box::<dyn StdError + Send + Sync>::from(io),
+                ErrorKind::Application,
+                "the token source failed: asking the provider: name or service not known",
+            ),
+            (
+                Error::new(ErrorKind::Authentication, "invalid_client").into(),
+                ErrorKind::Authentication,
+                "the token source failed: invalid_client",
+            ),
+        ] {
+            let told = failed(&*error);
+            assert_eq!((told.kind(), &*told.to_string()), (kind, says));
+        }
+    }
+
+    #[derive(Debug)]
+    struct Outer(std::io::Error);
+
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("asking the provider")
+        }
+    }
+
+    impl StdError for Outer {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.0)
+        }
+    }
+}

@@ -24,10 +24,7 @@ pub(super) fn broken(error: &Error, first: &[u8], shown: Option<&Shown>) -> Brok
             ),
         ),
         Error::PeerIncompatible(why) => (ErrorKind::Tls, incompatible(why)),
-        Error::DecryptError => (
-            ErrorKind::Tls,
-            "a TLS record was damaged or forged on the way".into(),
-        ),
+        Error::DecryptError => (ErrorKind::Tls, not_decrypted(shown)),
         other => (ErrorKind::Tls, peer_text(&other.to_string())),
     };
     Broken::Tls(kind, text)
@@ -52,6 +49,19 @@ pub(super) fn closed(first: &[u8], doubt: Option<String>) -> Broken {
     let doubt = doubt.unwrap_or_else(|| "its log may say why".into());
     let text = format!("the broker closed the connection in the middle, without a word: {doubt}");
     Broken::Tls(ErrorKind::Connection, text)
+}
+
+/// Old brokers (2.8 with Java 17) send the alert of a client certificate that they miss or refuse
+/// so that nobody can decrypt it.
+fn not_decrypted(shown: Option<&Shown>) -> String {
+    let damaged = "a TLS record was damaged or forged on the way, or the broker";
+    match shown {
+        None => format!(
+            "{damaged} asks for a client certificate, and this client has none \
+             (ssl.keystore.location is not set)"
+        ),
+        Some(shown) => format!("{damaged} refuses the client certificate of {}", shown.text),
+    }
 }
 
 fn is_tls(first: &[u8]) -> bool {

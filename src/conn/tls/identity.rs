@@ -5,14 +5,14 @@ use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::sign::{CertifiedKey, SigningKey};
 
-use crate::config::KeyStore;
+use crate::config::{KeyStore, Secret};
 use crate::error::Error;
 use crate::sync::Arc;
 use crate::time::wall_clock_ms;
 
 use super::explain::date;
 use super::pem::{self, Foreign, wrong};
-use super::{pkcs8, x509};
+use super::{encrypted, pkcs8, x509};
 
 const KEY: &str = "ssl.keystore.key";
 const CHAIN: &str = "ssl.keystore.certificate.chain";
@@ -58,6 +58,7 @@ impl Shown {
 /// Loads what the settings name; `None` if they name nothing. What brokers may refuse is warned
 /// about.
 pub(super) fn load(store: &KeyStore, provider: &CryptoProvider) -> Result<Option<Identity>, Error> {
+    let password = store.key_password.as_ref();
     let identity = match store {
         KeyStore {
             location: Some(path),
@@ -65,7 +66,7 @@ pub(super) fn load(store: &KeyStore, provider: &CryptoProvider) -> Result<Option
         } => {
             let origin = format!("ssl.keystore.location {}", path.display());
             let pem = pem::read(path, &origin)?;
-            let key = private_key(&pem, &origin)?;
+            let key = private_key(&pem, password, &origin)?;
             certified(key, certificates(&pem, &origin)?, provider, [&origin; 2])?
         }
         KeyStore {
@@ -73,7 +74,7 @@ pub(super) fn load(store: &KeyStore, provider: &CryptoProvider) -> Result<Option
             chain: Some(chain),
             ..
         } => {
-            let key = private_key(&pem::unfolded(key.expose()), KEY)?;
+            let key = private_key(&pem::unfolded(key.expose()), password, KEY)?;
             let chain = certificates(&pem::unfolded(chain.expose()), CHAIN)?;
             certified(key, chain, provider, [KEY, CHAIN])?
         }
@@ -83,22 +84,38 @@ pub(super) fn load(store: &KeyStore, provider: &CryptoProvider) -> Result<Option
 }
 
 /// The only private key. The words of the parser are left out of errors, as they may quote it.
-fn private_key(pem: &[u8], origin: &str) -> Result<PrivateKeyDer<'static>, Error> {
-    if holds(pem, "BEGIN ENCRYPTED PRIVATE KEY") || holds(pem, "4,ENCRYPTED") {
-        return Err(wrong(
-            origin,
-            "holds an encrypted private key, which this version does not read: decrypt it with \
-             `openssl pkey -in key.pem -out decrypted.pem` and put that in its place",
-        ));
+fn private_key(
+    pem: &[u8],
+    password: Option<&Secret>,
+    origin: &str,
+) -> Result<PrivateKeyDer<'static>, Error> {
+    if holds(pem, "4,ENCRYPTED") {
+        let what = format!(
+            "holds a private key that is encrypted as before PKCS#8: {}",
+            encrypted::REMEDY
+        );
+        return Err(wrong(origin, &what));
     }
     let mut keys = Vec::new();
     for section in sections(pem) {
         let (kind, der) = section.map_err(|()| damaged(origin))?;
         keys.extend(PrivateKeyDer::from_pem(kind, der));
     }
+    let is_encrypted = keys.is_empty();
+    if is_encrypted {
+        for section in sections(&encrypted::relabelled(pem)) {
+            let (_, der) = section.map_err(|()| damaged(origin))?;
+            keys.push(encrypted::decrypted(&der, password).map_err(|what| wrong(origin, &what))?);
+        }
+    }
     let count = keys.len();
     match keys.pop() {
-        Some(key) if count == 1 => Ok(key),
+        Some(key) if count == 1 => {
+            if password.is_some() && !is_encrypted {
+                log::warn!("ssl.key.password has no effect: {origin} holds a key as it is");
+            }
+            Ok(key)
+        }
         Some(_) => Err(wrong(
             origin,
             &format!("holds {count} private keys; keep that of the certificate"),

@@ -1,6 +1,7 @@
 //! TLS by rustls: settings, the handshake, and records in both directions at once.
 
 mod asked;
+mod encrypted;
 mod explain;
 mod identity;
 mod pem;
@@ -46,6 +47,12 @@ pub(super) struct Tls(settings::Current);
 impl Tls {
     pub(super) fn new(config: &TlsConfig) -> Result<Self, Error> {
         settings::Current::load(config).map(Self)
+    }
+
+    /// The client certificate that a broker is shown if it asks for one, for messages.
+    pub(super) fn certificate(&self) -> Option<String> {
+        let settings = self.0.at(now());
+        settings.shown.as_ref().map(|shown| shown.text.clone())
     }
 
     /// Shakes hands with the broker at the other end, which has to prove that it is `host`.
@@ -203,7 +210,7 @@ fn flush(
 
 /// The cryptography: what was handed in, else that of the process, else what the features of this
 /// crate bring.
-fn provider(handed: Option<&Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, Error> {
+pub(super) fn provider(handed: Option<&Arc<CryptoProvider>>) -> Result<Arc<CryptoProvider>, Error> {
     let chosen = handed.cloned();
     if let Some(provider) = chosen.or_else(|| CryptoProvider::get_default().cloned()) {
         return Ok(provider);

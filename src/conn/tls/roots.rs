@@ -30,9 +30,10 @@ pub(super) fn load(source: Option<&PemSource>) -> Result<Trust, Error> {
             origin: "the public authorities that are built in (ssl.truststore.location is not set)"
                 .into(),
         }),
-        Some(PemSource::Inline(pem)) => {
-            parse(&pem::unfolded(pem), "ssl.truststore.certificates".into())
-        }
+        Some(PemSource::Inline(pem)) => parse(
+            &pem::unfolded(pem.expose()),
+            "ssl.truststore.certificates".into(),
+        ),
         Some(PemSource::File(path)) => {
             let origin = format!("ssl.truststore.location {}", path.display());
             parse(&pem::read(path, &origin)?, origin)

@@ -252,3 +252,68 @@ fn who_does_not_prove_that_he_knows_the_password_is_refused_by_scram() {
         assert!(client.is_hung_up());
     }
 }
+
+/// A token without a signature, with these claims.
+fn unsecured(claims: &str) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits = claims
+        .bytes()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
+    let bits: Vec<u8> = bits.collect();
+    let digits = bits.chunks(6).map(|bits| {
+        let value = (0..6).fold(0, |value, n| value << 1 | bits.get(n).unwrap_or(&0));
+        char::from(DIGITS[usize::from(value)])
+    });
+    format!("eyJhbGciOiJub25lIn0.{}.", digits.collect::<String>())
+}
+
+#[test]
+fn a_bearer_is_let_in_until_the_token_ends_and_others_are_told_why_not() {
+    let cluster = cluster_of(1);
+    cluster.sasl_oauthbearer();
+    let end = crate::time::wall_clock_ms() / 1000 + 60;
+    let good = unsecured(&format!(
+        r#"{{"sub":"alice", "exp" : {end}.5,"scope":["a","b"]}}"#
+    ));
+    let old = unsecured(&format!(r#"{{"sub":"alice","exp":{}}}"#, end - 61));
+    let nobody = unsecured(&format!(r#"{{"exp":{end}}}"#));
+    let signed = good.replace("eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzI1NiJ9") + "abc";
+    let first = |token: &str| format!("n,,\x01auth=Bearer {token}\x01a=b\x01\x01");
+    let invalid = r#"{"status":"invalid_token"}"#;
+    for (token, scope, reason) in [
+        (&*good, None, ""),
+        (&*good, Some("b"), ""),
+        (
+            &*good,
+            Some("c"),
+            r#"{"status":"insufficient_scope", "scope":"c"}"#,
+        ),
+        (&*old, None, invalid),
+        (&*nobody, None, invalid),
+        (&*signed, None, invalid),
+        ("garbage", None, invalid),
+    ] {
+        cluster.sasl_oauthbearer_scope(scope);
+        let mut client = Client::connect(&cluster, 1);
+        assert_eq!(handshake(&mut client, "OAUTHBEARER").0, Code::NONE);
+        let response = authenticate(&mut client, first(token).as_bytes(), 2);
+        assert_eq!(response.error, Code::NONE);
+        assert_eq!(response.auth_bytes, reason.as_bytes());
+        if reason.is_empty() {
+            assert!((50_000..=60_500).contains(&response.session_lifetime_ms));
+            assert!(client.produce("t", 0, &plain_batch(&["v"])).error.is_ok());
+            continue;
+        }
+        // That is no refusal yet.
+        let response = authenticate(&mut client, &[1], 2);
+        assert_eq!(response.error, Code::SASL_AUTHENTICATION_FAILED);
+        assert_eq!(response.error_message.as_deref(), Some(reason));
+        assert!(client.is_hung_up());
+    }
+    let login = ("alice".into(), vec![("a".into(), "b".into())]);
+    assert_eq!(cluster.sasl_oauthbearer_logins(), [login.clone(), login]);
+    let mut client = Client::connect(&cluster, 1);
+    handshake(&mut client, "OAUTHBEARER");
+    let response = authenticate(&mut client, b"\x01", 2);
+    assert_eq!(response.error, Code::SASL_AUTHENTICATION_FAILED);
+}

@@ -8,27 +8,18 @@ use milena::Outcome::NotWritten;
 use milena::{Config, Producer, Record};
 
 use super::{PATIENCE, config, delivers, is_hidden, logs, refused, says, start};
-use crate::kafka::{Acl, Cluster, Isolation, Listener, Version, client_pem, until};
+use crate::crypto::Crypto;
+use crate::kafka::{Acl, Cluster, Isolation, Listener, client_pem, until};
 
-/// A broker that asks for certificates: alice may write to `t-ok`, and both to `t-both`.
-fn cluster() -> Cluster {
-    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Mtls]);
-    let cluster = builder.authorizer().start();
-    for topic in ["t-ok", "t-deny", "t-both", "t-mallory"] {
+/// Two topics of the broker that tests share: alice may write to `NAME-ok` and look at `NAME-deny`.
+fn topics(name: &str) -> (&'static Cluster, [String; 2]) {
+    let cluster = Cluster::shared();
+    let topics = ["ok", "deny"].map(|end| format!("{name}-{end}"));
+    for (topic, operation) in topics.iter().zip(["WRITE", "DESCRIBE"]) {
         cluster.create_topic(topic, 1, 1, &[]);
+        cluster.allow("User:alice", operation, Acl::Topic(topic));
     }
-    for (user, topics) in [
-        ("User:alice", ["t-ok", "t-both"]),
-        ("User:mallory", ["t-mallory", "t-both"]),
-    ] {
-        for topic in topics {
-            cluster.allow(user, "WRITE", Acl::Topic(topic));
-        }
-        for topic in ["t-deny", "t-ok", "t-both", "t-mallory"] {
-            cluster.allow(user, "DESCRIBE", Acl::Topic(topic));
-        }
-    }
-    cluster
+    (cluster, topics)
 }
 
 fn ssl(cluster: &Cluster) -> Config {
@@ -55,21 +46,55 @@ fn secret(client: &str) -> String {
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn the_name_in_the_certificate_is_who_writes_and_mistakes_are_told_apart() {
-    let cluster = cluster();
+    let (cluster, [ok, deny]) = topics("named");
     let address = cluster.bootstrap(Listener::Mtls);
-    let alice = start(ssl(&cluster).ssl_keystore_file(client_pem("alice")));
-    delivers(&alice, "t-ok");
-    let error = refused(&alice, Record::to("t-deny").value("v"));
-    says(&error, Authorization, NotWritten, &["t-deny"]);
-    assert_eq!(error.code(), Some(29));
-    is_hidden(&secret("alice"), &alice, &error);
+    for crypto in Crypto::ALL {
+        let alice = crypto.of(ssl(cluster).ssl_keystore_file(client_pem("alice")));
+        let alice = start(alice);
+        delivers(&alice, &ok);
+        let mallory = start(ssl(cluster).ssl_keystore_file(client_pem("mallory")));
+        for (who, producer, topic) in [("alice", &alice, &deny), ("mallory", &mallory, &ok)] {
+            let error = refused(producer, Record::to(topic).value("v"));
+            let principal = format!("the client certificate of CN={who}, issued by CN=milena");
+            let fragments = [
+                topic,
+                "TOPIC_AUTHORIZATION_FAILED (29)",
+                "grant it Write",
+                &principal,
+            ];
+            says(&error, Authorization, NotWritten, &fragments);
+            assert_eq!(error.code(), Some(29));
+            is_hidden(&secret(who), producer, &error);
+        }
 
-    let none = start(ssl(&cluster));
-    let missing = "the broker asks for a client certificate (ssl.client.auth=required), and this \
-        client has none (ssl.keystore.location is not set): TLS alert";
-    let error = refused(&none, Record::to("t-ok").value("v"));
-    says(&error, Authentication, NotWritten, &[&address, missing]);
+        let none = start(crypto.of(ssl(cluster)));
+        let missing = "the broker asks for a client certificate (ssl.client.auth=required), and \
+            this client has none (ssl.keystore.location is not set): TLS alert";
+        let error = refused(&none, Record::to(&ok).value("v"));
+        says(&error, Authentication, NotWritten, &[&address, missing]);
+        strangers_are_told_why(cluster, &ok, *crypto);
+    }
+    let told = |line: &String| line.contains("the client certificate of CN=alice expired on 20");
+    assert!(logs().iter().any(told), "the log does not tell");
 
+    let (key, _) = content("alice").split_once("-----BEGIN CERT").map_or_else(
+        || panic!("no certificate behind the key"),
+        |(key, rest)| (key.to_owned(), rest.len()),
+    );
+    let unfit = ssl(cluster).ssl_keystore_pem(&key, content("mallory"));
+    let error = Producer::new(unfit).expect_err("the key is another one's");
+    let text = "ssl.keystore.certificate.chain holds the certificate of CN=mallory, which the \
+        private key does not fit";
+    says(&error, Settings, NotWritten, &[text]);
+    let fit = start(ssl(cluster).ssl_keystore_pem(&key, content("alice")));
+    delivers(&fit, &ok);
+    let read = cluster.read(&ok, Isolation::Committed);
+    assert_eq!(read.len(), Crypto::ALL.len() + 1);
+}
+
+/// Certificates that the broker does not take, with either version of TLS.
+fn strangers_are_told_why(cluster: &Cluster, topic: &str, crypto: Crypto) {
+    let address = cluster.bootstrap(Listener::Mtls);
     for version in ["TLSv1.2", "TLSv1.3"] {
         for (client, what) in [
             (
@@ -79,10 +104,10 @@ fn the_name_in_the_certificate_is_who_writes_and_mistakes_are_told_apart() {
             ("late-alice", "UTC: CN=alice, issued by CN=milena"),
         ] {
             let path = client_pem(client);
-            let config = ssl(&cluster).set("ssl.enabled.protocols", version);
+            let config = ssl(cluster).set("ssl.enabled.protocols", version);
             let config = config.expect("a version").ssl_keystore_file(&path);
-            let producer = start(config);
-            let error = refused(&producer, Record::to("t-ok").value("v"));
+            let producer = start(crypto.of(config));
+            let error = refused(&producer, Record::to(topic).value("v"));
             let place = format!("ssl.keystore.location {}", path.display());
             let fragments = [
                 &address,
@@ -96,30 +121,15 @@ fn the_name_in_the_certificate_is_who_writes_and_mistakes_are_told_apart() {
             is_hidden(&secret(client), &producer, &error);
         }
     }
-    let told = |line: &String| line.contains("the client certificate of CN=alice expired on 20");
-    assert!(logs().iter().any(told), "the log does not tell");
-
-    let (key, _) = content("alice").split_once("-----BEGIN CERT").map_or_else(
-        || panic!("no certificate behind the key"),
-        |(key, rest)| (key.to_owned(), rest.len()),
-    );
-    let unfit = ssl(&cluster).ssl_keystore_pem(&key, content("mallory"));
-    let error = Producer::new(unfit).expect_err("the key is another one's");
-    let text = "ssl.keystore.certificate.chain holds the certificate of CN=mallory, which the \
-        private key does not fit";
-    says(&error, Settings, NotWritten, &[text]);
-    let fit = start(ssl(&cluster).ssl_keystore_pem(&key, content("alice")));
-    delivers(&fit, "t-ok");
-    assert_eq!(cluster.read("t-ok", Isolation::Committed).len(), 2);
 }
 
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn a_refused_certificate_is_mended_by_a_new_file_under_the_running_producer() {
-    let cluster = cluster();
+    let (cluster, [ok, _]) = topics("mended");
     let path = key_store("mended.pem", "stranger");
-    let producer = start(ssl(&cluster).ssl_keystore_file(&path));
-    let error = refused(&producer, Record::to("t-ok").value("v"));
+    let producer = start(ssl(cluster).ssl_keystore_file(&path));
+    let error = refused(&producer, Record::to(&ok).value("v"));
     says(&error, Authentication, NotWritten, &["does not trust"]);
     let good = content("alice");
     fs::write(&path, &good[..good.len() / 2]).expect("write half a key store");
@@ -130,15 +140,15 @@ fn a_refused_certificate_is_mended_by_a_new_file_under_the_running_producer() {
     let warnings = || logs().iter().filter(|line| line.contains(&warned)).count();
     for _ in 0..2 {
         until("the broken file is found", PATIENCE, || {
-            refused(&producer, Record::to("t-ok").value("v"));
+            refused(&producer, Record::to(&ok).value("v"));
             (warnings() > 0).then_some(())
         });
     }
     fs::write(&path, good).expect("write a key store");
     until("the file is read", PATIENCE, || {
-        producer.send(Record::to("t-ok").value("v")).wait().ok()
+        producer.send(Record::to(&ok).value("v")).wait().ok()
     });
-    delivers(&producer, "t-ok");
+    delivers(&producer, &ok);
     assert_eq!(warnings(), 1);
     is_hidden(&secret("alice"), &producer, &error);
 }

@@ -3,14 +3,15 @@
 
 use std::error::Error as _;
 use std::net::TcpListener;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use milena::{Config, Error, ErrorKind, Outcome, Producer, Record, SecurityProtocol};
 
 use crate::kafka::{Listener, ca_pem};
+use crate::watch::{self, kept as logs};
 
 mod client_certificates;
+mod listeners;
 mod outages;
 mod records;
 mod security;
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A producer's settings for a listener, but for credentials.
 fn config(servers: impl Into<String>, listener: Listener) -> Config {
-    collect_logs();
+    watch::keep();
     let protocol = match listener {
         Listener::Plaintext => SecurityProtocol::Plaintext,
         Listener::Ssl | Listener::Mtls => SecurityProtocol::Ssl,
@@ -65,6 +66,7 @@ fn delivers(producer: &Producer, topic: &str) {
 #[track_caller]
 fn says(error: &Error, kind: ErrorKind, outcome: Outcome, fragments: &[&str]) {
     let text = error.to_string();
+    watch::look("an error", &format!("{text} {error:?}"));
     let found = (error.kind(), error.outcome());
     println!("{found:?}: {text}");
     assert_eq!(found, (kind, outcome), "{text}");
@@ -96,34 +98,4 @@ fn closed_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("the port's address");
     address.to_string()
-}
-
-/// All lines of all tests of this process.
-static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-fn logs() -> MutexGuard<'static, Vec<String>> {
-    LINES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn collect_logs() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Collector).expect("the only logger");
-        log::set_max_level(log::LevelFilter::Trace);
-    });
-}
-
-struct Collector;
-
-impl log::Log for Collector {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        let line = format!("{} {}", record.target(), record.args());
-        logs().push(line);
-    }
-
-    fn flush(&self) {}
 }

@@ -1,17 +1,18 @@
 //! TLS and SASL that do not fit the listener.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use milena::ErrorKind::{Authentication, TimedOut, Tls};
+use milena::ErrorKind::{Authentication, Tls};
 use milena::Outcome::NotWritten;
 use milena::mock::MockCluster;
 use milena::{Error, Producer, Record};
 
 use super::{config, delivers, is_hidden, logs, refused, says, start};
-use crate::kafka::{Certificate, Cluster, Listener, Version, until};
+use crate::crypto::Crypto;
+use crate::kafka::{Certificate, Cluster, Listener, USERS, Version, until};
 use crate::relay::Relay;
 
-const SOON: Duration = Duration::from_secs(2);
 const PASSWORD: &str = "wr0ng-h1dden-pa55";
 
 fn send(producer: &Producer) -> Error {
@@ -20,35 +21,15 @@ fn send(producer: &Producer) -> Error {
 
 #[test]
 #[ignore = "needs Java: run tests/run"]
-fn plain_text_to_a_tls_port_names_the_setting() {
-    let address = Cluster::shared().address(1, Listener::Ssl);
-    let producer = start(config(&address, Listener::Plaintext));
-    let fragments = [
-        &format!("broker {address}: ApiVersions: "),
-        "this is a TLS port, but security.protocol is PLAINTEXT; use SSL or SASL_SSL",
-    ];
-    says(&send(&producer), Tls, NotWritten, &fragments);
-}
-
-#[test]
-#[ignore = "needs Java: run tests/run"]
-fn tls_to_a_plain_text_port_names_the_setting() {
-    let address = Cluster::shared().address(1, Listener::Plaintext);
-    let producer = start(config(&address, Listener::Ssl).max_block(SOON));
-    let fragments = [
-        "waited max.block.ms = 2 s",
-        &format!("broker {address}: TLS handshake: "),
-        "is this a plain-text listener? security.protocol is SSL",
-    ];
-    says(&send(&producer), TimedOut, NotWritten, &fragments);
-}
-
-#[test]
-#[ignore = "needs Java: run tests/run"]
 fn bad_certificates_are_told_apart_and_a_good_one_mends_it() {
-    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Ssl]);
-    let cluster = builder.start();
+    let elsewhere = Relay::at(Ipv4Addr::new(127, 0, 0, 2));
+    let builder = Cluster::of(Version::V4_3_1).listeners(&[Listener::Ssl, Listener::SaslSsl]);
+    let cluster = builder
+        .advertise(Listener::SaslSsl, &[elsewhere.address()])
+        .start();
+    elsewhere.forward_to(&cluster.address(1, Listener::SaslSsl));
     cluster.create_topic("t", 1, 1, &[]);
+    a_name_that_is_advertised_wrongly_is_told(&cluster, &elsewhere.address());
     let address = cluster.bootstrap(Listener::Ssl);
     let mut producers = Vec::new();
     for (certificate, fragments) in [
@@ -75,16 +56,19 @@ fn bad_certificates_are_told_apart_and_a_good_one_mends_it() {
         ),
     ] {
         cluster.show_certificate(certificate);
-        let (producer, error) = until("it is shown", super::PATIENCE, || {
-            let producer = start(config(&address, Listener::Ssl));
-            let error = producer.send(Record::to("t").value("v")).wait().err()?;
-            let is_shown = error.to_string().contains(fragments[0]);
-            is_shown.then_some((producer, error))
-        });
-        says(&error, Tls, NotWritten, fragments);
-        let place = format!("broker {address}: TLS handshake: the broker's certificate is refused");
-        says(&error, Tls, NotWritten, &[&place]);
-        producers.push(producer);
+        for crypto in Crypto::ALL {
+            let (producer, error) = until("it is shown", super::PATIENCE, || {
+                let producer = start(crypto.of(config(&address, Listener::Ssl)));
+                let error = producer.send(Record::to("t").value("v")).wait().err()?;
+                let is_shown = error.to_string().contains(fragments[0]);
+                is_shown.then_some((producer, error))
+            });
+            says(&error, Tls, NotWritten, fragments);
+            let place =
+                format!("broker {address}: TLS handshake: the broker's certificate is refused");
+            says(&error, Tls, NotWritten, &[&place]);
+            producers.push(producer);
+        }
     }
     cluster.show_certificate(Certificate::Good);
     for producer in &producers {
@@ -92,6 +76,22 @@ fn bad_certificates_are_told_apart_and_a_good_one_mends_it() {
             producer.send(Record::to("t").value("v")).wait().ok()
         });
         delivers(producer, "t");
+    }
+}
+
+/// The bootstrap address is in the certificate, the one that the broker then says is not.
+fn a_name_that_is_advertised_wrongly_is_told(cluster: &Cluster, advertised: &str) {
+    for crypto in Crypto::ALL {
+        let address = cluster.address(1, Listener::SaslSsl);
+        let config = crypto.of(config(address, Listener::SaslSsl));
+        let producer = start(config.sasl_plain(USERS[0].0, USERS[0].1));
+        let place = format!("broker 1 ({advertised}): TLS handshake: ");
+        let fragments = [
+            &*place,
+            "it is not for 127.0.0.2; its names are localhost, 127.0.0.1",
+            "advertised.listeners",
+        ];
+        says(&send(&producer), Tls, NotWritten, &fragments);
     }
 }
 
@@ -124,8 +124,12 @@ fn a_trust_store_that_cannot_be_used_is_refused_at_once() {
 #[ignore = "needs Java: run tests/run"]
 fn a_wrong_password_is_told_in_the_brokers_words_and_shown_nowhere() {
     let cluster = Cluster::shared();
-    for listener in [Listener::SaslPlaintext, Listener::SaslSsl] {
-        let config = config(cluster.bootstrap(listener), listener).sasl_plain("alice", PASSWORD);
+    for (listener, user) in [
+        (Listener::SaslPlaintext, "alice"),
+        (Listener::SaslSsl, "alice"),
+        (Listener::SaslSsl, "nobody"),
+    ] {
+        let config = config(cluster.bootstrap(listener), listener).sasl_plain(user, PASSWORD);
         let shown = format!("{config:?} {config:#?}");
         assert!(!shown.contains(PASSWORD), "{shown}");
         let producer = start(config);
@@ -135,14 +139,14 @@ fn a_wrong_password_is_told_in_the_brokers_words_and_shown_nowhere() {
             cluster.bootstrap(listener)
         );
         let fragments = [
-            &place,
-            "user \"alice\" (PLAIN)",
+            &*place,
+            &format!("user {user:?} (PLAIN)"),
             "Authentication failed: Invalid username or password",
         ];
         says(&error, Authentication, NotWritten, &fragments);
         assert_eq!(error.code(), Some(58));
         is_hidden(PASSWORD, &producer, &error);
-        let told = |line: &String| line.contains("refused user \"alice\"");
+        let told = |line: &String| line.contains(&format!("refused user {user:?}"));
         assert!(logs().iter().any(told), "the log does not tell");
     }
 }
@@ -184,30 +188,6 @@ fn a_mechanism_that_is_not_offered_lists_those_that_are() {
         "sasl.mechanism is PLAIN, which this listener does not offer",
         "SCRAM-SHA-256",
         "SCRAM-SHA-512",
-    ];
-    says(&error, Authentication, NotWritten, &fragments);
-    is_hidden(PASSWORD, &producer, &error);
-}
-
-#[test]
-#[ignore = "needs Java: run tests/run"]
-fn sasl_left_out_and_sasl_too_much_name_the_setting() {
-    let cluster = Cluster::shared();
-    let address = cluster.bootstrap(Listener::SaslPlaintext);
-    let producer = start(config(&address, Listener::Plaintext).max_block(SOON));
-    let fragments = [
-        &format!("broker {address}: Metadata: "),
-        "does this listener ask for SASL? security.protocol is PLAINTEXT",
-    ];
-    says(&send(&producer), TimedOut, NotWritten, &fragments);
-
-    let address = cluster.bootstrap(Listener::Plaintext);
-    let config = config(&address, Listener::SaslPlaintext).sasl_plain("alice", PASSWORD);
-    let producer = start(config.max_block(SOON));
-    let error = send(&producer);
-    let fragments = [
-        &format!("broker {address}: SASL handshake: "),
-        "this listener does not use SASL: security.protocol should be PLAINTEXT or SSL",
     ];
     says(&error, Authentication, NotWritten, &fragments);
     is_hidden(PASSWORD, &producer, &error);

@@ -98,7 +98,12 @@ fn a_topic_that_is_denied_is_named_and_others_work_and_an_acl_mends_it() {
         delivers(&producer, "open");
         for topic in ["hidden", "readable"] {
             let error = refused(&producer, Record::to(topic).value("v"));
-            let fragments = [topic, "TOPIC_AUTHORIZATION_FAILED (29)", "grant it Write"];
+            let fragments = [
+                topic,
+                "TOPIC_AUTHORIZATION_FAILED (29)",
+                "grant it Write",
+                "the principal is that of user \"alice\" (PLAIN)",
+            ];
             says(&error, Authorization, NotWritten, &fragments);
             assert_eq!(error.code(), Some(29));
             delivers(&producer, "open");
@@ -126,6 +131,7 @@ fn idempotence_without_the_right_to_it_says_what_to_grant() {
         "CLUSTER_AUTHORIZATION_FAILED (31)",
         "IdempotentWrite",
         "enable.idempotence=false",
+        "the principal is that of user \"bob\" (PLAIN)",
     ];
     says(&error, Authorization, NotWritten, &fragments);
     cluster.allow("User:bob", "WRITE", Acl::Topic("open"));

@@ -1,8 +1,8 @@
 //! What a broker says in a SCRAM login, read by the grammar of RFC 5802.
 
 use super::Refusal;
+use crate::conn::base64;
 use crate::conn::diagnosis::peer_text;
-use crate::conn::sasl::base64;
 
 /// Far more than a broker needs for its nonce and salt.
 const MESSAGE_BYTES_MAX: usize = 8 << 10;

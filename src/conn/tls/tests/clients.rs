@@ -8,7 +8,7 @@ use super::*;
 use crate::config::{KeyStore, Secret};
 use crate::time::now;
 
-const CLIENT: (&str, &str) = certificate!("client");
+pub(super) const CLIENT: (&str, &str) = certificate!("client");
 const RENEWED: (&str, &str) = certificate!("client-renewed");
 const EXPIRED: (&str, &str) = certificate!("client-expired");
 const RSA: (&str, &str) = certificate!("client-rsa");
@@ -21,15 +21,16 @@ const ENCRYPTED_KEY: &str = include_str!("../../../../tests/pem/client-encrypted
 const OLD_ENCRYPTED_KEY: &str = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n\
     -----END RSA PRIVATE KEY-----\n";
 
-fn inline((certificate, key): (&str, &str)) -> KeyStore {
+pub(super) fn inline((certificate, key): (&str, &str)) -> KeyStore {
     KeyStore {
         location: None,
         key: Some(Secret::new(key)),
+        key_password: None,
         chain: Some(Secret::new(certificate)),
     }
 }
 
-fn tls(keystore: KeyStore, versions: TlsVersions) -> TlsConfig {
+pub(super) fn tls(keystore: KeyStore, versions: TlsVersions) -> TlsConfig {
     TlsConfig {
         truststore: Some(PemSource::Inline(CA.into())),
         keystore,
@@ -74,7 +75,7 @@ impl Drop for File {
 }
 
 /// Asserts that neither the text nor any line of a key in `pem` is in `shown`.
-fn hides(shown: &str, pem: &str) {
+pub(super) fn hides(shown: &str, pem: &str) {
     for key in pem
         .split("-----BEGIN ")
         .filter(|part| part.contains("KEY-----"))
@@ -113,11 +114,11 @@ fn a_key_store_that_cannot_work_is_named_and_never_quoted() {
         (key[..100].into(), "is damaged"),
         (
             format!("{ENCRYPTED_KEY}{certificate}"),
-            "`openssl pkey -in key.pem -out decrypted.pem`",
+            "holds an encrypted private key",
         ),
         (
             format!("{OLD_ENCRYPTED_KEY}{certificate}"),
-            "holds an encrypted private key",
+            "is encrypted as before PKCS#8: decrypt it with `openssl pkey",
         ),
         (
             format!("{no_curve}{certificate}"),
@@ -199,7 +200,7 @@ fn text_in_place_of_a_file_is_named_by_its_own_setting() {
         ),
         (
             (CLIENT.0, OLD_ENCRYPTED_KEY),
-            "ssl.keystore.key holds an encrypted private key",
+            "ssl.keystore.key holds a private key that is encrypted as before PKCS#8",
         ),
         (
             (CLIENT.0, ENCRYPTED_KEY),
@@ -251,7 +252,7 @@ fn text_may_stand_on_one_line() {
         for pair in [CLIENT, (CLIENT.0, SEC1_KEY), RSA] {
             let (chain, key) = (fold(pair.0), fold(pair.1));
             let mut config = tls(inline((&format!("{chain}{chain}"), &key)), BOTH);
-            config.truststore = Some(PemSource::Inline(fold(CA)));
+            config.truststore = Some(PemSource::Inline(Secret::new(fold(CA))));
             let settings = Tls::new(&config).unwrap().0.at(now());
             assert!(
                 settings

@@ -48,7 +48,14 @@ fn refused(
         Connector::with("tester", SecurityProtocol::SaslSsl, dialer, &tls, sasl).unwrap();
     let peer = socket.peer_addr().unwrap();
     let interrupt = Interrupt::default();
-    let opened = connector.set_up(&address, socket.into(), peer, &interrupt, patience());
+    let opened = connector.set_up(
+        &address,
+        socket.into(),
+        peer,
+        &interrupt,
+        patience(),
+        &mut |_| (),
+    );
     let error = opened.unwrap_err();
     let received = thread.join().unwrap().to_string();
     assert!(received.contains("CertificateUnknown"), "{received}");
@@ -216,9 +223,9 @@ fn names_and_addresses_of_every_form_are_found_in_a_good_certificate() {
 fn alice() -> KeyStore {
     let (certificate, key) = certificate!("client");
     KeyStore {
-        location: None,
         key: Some(Secret::new(key)),
         chain: Some(Secret::new(certificate)),
+        ..KeyStore::default()
     }
 }
 

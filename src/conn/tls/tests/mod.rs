@@ -29,6 +29,7 @@ macro_rules! certificate {
 // Behind the macro, which they use.
 mod certificates;
 mod clients;
+mod encrypted;
 mod handed;
 mod mistakes;
 mod streams;

@@ -1,7 +1,12 @@
-//! Base64 with padding (RFC 4648), as SCRAM's messages have it.
+//! Base64 (RFC 4648): with padding, as SCRAM's messages and HTTP's Basic have it, and without, in
+//! digits for URLs, as JSON web tokens have it.
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+#[cfg_attr(
+    not(any(feature = "scram", feature = "oidc", test)),
+    allow(dead_code, reason = "neither SCRAM nor HTTP is there")
+)]
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
@@ -43,6 +48,39 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+#[cfg(test)]
+pub(super) fn encode_url(bytes: &[u8]) -> String {
+    let usual = encode(bytes);
+    usual
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_")
+}
+
+/// The bytes of base64url; padding does no harm.
+pub(super) fn decode_url(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=');
+    let mut usual: String = digits
+        .chars()
+        .map(|digit| match digit {
+            '-' => '+',
+            '_' => '/',
+            // Not a digit here.
+            '+' | '/' => ' ',
+            digit => digit,
+        })
+        .collect();
+    while !usual.len().is_multiple_of(4) {
+        usual.push('=');
+    }
+    decode(&usual)
+}
+
+/// Whether it may be part of base64url.
+pub(super) fn is_url_digit(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=')
+}
+
 fn value(digit: u8) -> Option<u32> {
     let value = match digit {
         b'A'..=b'Z' => digit - b'A',
@@ -76,6 +114,17 @@ mod tests {
         }
         let every: Vec<u8> = (0..=255).collect();
         assert_eq!(decode(&encode(&every)), Some(every));
+    }
+
+    #[test]
+    fn digits_for_urls_need_no_padding() {
+        assert_eq!(encode_url(&[0xff, 0xef, 0xbf]), "_--_");
+        assert_eq!(encode_url(b"f"), "Zg");
+        assert_eq!(decode_url("_--_").as_deref(), Some(&[0xff, 0xef, 0xbf][..]));
+        assert_eq!(decode_url("Zg").as_deref(), Some(&b"f"[..]));
+        assert_eq!(decode_url("Zg==").as_deref(), Some(&b"f"[..]));
+        assert_eq!(decode_url("Zm9+"), None);
+        assert_eq!(decode_url("Z"), None);
     }
 
     #[test]

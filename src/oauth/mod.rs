@@ -1,11 +1,16 @@
 //! Bearer tokens for the SASL mechanism OAUTHBEARER, and where they come from.
 
+mod unsecured;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::config::Secret;
+
+pub use self::unsecured::UnsecuredTokens;
+pub(crate) use self::unsecured::quoted;
 
 /// Gives tokens for the SASL mechanism OAUTHBEARER;
 /// [`Config::sasl_oauthbearer`](crate::Config::sasl_oauthbearer) takes one. A closure is one too.
