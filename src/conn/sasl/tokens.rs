@@ -214,6 +214,7 @@ fn since_1970_ms(time: SystemTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as StdError;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -312,7 +313,7 @@ mod tests {
                 "the token source failed: invalid_client",
             ),
         ] {
-            let told = failed(&*error);
+            let told = failed(NAME, &*error);
             assert_eq!((told.kind(), &*told.to_string()), (kind, says));
         }
     }
