@@ -72,7 +72,6 @@ pub(super) enum Broken {
         bytes_max: usize,
     },
     /// The TLS layer says why.
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS has it"))]
     Tls(ErrorKind, String),
 }
 

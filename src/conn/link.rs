@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::SecurityProtocol;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
 use crate::time::{Deadline, now};
 
@@ -44,7 +44,20 @@ impl Link {
         if self.interrupt.has_fired() {
             return interrupted(&self.address, stage);
         }
+        let broken = self.doubted(stage, broken);
         broken.explain(&self.address, self.security, stage, deadline)
+    }
+
+    /// A close in place of the first answer, with what the broker may mean by it.
+    fn doubted(&self, stage: Stage, broken: Broken) -> Broken {
+        let doubt = self.session.as_ref().and_then(Session::doubt);
+        match doubt {
+            Some(doubt) if stage == Stage::ApiVersions && broken.is_closed() => Broken::Tls(
+                ErrorKind::Connection,
+                format!("the broker closed the connection instead of answering: {doubt}"),
+            ),
+            _ => broken,
+        }
     }
 }
 

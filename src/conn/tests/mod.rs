@@ -55,7 +55,7 @@ pub(super) fn no_tls() -> TlsConfig {
 
 pub(super) fn connector(security: SecurityProtocol, sasl: Option<&SaslConfig>) -> Connector {
     let dialer = tcp::Dialer::default();
-    let sasl = sasl.map(|sasl| (sasl, TokenRefresh::default()));
+    let sasl = sasl.map(|sasl| (sasl, TokenRefresh::default(), None));
     Connector::with("tester", security, dialer, &no_tls(), sasl).unwrap()
 }
 
