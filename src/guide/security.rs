@@ -3,6 +3,9 @@
 
 use crate::check::CheckStage;
 use crate::config::Config;
+use crate::credentials::CredentialSource;
 use crate::dial::Dial;
-use crate::oauth::TokenSource;
+use crate::error::ErrorKind;
+use crate::metrics::MetricsSnapshot;
+use crate::oauth::{Token, TokenSource, UnsecuredTokens};
 use crate::producer::Producer;
