@@ -28,6 +28,8 @@ mod mistakes;
 mod old_brokers;
 #[path = "kafka/partitions.rs"]
 mod partitions;
+#[path = "kafka/reauthentication.rs"]
+mod reauthentication;
 #[path = "kafka/relay.rs"]
 mod relay;
 #[path = "kafka/rotation.rs"]

@@ -22,6 +22,8 @@ mod codes;
 mod compression;
 #[path = "behaviour/connection.rs"]
 mod connection;
+#[path = "behaviour/credentials.rs"]
+mod credentials;
 #[path = "behaviour/deadlines.rs"]
 mod deadlines;
 #[path = "behaviour/delivery.rs"]

@@ -235,6 +235,7 @@ impl Config {
                 setting.key
             ));
         }
+        self.credentials = None;
         self.sasl = Some(match module {
             "PlainLoginModule" => SaslConfig::Plain { username, password },
             _ => SaslConfig::Scram(ScramConfig {

@@ -6,12 +6,13 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::SecurityProtocol;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
 use crate::time::{Deadline, now};
 
 use super::buffer::Buffer;
 use super::diagnosis::{Broken, FRAME_BYTES_MAX, Stage, interrupted};
+use super::stranger::FIRST_BYTES;
 use super::tcp::{self, Timeout};
 use super::tls::Session;
 use super::{Address, Interrupt};
@@ -43,7 +44,20 @@ impl Link {
         if self.interrupt.has_fired() {
             return interrupted(&self.address, stage);
         }
+        let broken = self.doubted(stage, broken);
         broken.explain(&self.address, self.security, stage, deadline)
+    }
+
+    /// A close in place of the first answer, with what the broker may mean by it.
+    fn doubted(&self, stage: Stage, broken: Broken) -> Broken {
+        let doubt = self.session.as_ref().and_then(Session::doubt);
+        match doubt {
+            Some(doubt) if stage == Stage::ApiVersions && broken.is_closed() => Broken::Tls(
+                ErrorKind::Connection,
+                format!("the broker closed the connection instead of answering: {doubt}"),
+            ),
+            _ => broken,
+        }
     }
 }
 
@@ -234,14 +248,13 @@ impl Incoming {
 
 /// Where the first frame ends, if its length is there.
 fn frame_end(filled: &[u8], fits: RangeInclusive<usize>) -> Result<Option<usize>, Broken> {
-    const BYTES_SHOWN: usize = 16;
     let Some(&length) = filled.first_chunk() else {
         return Ok(None);
     };
     match usize::try_from(i32::from_be_bytes(length)) {
         Ok(length) if fits.contains(&length) => Ok(Some(4 + length)),
         _ => {
-            let first = filled.get(..BYTES_SHOWN).unwrap_or(filled);
+            let first = filled.get(..FIRST_BYTES).unwrap_or(filled);
             Err(Broken::NotAFrame {
                 first: first.to_vec(),
                 bytes_max: *fits.end(),

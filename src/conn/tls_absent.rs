@@ -37,6 +37,10 @@ impl Tls {
 }
 
 impl Session {
+    pub(super) fn doubt(&self) -> Option<&str> {
+        match *self {}
+    }
+
     pub(super) fn encrypt(&self, _: &[IoSlice<'_>], _: &mut Vec<u8>) -> Result<usize, Broken> {
         match *self {}
     }

@@ -2,4 +2,8 @@
 #![allow(unused_imports, reason = "the links of the documentation need them")]
 
 use crate::config::Config;
+use crate::credentials::CredentialSource;
 use crate::dial::Dial;
+use crate::error::ErrorKind;
+use crate::metrics::MetricsSnapshot;
+use crate::oauth::{Token, TokenSource, UnsecuredTokens};

@@ -5,7 +5,8 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use crate::error::ErrorKind;
 
-use super::super::diagnosis::{Broken, foreign_protocol, peer_text};
+use super::super::diagnosis::{Broken, peer_text};
+use super::super::stranger::stranger;
 use super::identity::Shown;
 
 /// The failure in words. `first` is how the peer began, if that is known and the handshake goes on;
@@ -43,13 +44,39 @@ fn not_decrypted(shown: Option<&Shown>) -> String {
     }
 }
 
+/// A host that no certificate can be for.
+pub(super) fn unnameable(host: &str) -> String {
+    let text = format!("{host:?} cannot be the name in a certificate");
+    match host.is_ascii() {
+        true => text,
+        false => format!("{text}: write it in its ASCII form, which begins with xn--"),
+    }
+}
+
+/// The broker closed in the handshake, or before it began. `doubt` is what it may have against us.
+pub(super) fn closed(first: &[u8], doubt: Option<String>) -> Broken {
+    if !is_tls(first) {
+        return Broken::Closed {
+            inside_frame: false,
+        };
+    }
+    let doubt = doubt.unwrap_or_else(|| "its log may say why".into());
+    let text = format!("the broker closed the connection in the middle, without a word: {doubt}");
+    Broken::Tls(ErrorKind::Connection, text)
+}
+
 fn is_tls(first: &[u8]) -> bool {
     matches!(first, [0x14..=0x17, 0x03, ..])
 }
 
 fn not_tls(first: &[u8]) -> String {
-    match foreign_protocol(first) {
-        Some(other) => format!("the peer speaks {other}, not TLS"),
+    match stranger(first) {
+        Some(other) => {
+            format!("the peer speaks {other}, not TLS: is this the port of a Kafka broker?")
+        }
+        None if first.starts_with(&[0]) => "the peer did not answer with TLS, but with what may \
+            be a frame of Kafka: is this a plain-text listener?"
+            .into(),
         None => "the peer did not answer with TLS: is this a plain-text listener?".into(),
     }
 }
@@ -136,13 +163,13 @@ fn of_certificate_shown(alert: AlertDescription, shown: &Shown) -> Option<String
     })
 }
 
-fn of_certificate(error: &CertificateError) -> String {
+pub(super) fn of_certificate(error: &CertificateError) -> String {
     match error {
         CertificateError::ExpiredContext { time, not_after } => {
             format!("it expired on {}, now is {}", date(not_after), date(time))
         }
         CertificateError::NotValidYetContext { time, not_before } => format!(
-            "it is valid from {} on, now is {}: is a clock wrong?",
+            "it is valid from {} on, now is {}",
             date(not_before),
             date(time)
         ),
@@ -167,8 +194,14 @@ fn of_certificate(error: &CertificateError) -> String {
             "CaUsedAsEndEntity" => "it is that of an authority, and not itself in \
                 ssl.truststore.location"
                 .into(),
+            "UnsupportedCertVersion" => {
+                "it is of an X.509 version before 3, which has no names of \
+                hosts"
+                    .into()
+            }
             text => text.into(),
         },
+        CertificateError::Revoked => "its issuer has revoked it".into(),
         other => peer_text(&other.to_string()),
     }
 }

@@ -1,10 +1,12 @@
 //! TLS by rustls: settings, the handshake, and records in both directions at once.
 
+mod asked;
 mod encrypted;
 mod explain;
 mod identity;
 mod pem;
 mod pkcs8;
+mod refusal;
 mod roots;
 mod settings;
 mod suites;
@@ -19,7 +21,7 @@ use std::net::TcpStream;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, SupportedProtocolVersion};
+use rustls::{ClientConnection, ProtocolVersion, SupportedProtocolVersion};
 
 use crate::config::{TlsConfig, TlsVersions};
 use crate::error::{Error, ErrorKind};
@@ -28,6 +30,7 @@ use crate::time::{Deadline, now};
 
 use super::buffer::Buffer;
 use super::diagnosis::Broken;
+use super::stranger::FIRST_BYTES;
 use super::tcp::{self, Timeout};
 
 use self::identity::Shown;
@@ -61,16 +64,24 @@ impl Tls {
         deadline: Deadline,
     ) -> Result<Session, Broken> {
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| Broken::tls(format!("{host:?} cannot be the name in a certificate")))?;
+            .map_err(|_| Broken::tls(explain::unnameable(host)))?;
         let settings = self.0.at(now());
         let shown = settings.shown.clone();
         let mut connection = ClientConnection::new(settings.rustls.clone(), name)
             .map_err(|error| explain::broken(&error, &[], shown.as_deref()))?;
         connection.set_buffer_limit(Some(ENCRYPTED_AT_ONCE_BYTES));
+        asked::forget();
         shake_hands(&mut connection, socket, shown.as_deref(), deadline)?;
+        // With TLS 1.2 the broker has said by now what it thinks of the certificate.
+        let is_open = connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        let doubt = match is_open {
+            true => asked::doubt(shown.as_deref()),
+            false => None,
+        };
         Ok(Session {
             connection: Mutex::new(connection),
             shown,
+            doubt,
         })
     }
 }
@@ -87,9 +98,16 @@ pub(super) struct Session {
     /// Whose certificate the broker was shown if it asked. With TLS 1.3 it says what it thinks of
     /// that behind the handshake.
     shown: Option<Arc<Shown>>,
+    doubt: Option<String>,
 }
 
 impl Session {
+    /// What a broker may mean that closes this connection before it has answered anything: where it
+    /// resets the connection behind its alert, some systems throw the alert away.
+    pub(super) fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
+    }
+
     /// Encrypts a first part of `slices` into `records`, and says how many bytes those were.
     pub(super) fn encrypt(
         &self,
@@ -138,30 +156,34 @@ fn shake_hands(
     shown: Option<&Shown>,
     deadline: Deadline,
 ) -> Result<(), Broken> {
-    const FIRST_BYTES: usize = 16;
     let (mut read_timeout, mut write_timeout) = (Timeout::default(), Timeout::default());
     let mut room = [0; 4 << 10];
     // How the peer began, which says what it is if it does not speak TLS.
     let mut first = Vec::new();
+    let closed = |first: &[u8]| explain::closed(first, asked::doubt(shown));
+    let mut is_cut = false;
     loop {
-        flush(connection, socket, &mut write_timeout, deadline)?;
-        if !connection.is_handshaking() {
+        match flush(connection, socket, &mut write_timeout, deadline) {
+            // Who closed before all was out may have said why.
+            Err(broken) if broken.is_closed() => is_cut = true,
+            flushed => flushed?,
+        }
+        if !connection.is_handshaking() && !is_cut {
             return Ok(());
         }
-        let count = tcp::read(socket, &mut read_timeout, &mut room, deadline)?;
+        let count = match tcp::read(socket, &mut read_timeout, &mut room, deadline) {
+            Err(broken) if broken.is_closed() => 0,
+            count => count?,
+        };
         if count == 0 {
-            return Err(Broken::Closed {
-                inside_frame: false,
-            });
+            return Err(closed(&first));
         }
         let mut arrived = room.get(..count).unwrap_or_default();
         let wanted = FIRST_BYTES.saturating_sub(first.len()).min(count);
         first.extend_from_slice(arrived.get(..wanted).unwrap_or_default());
         while !arrived.is_empty() {
             if connection.read_tls(&mut arrived)? == 0 {
-                return Err(Broken::Closed {
-                    inside_frame: false,
-                });
+                return Err(closed(&first));
             }
             if let Err(error) = connection.process_new_packets() {
                 // The alert tells the broker's log why; whether it gets there changes nothing here.

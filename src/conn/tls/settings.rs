@@ -14,7 +14,7 @@ use crate::time::now;
 
 use super::identity::Shown;
 use super::verifier::Verifier;
-use super::{config_error, identity, pem, provider, roots, suites, versions};
+use super::{asked, config_error, identity, pem, provider, roots, suites, versions};
 
 /// How often the files are looked at, at most; only who opens a connection looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -117,14 +117,12 @@ impl Settings {
             .map_err(|error| config_error(format!("TLS cannot be set up: {error}")))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let (rustls, shown) = match identity {
-            None => (builder.with_no_client_auth(), None),
-            Some(identity) => {
-                let resolver = SingleCertAndKey::from(identity.certified);
-                let rustls = builder.with_client_cert_resolver(Arc::new(resolver));
-                (rustls, Some(identity.shown))
-            }
+        let (shown, certified) = match identity {
+            None => (None, None),
+            Some(identity) => (Some(identity.shown), Some(identity.certified)),
         };
+        let resolver = asked::Resolver(certified.map(SingleCertAndKey::from));
+        let rustls = builder.with_client_cert_resolver(Arc::new(resolver));
         Ok(Self {
             rustls: Arc::new(rustls),
             shown,

@@ -1,22 +1,18 @@
-//! Whether a broker's certificate is good, and who issued it where it is not.
-
-use std::fmt;
+//! Whether a broker's certificate is good.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-use crate::sync::Arc;
-
+use super::refusal::Presented;
 use super::roots::Trust;
-use super::x509;
 
 /// Verifies as rustls does, with three differences: the name can be left out (an empty
 /// `ssl.endpoint.identification.algorithm`), a broker may present a certificate of the trust store
-/// itself, as it may to Java, and an unknown issuer is named.
+/// itself, as it may to Java, and who is refused is told with all that the certificate says.
 #[derive(Debug)]
 pub(super) struct Verifier {
     trust: Trust,
@@ -37,6 +33,21 @@ impl Verifier {
         }
     }
 
+    fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        self.verify_chain(end_entity, &parsed, intermediates, now)?;
+        match self.verifies_name {
+            true => verify_server_name(&parsed, host),
+            false => Ok(()),
+        }
+    }
+
     fn verify_chain(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -54,14 +65,6 @@ impl Verifier {
         match result {
             Err(error) if is_authority(&error) && self.trust.certificates.contains(end_entity) => {
                 Ok(())
-            }
-            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-                let unknown = UnknownIssuer {
-                    names: x509::names(end_entity),
-                    trusted: self.trust.origin.clone(),
-                };
-                let other = OtherError(Arc::new(unknown));
-                Err(Error::InvalidCertificate(CertificateError::Other(other)))
             }
             other => other,
         }
@@ -89,12 +92,18 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let parsed = ParsedCertificate::try_from(end_entity)?;
-        self.verify_chain(end_entity, &parsed, intermediates, now)?;
-        if self.verifies_name {
-            verify_server_name(&parsed, server_name)?;
-        }
-        Ok(ServerCertVerified::assertion())
+        let verified = self.verify(end_entity, intermediates, server_name, now);
+        verified
+            .map(|()| ServerCertVerified::assertion())
+            .map_err(|error| {
+                let presented = Presented {
+                    end_entity,
+                    intermediates,
+                    host: server_name,
+                    trusted: &self.trust.origin,
+                };
+                presented.refused(error)
+            })
     }
 
     fn verify_tls12_signature(
@@ -117,33 +126,5 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
-    }
-}
-
-/// Nobody whom we trust has signed.
-#[derive(Debug)]
-struct UnknownIssuer {
-    names: Option<x509::Names>,
-    trusted: String,
-}
-
-impl std::error::Error for UnknownIssuer {}
-
-impl fmt::Display for UnknownIssuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it is not signed by an authority that is trusted: ")?;
-        match &self.names {
-            Some(names) if names.issuer == names.subject => {
-                write!(f, "{} signed itself", names.subject)?;
-            }
-            Some(names) => write!(f, "{} was issued by {}", names.subject, names.issuer)?,
-            None => f.write_str("its issuer cannot be read")?,
-        }
-        write!(
-            f,
-            "; trusted are those of {}; set ssl.truststore.location to a PEM file with the \
-             certificate of the issuer",
-            self.trusted
-        )
     }
 }

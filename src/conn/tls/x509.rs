@@ -1,5 +1,6 @@
 //! The names and dates in a certificate, for messages. What counts for security is read by rustls.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
@@ -13,17 +14,31 @@ pub(super) struct Names {
     pub(super) issuer: String,
     /// From when and until when it is valid.
     pub(super) valid: Option<(UnixTime, UnixTime)>,
+    /// The hosts that it is for: names and addresses.
+    pub(super) hosts: Vec<String>,
+}
+
+impl Names {
+    /// The hosts, for messages.
+    pub(super) fn hosts_text(&self) -> String {
+        match self.hosts.is_empty() {
+            true => "none (a common name does not count)".into(),
+            false => peer_text(&self.hosts.join(", ")),
+        }
+    }
 }
 
 /// The names, or `None` if this is not a certificate.
 pub(super) fn names(der: &[u8]) -> Option<Names> {
     let (_, issuer, validity) = element(issuer_on(der)?)?;
     let (_, dates, subject) = element(validity)?;
-    let (_, subject, _) = element(subject)?;
+    let (_, subject, key) = element(subject)?;
+    let (_, _, behind_key) = element(key)?;
     Some(Names {
         subject: name(subject),
         issuer: name(issuer),
         valid: valid_between(dates),
+        hosts: extension(behind_key, &[0x55, 0x1d, 0x11]).map_or(Vec::new(), hosts),
     })
 }
 
@@ -110,6 +125,56 @@ fn attribute_text(attribute: &[u8]) -> Option<String> {
     Some(format!("{label}={}", String::from_utf8_lossy(text)))
 }
 
+/// The value of the extension with that id; `rest` is what follows the key in a certificate.
+fn extension<'a>(mut rest: &'a [u8], id: &[u8]) -> Option<&'a [u8]> {
+    const EXTENSIONS: u8 = 0xa3;
+    const OCTET_STRING: u8 = 0x04;
+    let all = loop {
+        let (tag, content, behind) = element(rest)?;
+        if tag == EXTENSIONS {
+            break content;
+        }
+        rest = behind;
+    };
+    let (_, mut extensions, _) = element(all)?;
+    loop {
+        let (_, extension, others) = element(extensions)?;
+        let (_, found, mut fields) = element(extension)?;
+        while let Some((tag, value, behind)) = element(fields).filter(|_| found == id) {
+            if tag == OCTET_STRING {
+                return Some(value);
+            }
+            // Whether it is critical stands in front.
+            fields = behind;
+        }
+        extensions = others;
+    }
+}
+
+/// The DNS names and IP addresses of a subjectAltName (RFC 5280, 4.2.1.6).
+fn hosts(names: &[u8]) -> Vec<String> {
+    const DNS_NAME: u8 = 0x82;
+    const IP_ADDRESS: u8 = 0x87;
+    let mut names = element(names).map_or(&[][..], |(_, names, _)| names);
+    let mut hosts = Vec::new();
+    while let Some((tag, name, others)) = element(names) {
+        match (tag, name.len()) {
+            (DNS_NAME, _) => hosts.push(String::from_utf8_lossy(name).into_owned()),
+            (IP_ADDRESS, 4) => {
+                let name = <[u8; 4]>::try_from(name);
+                hosts.extend(name.map(|bytes| Ipv4Addr::from(bytes).to_string()));
+            }
+            (IP_ADDRESS, 16) => {
+                let name = <[u8; 16]>::try_from(name);
+                hosts.extend(name.map(|bytes| Ipv6Addr::from(bytes).to_string()));
+            }
+            _ => {}
+        }
+        names = others;
+    }
+    hosts
+}
+
 /// The first DER element with its tag and length, and what follows it.
 pub(super) fn whole(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let behind = element(input)?.2;
@@ -178,6 +243,11 @@ mod tests {
         let dates = found.valid.map(|(from, until)| (date(&from), date(&until)));
         let expected = ("2020-01-01 00:00 UTC", "2126-01-01 00:00 UTC");
         assert_eq!(dates, Some((expected.0.into(), expected.1.into())));
+        assert_eq!(found.hosts, ["localhost", "127.0.0.1"]);
+        let pem = include_bytes!("../../../tests/pem/mistakes/idn.pem");
+        let der = CertificateDer::from_pem_slice(pem).unwrap();
+        let hosts = names(&der).unwrap().hosts;
+        assert_eq!(hosts, ["xn--bcher-kva.example", "kafka_1", "::1"]);
         for end in 0..der.len() {
             assert!(names(&der[..end]).is_none() && public_key(&der[..end]).is_none());
         }

@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
+use super::super::diagnosis::Stage;
 use super::super::tests::*;
 use super::*;
 use crate::config::{PemSource, SecurityProtocol};
@@ -30,6 +31,7 @@ mod certificates;
 mod clients;
 mod encrypted;
 mod handed;
+mod mistakes;
 mod streams;
 
 type Stream<S> = StreamOwned<ServerConnection, S>;
@@ -103,7 +105,8 @@ fn server_of(
             builder.with_client_cert_verifier(verifier.build().unwrap())
         }
     };
-    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
+    let chain = chain.map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     builder.with_single_cert(chain, key).unwrap().into()
 }
