@@ -24,6 +24,8 @@ mod matrix;
 mod millions;
 #[path = "kafka/mistakes/mod.rs"]
 mod mistakes;
+#[path = "kafka/oidc.rs"]
+mod oidc;
 #[path = "kafka/old_brokers.rs"]
 mod old_brokers;
 #[path = "kafka/partitions.rs"]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::validate::wrong;
 use crate::config::value::Setting;
-use crate::config::{Config, SaslConfig};
+use crate::config::{Config, Mechanism, SaslConfig};
 use crate::error::Error;
 
 const KEYS: [&str; 4] = [
@@ -157,9 +157,8 @@ impl Config {
     }
 
     fn note_idle_refresh(&mut self) {
-        if matches!(self.sasl, Some(SaslConfig::OauthBearer(_)))
-            && self.security_protocol.has_sasl()
-        {
+        let mechanism = self.sasl.as_ref().map(SaslConfig::mechanism);
+        if mechanism == Some(Mechanism::OauthBearer) && self.security_protocol.has_sasl() {
             return;
         }
         for key in KEYS {
@@ -257,5 +256,22 @@ mod tests {
             let error = config.check_token_refresh().unwrap_err().to_string();
             assert!(error.contains("is out of range"), "{error}");
         }
+    }
+
+    #[test]
+    fn tokens_that_settings_describe_are_refreshed_too() {
+        let jaas = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \
+            unsecuredLoginStringClaim_sub=\"alice\";";
+        let mut config = Config::new("broker:9092").security_protocol(SecurityProtocol::SaslSsl);
+        for (key, value) in [
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.jaas.config", jaas),
+            ("sasl.login.refresh.buffer.seconds", "5"),
+        ] {
+            config = config.set(key, value).unwrap();
+        }
+        let config = config.validate().unwrap();
+        let warnings = config.warnings();
+        assert!(!warnings.iter().any(|warning| warning.contains("refresh")));
     }
 }

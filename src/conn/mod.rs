@@ -140,19 +140,23 @@ impl Connector {
         interrupt: &Interrupt,
         deadline: Deadline,
     ) -> Result<Connection, Error> {
-        self.open_watched(address, interrupt, deadline, &mut |_| {})
+        self.open_watched(address, Vec::new(), interrupt, deadline, &mut |_| {})
     }
 
-    /// The same, and tells each step that has been made.
+    /// The same, and tells each step that has been made. What the name was found to be may be known
+    /// already.
     pub(crate) fn open_watched(
         &self,
         address: &Address,
+        found: Vec<SocketAddr>,
         interrupt: &Interrupt,
         deadline: Deadline,
         made: &mut dyn FnMut(Step),
     ) -> Result<Connection, Error> {
+        let dialer = &self.dialer;
         let (socket, peer) = match &self.egress {
-            None => self.dialer.connect(address, interrupt, deadline)?,
+            None if found.is_empty() => dialer.connect(address, interrupt, deadline)?,
+            None => dialer.connect_any(address, found, interrupt, deadline)?,
             Some(egress) => {
                 let adopt = |socket: &TcpStream| self.dialer.adopt(socket);
                 egress.connect(address, interrupt, deadline, adopt)?

@@ -34,7 +34,7 @@ pub(crate) enum Due {
 const RENEWALS_APART: Duration = Duration::from_millis(1100);
 
 /// The pause before a source that had nothing to authenticate with is asked again.
-const POSTPONED: Duration = Duration::from_millis(250);
+const POSTPONED: Duration = Duration::from_millis(100);
 
 impl Session {
     /// A session that began at `started` and ends `lifetime_ms` later; zero is no end. It is

@@ -192,7 +192,8 @@ fn is_back(producer: &Producer) {
 #[test]
 fn a_login_that_ends_without_a_word_is_tried_again_and_said_to_be_so() {
     type Fault = fn(&MockCluster);
-    let table: [(Fault, fn(Config) -> Config, &str); 3] = [
+    type Settings = fn(Config) -> Config;
+    let table: [(Fault, Settings, &str); 3] = [
         (
             |cluster| drop(cluster.on(Api::SaslHandshake).always().cut(0)),
             alice_by_plain,

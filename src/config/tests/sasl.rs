@@ -188,8 +188,9 @@ fn tokens_come_from_code_whatever_the_order() {
             ("security.protocol", "SASL_SSL"),
             ("sasl.mechanism", "OAUTHBEARER")
         ]),
-        "security.protocol is SASL_SSL and sasl.mechanism OAUTHBEARER, but there are no \
-         credentials: Config::sasl_oauthbearer takes a source of tokens"
+        "security.protocol is SASL_SSL and sasl.mechanism OAUTHBEARER, but nothing says where \
+         tokens come from: set sasl.oauthbearer.token.endpoint.url, or use \
+         Config::sasl_oauthbearer"
     );
 }
 

@@ -223,10 +223,10 @@ fn names_and_addresses_of_every_form_are_found_in_a_good_certificate() {
 fn alice() -> KeyStore {
     let (certificate, key) = certificate!("client");
     KeyStore {
-        location: None,
         key: Some(Secret::new(key)),
         key_password: None,
         chain: Some(Secret::new(certificate)),
+        ..KeyStore::default()
     }
 }
 
