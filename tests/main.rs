@@ -53,6 +53,8 @@ mod leaders;
 mod limits;
 #[path = "behaviour/links.rs"]
 mod links;
+#[path = "behaviour/logins.rs"]
+mod logins;
 #[path = "behaviour/memory.rs"]
 mod memory;
 #[path = "behaviour/metadata.rs"]

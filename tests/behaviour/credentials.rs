@@ -197,7 +197,7 @@ fn a_source_that_has_nothing_costs_time_and_no_record() {
         ),
     ];
     for (config, says) in rows {
-        let producer = producer(config.max_block(Duration::from_millis(300)));
+        let producer = producer(config.max_block(Duration::from_secs(2)));
         let error = failed(&send(&producer, 0, "v"));
         assert!(!error.to_string().contains("h1dden"), "{error}");
         assert!(error.to_string().contains(says), "no {says:?} in: {error}");

@@ -127,7 +127,7 @@ fn who_does_not_speak_tls_is_told_by_how_it_begins() {
                 Tls,
                 &[
                     "the peer speaks HTTP (\"HTTP/1.1 400 Bad Request\"), not TLS",
-                    "is this the port of a Kafka broker?",
+                    "is this the right port?",
                 ],
             ),
             (Says(SSH), Tls, &["SSH (\"SSH-2.0-OpenSSH_9.6\"), not TLS"]),

@@ -71,9 +71,7 @@ fn is_tls(first: &[u8]) -> bool {
 
 fn not_tls(first: &[u8]) -> String {
     match stranger(first) {
-        Some(other) => {
-            format!("the peer speaks {other}, not TLS: is this the port of a Kafka broker?")
-        }
+        Some(other) => format!("the peer speaks {other}, not TLS: is this the right port?"),
         None if first.starts_with(&[0]) => "the peer did not answer with TLS, but with what may \
             be a frame of Kafka: is this a plain-text listener?"
             .into(),
