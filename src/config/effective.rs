@@ -96,7 +96,14 @@ pub(super) static EFFECTIVE: &[Effective] = &[
         Some(PemSource::Inline(_)) => HIDDEN.into(),
         _ => NOTHING.into(),
     }, ""),
-    ("ssl.truststore.type", |_| "PEM".into(), "Java's own formats are refused"),
+    ("ssl.truststore.type", |c| match c.tls.truststore {
+        Some(PemSource::System) => "OS".into(),
+        _ => "PEM".into(),
+    }, "`PEM`, or `OS` with the feature `os-roots`; Java's own formats are refused"),
+    ("ssl.crl.location", |c| match &c.tls.crl {
+        Some(path) => path.display().to_string(),
+        None => NOTHING.into(),
+    }, "librdkafka's; Java has none; read again when it changes"),
     ("ssl.truststore.location", |c| match &c.tls.truststore {
         Some(PemSource::File(path)) => path.display().to_string(),
         _ => NOTHING.into(),

@@ -30,6 +30,7 @@ mod security_keys;
 mod serializers;
 mod set;
 mod setters;
+mod stores;
 mod suggest;
 mod token_refresh;
 mod topic;

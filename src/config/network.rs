@@ -209,6 +209,7 @@ impl Config {
     pub fn ssl_truststore_file(mut self, path: impl AsRef<Path>) -> Self {
         self.tls.truststore = Some(PemSource::File(path.as_ref().to_owned()));
         self.origins.forget("ssl.truststore.certificates");
+        self.origins.forget("ssl.truststore.type");
         self.by_code("ssl.truststore.location")
     }
 
@@ -219,6 +220,7 @@ impl Config {
     pub fn ssl_truststore_pem(mut self, pem: impl Into<String>) -> Self {
         self.tls.truststore = Some(PemSource::Inline(Secret::new(pem)));
         self.origins.forget("ssl.truststore.location");
+        self.origins.forget("ssl.truststore.type");
         self.by_code("ssl.truststore.certificates")
     }
 

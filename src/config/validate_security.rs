@@ -21,6 +21,7 @@ impl Config {
                 "{there} is set, and {missing} is not: a client certificate needs both"
             )));
         }
+        self.check_stores()?;
         #[cfg(feature = "tls")]
         self.check_handed()?;
         if self.security_protocol.has_tls() {
@@ -38,7 +39,7 @@ impl Config {
     }
 
     /// The settings of TLS, and which are not as they are by default.
-    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 6] {
+    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 7] {
         [
             (
                 "ssl.truststore.location (or .certificates)",
@@ -57,6 +58,7 @@ impl Config {
                 !self.tls.verify_host_name,
             ),
             ("ssl.key.password", self.tls.keystore.key_password.is_some()),
+            ("ssl.crl.location", self.tls.crl.is_some()),
             ("ssl.cipher.suites", !self.tls.suites.is_empty()),
         ]
     }

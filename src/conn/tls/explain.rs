@@ -188,6 +188,22 @@ pub(super) fn of_certificate(error: &CertificateError) -> String {
                 expected.to_str()
             )
         }
+        CertificateError::Revoked => {
+            "it is revoked: its issuer's list in ssl.crl.location names it, or an authority \
+             between the two"
+                .into()
+        }
+        CertificateError::UnknownRevocationStatus => {
+            "whether it is revoked is not known: ssl.crl.location has no list of its issuer \
+             that can be used"
+                .into()
+        }
+        CertificateError::ExpiredRevocationListContext { time, next_update } => format!(
+            "whether it is revoked is not known: the list of its issuer in ssl.crl.location \
+             expired on {}, now is {}",
+            date(next_update),
+            date(time)
+        ),
         CertificateError::Other(other) => match other.0.to_string().as_str() {
             "CaUsedAsEndEntity" => "it is that of an authority, and not itself in \
                 ssl.truststore.location"
@@ -199,7 +215,6 @@ pub(super) fn of_certificate(error: &CertificateError) -> String {
             }
             text => text.into(),
         },
-        CertificateError::Revoked => "its issuer has revoked it".into(),
         other => peer_text(&other.to_string()),
     }
 }

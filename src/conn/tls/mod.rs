@@ -7,6 +7,7 @@ mod identity;
 mod pem;
 mod pkcs8;
 mod refusal;
+mod revocation;
 mod roots;
 mod settings;
 mod suites;
