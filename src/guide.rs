@@ -318,8 +318,8 @@
 //! SCRAM. By SCRAM no broker sees the password, and one that does not prove that it knows it gets
 //! no record.
 //!
-//! TLS takes its cryptography from the `CryptoProvider` that the process installed for rustls, else
-//! from the feature `tls-graviola` or `tls-ring`. graviola needs a CPU with certain instructions;
+//! TLS takes its cryptography from the `CryptoProvider` that it is handed or that the process
+//! installed for rustls, else from the feature `tls-graviola`, else `tls-ring`. graviola needs a CPU with certain instructions;
 //! on another one the error says what to do. Other SASL mechanisms are refused with an error by
 //! this version.
 //!
