@@ -1,4 +1,4 @@
-//! What producers say of brokers that refuse them by TLS, which with TLS 1.3 is behind the handshake.
+//! What producers say of brokers that refuse them by TLS: with TLS 1.3, behind the handshake.
 
 use std::io::Read;
 use std::net::TcpListener;
