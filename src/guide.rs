@@ -314,9 +314,9 @@
 //! In a file that is `security.protocol=SASL_SSL`, `sasl.mechanism=SCRAM-SHA-512`,
 //! `sasl.jaas.config`, `ssl.truststore.type=PEM` and `ssl.truststore.location`. Without a trust
 //! store, Mozilla's list of authorities counts. Certificates are always verified, and host names
-//! unless `ssl.endpoint.identification.algorithm` is empty. TLS is 1.2 and 1.3, SASL is PLAIN and
-//! SCRAM. By SCRAM no broker sees the password, and one that does not prove that it knows it gets
-//! no record.
+//! unless `ssl.endpoint.identification.algorithm` is empty. TLS is 1.2 and 1.3, SASL is PLAIN,
+//! SCRAM and [OAUTHBEARER](security#tokens-oauthbearer). By SCRAM no broker sees the password, and
+//! one that does not prove that it knows it gets no record.
 //!
 //! TLS takes its cryptography from the `CryptoProvider` that it is handed or that the process has
 //! installed for rustls, else from the feature `tls-graviola`, else from `tls-ring`. graviola needs

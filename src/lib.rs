@@ -37,9 +37,11 @@
 //! - `tls-ring`: TLS with ring's cryptography, on every platform; needs a C compiler.
 //! - `tls`: TLS with the cryptography that the application hands in as rustls's `CryptoProvider`,
 //!   or installs for the process.
+//! - `os-roots`: `ssl.truststore.type=OS`, the authorities that the operating system trusts.
 //! - `scram` (default): the SASL mechanisms SCRAM-SHA-256 and SCRAM-SHA-512.
 //! - `oidc`: tokens of the SASL mechanism OAUTHBEARER from the HTTPS endpoint of an OAuth or OpenID
 //!   Connect provider.
+//! - `encrypted-keys`: private keys in encrypted PKCS#8, `ssl.key.password`.
 //! - `socket-buffers` (default): `send.buffer.bytes`, `receive.buffer.bytes` and TCP keep-alive.
 //! - `gzip`, `snappy`, `lz4`, `zstd` (all default): one codec of `compression.type` each.
 //! - `mock`: a Kafka cluster inside the test process, in the module `mock`.
@@ -72,6 +74,7 @@ mod cluster;
 mod compress;
 mod config;
 mod conn;
+mod credentials;
 mod delivery;
 mod dial;
 mod error;
@@ -121,6 +124,7 @@ pub use compress::Compression;
 pub use config::{
     Acks, Config, Explanation, FullBuffer, SecurityProtocol, TlsVersion, TopicConfig,
 };
+pub use credentials::{CredentialSource, Credentials};
 pub use delivery::{Deliveries, Delivery, RecordMetadata, TimestampType};
 pub use dial::Dial;
 pub use error::{Error, ErrorKind, Outcome};

@@ -24,10 +24,14 @@ mod matrix;
 mod millions;
 #[path = "kafka/mistakes/mod.rs"]
 mod mistakes;
+#[path = "kafka/oidc.rs"]
+mod oidc;
 #[path = "kafka/old_brokers.rs"]
 mod old_brokers;
 #[path = "kafka/partitions.rs"]
 mod partitions;
+#[path = "kafka/reauthentication.rs"]
+mod reauthentication;
 #[path = "kafka/relay.rs"]
 mod relay;
 #[path = "kafka/rotation.rs"]

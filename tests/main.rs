@@ -22,6 +22,8 @@ mod codes;
 mod compression;
 #[path = "behaviour/connection.rs"]
 mod connection;
+#[path = "behaviour/credentials.rs"]
+mod credentials;
 #[path = "behaviour/deadlines.rs"]
 mod deadlines;
 #[path = "behaviour/delivery.rs"]
@@ -51,6 +53,8 @@ mod leaders;
 mod limits;
 #[path = "behaviour/links.rs"]
 mod links;
+#[path = "behaviour/logins.rs"]
+mod logins;
 #[path = "behaviour/memory.rs"]
 mod memory;
 #[path = "behaviour/metadata.rs"]

@@ -129,12 +129,8 @@ impl Sender {
             self.broker.queue.pause(until);
         }
         let version = link.version;
-        match link.write.due(time::now()) {
-            Due::Nothing => {}
-            Due::Renewal if self.renew() => {}
-            Due::Renewal => return false,
-            // It ended in the pause.
-            Due::Replacement => return false,
+        if !self.renew() {
+            return false;
         }
         // Time has passed: more may be due, and some of it may have gone elsewhere.
         self.drain();
@@ -193,14 +189,18 @@ impl Sender {
         }
     }
 
-    /// Authenticates anew on the connection; false if it did not survive that.
+    /// Authenticates anew on the connection if it is time; false if another has to take over.
     fn renew(&mut self) -> bool {
         let limit = self.setup_timeout();
         let Some(link) = &mut self.link else {
             return false;
         };
+        let due = link.write.due(time::now());
+        if due != Due::Renewal {
+            return due == Due::Nothing;
+        }
         match link.renew(&self.core, limit) {
-            Ok(()) => true,
+            Ok(()) => link.write.due(time::now()) != Due::Replacement,
             Err(error) => {
                 if error.is_lasting() {
                     log::warn!("another connection takes over: {}", self.broker.own(&error));

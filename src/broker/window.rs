@@ -453,7 +453,10 @@ mod tests {
         });
         let window = Window::new(1);
         std::thread::scope(|scope| {
-            let receiver = scope.spawn(|| window.lend_reader(7));
+            let receiver = scope.spawn(|| {
+                assert!(matches!(window.next_task(), Some(Task::Lend)));
+                window.lend_reader(7)
+            });
             assert_eq!(window.borrow_reader().expect("it lives"), 7);
             // A sender that panicked, or whose connection broke.
             window.close();

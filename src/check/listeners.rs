@@ -163,7 +163,8 @@ fn unreachable(lost: &Lost, address: &Address, id: i32, first: &Arrival) -> Find
         found,
     } = lost;
     let text = format!("{stage}: {}", bare(error, address));
-    let text = hinted(text, found, None, first);
+    let found: Vec<IpAddr> = found.iter().map(|one| one.ip()).collect();
+    let text = hinted(text, &found, None, first);
     failure(text)
         .advise(advice(*stage, error, address, Origin::Advertised(id)))
         .caused_by(error.clone())

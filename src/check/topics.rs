@@ -70,7 +70,10 @@ impl Check<'_> {
             return Ok(vec![self.absent(name, topic.error, brokers)]);
         }
         let configs = self.configs(name, told)?;
-        let mut found = vec![leaders(&topic, &configs), may_write(name, &topic, told)];
+        let mut found = vec![
+            leaders(&topic, &configs),
+            self.may_write(name, &topic, told),
+        ];
         let facts = Facts::new(&topic.partitions, configs);
         let compression = self.config.topic_rules().of(name).compression;
         let wanted = Wanted::new(self.config, compression);
@@ -78,6 +81,32 @@ impl Check<'_> {
         found.push(facts.size(&wanted));
         found.extend(facts.durability(&wanted));
         Ok(found)
+    }
+
+    fn may_write(&self, name: &str, topic: &MetadataTopic, told: &Arrival) -> Finding {
+        let stage = CheckStage::Permission;
+        match topic.operations {
+            Some(all) if all.has(Operations::WRITE) => {
+                Finding::new(stage, Verdict::Ok, "Write is granted")
+            }
+            Some(_) => {
+                let kind = ErrorKind::Authorization;
+                let error = Error::new(kind, format!("topic {name}: Write is not granted"));
+                let code = Code::TOPIC_AUTHORIZATION_FAILED.0;
+                let text = format!("Write is not granted; {}", self.connector.principal());
+                failure(stage, text)
+                    .advise(format!("grant the principal Write on topic {name}"))
+                    .caused_by(error.with_code(code))
+            }
+            None if told.metadata_version < TELLS_OPERATIONS => {
+                let text = "whether Write is granted is unknown: brokers tell it from 2.3 on";
+                Finding::new(stage, Verdict::Skipped, text)
+            }
+            None => {
+                let text = "whether Write is granted is unknown: the broker does not tell";
+                Finding::new(stage, Verdict::Skipped, text)
+            }
+        }
     }
 
     fn configs(
@@ -103,6 +132,12 @@ impl Check<'_> {
     fn absent(&self, name: &str, code: Code, brokers: &Brokers) -> Finding {
         let text = match code {
             Code::UNKNOWN_TOPIC_OR_PARTITION => "the topic does not exist".to_owned(),
+            Code::TOPIC_AUTHORIZATION_FAILED => {
+                format!(
+                    "{code}: not even Describe is granted; {}",
+                    self.connector.principal()
+                )
+            }
             code => format!("{code}: {}", code.meaning()),
         };
         let advice = match code {
@@ -194,31 +229,4 @@ fn leaders(topic: &MetadataTopic, configs: &Result<DescribedConfigs, String>) ->
         text.push_str("; records get the broker's time");
     }
     Finding::new(stage, Verdict::Ok, text)
-}
-
-fn may_write(name: &str, topic: &MetadataTopic, told: &Arrival) -> Finding {
-    let stage = CheckStage::Permission;
-    match topic.operations {
-        Some(all) if all.has(Operations::WRITE) => {
-            Finding::new(stage, Verdict::Ok, "Write is granted")
-        }
-        Some(_) => {
-            let kind = ErrorKind::Authorization;
-            let error = Error::new(kind, format!("topic {name}: Write is not granted"));
-            let code = Code::TOPIC_AUTHORIZATION_FAILED.0;
-            failure(stage, "Write is not granted")
-                .advise(format!(
-                    "grant the principal of this client Write on topic {name}"
-                ))
-                .caused_by(error.with_code(code))
-        }
-        None if told.metadata_version < TELLS_OPERATIONS => {
-            let text = "whether Write is granted is unknown: brokers tell it from 2.3 on";
-            Finding::new(stage, Verdict::Skipped, text)
-        }
-        None => {
-            let text = "whether Write is granted is unknown: the broker does not tell";
-            Finding::new(stage, Verdict::Skipped, text)
-        }
-    }
 }

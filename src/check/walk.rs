@@ -30,7 +30,7 @@ pub(super) struct Lost {
     pub(super) stage: CheckStage,
     pub(super) error: Error,
     /// What the name was found to be.
-    pub(super) found: Vec<IpAddr>,
+    pub(super) found: Vec<SocketAddr>,
 }
 
 impl Check<'_> {
@@ -46,7 +46,7 @@ impl Check<'_> {
         let looked_up = self.find(address, deadline, &mut tell);
         let arrived = looked_up.and_then(|addresses| {
             found = addresses;
-            let (connection, peer) = self.connect(address, deadline, &mut tell)?;
+            let (connection, peer) = self.connect(address, found.clone(), deadline, &mut tell)?;
             self.ask(connection, peer, topics, deadline, &mut tell)
         });
         arrived.map_err(|(stage, error)| Lost {
@@ -61,7 +61,7 @@ impl Check<'_> {
         address: &Address,
         deadline: Deadline,
         tell: &mut impl FnMut(Finding),
-    ) -> Result<Vec<IpAddr>, (CheckStage, Error)> {
+    ) -> Result<Vec<SocketAddr>, (CheckStage, Error)> {
         let stage = CheckStage::Dns;
         if self.config.dialer.is_some() {
             let text = "the application's dialer is handed the name and connects";
@@ -70,16 +70,18 @@ impl Check<'_> {
         }
         if let Ok(ip) = address.host.parse() {
             tell(Finding::new(stage, Verdict::Ok, "an address, not a name"));
-            return Ok(vec![ip]);
+            return Ok(vec![SocketAddr::new(ip, address.port)]);
         }
         let found = look_up(address, self.interrupt, deadline).map_err(|error| (stage, error))?;
-        tell(Finding::new(stage, Verdict::Ok, listed(&found)));
+        let ips: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+        tell(Finding::new(stage, Verdict::Ok, listed(&ips)));
         Ok(found)
     }
 
     fn connect(
         &self,
         address: &Address,
+        found: Vec<SocketAddr>,
         deadline: Deadline,
         tell: &mut impl FnMut(Finding),
     ) -> Result<(Connection, Option<SocketAddr>), (CheckStage, Error)> {
@@ -104,7 +106,7 @@ impl Check<'_> {
             }
         };
         let connector = self.connector;
-        let opened = connector.open_watched(address, self.interrupt, deadline, &mut made);
+        let opened = connector.open_watched(address, found, self.interrupt, deadline, &mut made);
         match opened {
             Ok(connection) => {
                 let peer = peer.filter(|_| self.config.dialer.is_none());
@@ -219,7 +221,7 @@ fn look_up(
     address: &Address,
     interrupt: &Interrupt,
     deadline: Deadline,
-) -> Result<Vec<IpAddr>, Error> {
+) -> Result<Vec<SocketAddr>, Error> {
     /// How long it takes to see that the producer was closed.
     const GLANCE: Duration = Duration::from_millis(100);
     let (answer, answers) = mpsc::sync_channel(1);
@@ -228,7 +230,7 @@ fn look_up(
         .name("milena-lookup".into())
         .spawn(move || {
             let found = (host.as_str(), port).to_socket_addrs();
-            let found = found.map(|all| all.map(|one| one.ip()).collect::<Vec<_>>());
+            let found = found.map(|all| all.collect::<Vec<_>>());
             // Nobody may be waiting any more.
             let _ = answer.send(found);
         });

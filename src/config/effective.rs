@@ -96,7 +96,14 @@ pub(super) static EFFECTIVE: &[Effective] = &[
         Some(PemSource::Inline(_)) => HIDDEN.into(),
         _ => NOTHING.into(),
     }, ""),
-    ("ssl.truststore.type", |_| "PEM".into(), "Java's own formats are refused"),
+    ("ssl.truststore.type", |c| match c.tls.truststore {
+        Some(PemSource::System) => "OS".into(),
+        _ => "PEM".into(),
+    }, "`PEM`, or `OS` with the feature `os-roots`; Java's own formats are refused"),
+    ("ssl.crl.location", |c| match &c.tls.crl {
+        Some(path) => path.display().to_string(),
+        None => NOTHING.into(),
+    }, "librdkafka's; Java has none; read again when it changes"),
     ("ssl.truststore.location", |c| match &c.tls.truststore {
         Some(PemSource::File(path)) => path.display().to_string(),
         _ => NOTHING.into(),
@@ -111,6 +118,10 @@ pub(super) static EFFECTIVE: &[Effective] = &[
         None => NOTHING.into(),
     }, "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER`"),
     ("sasl.jaas.config", |c| match &c.sasl {
+        // For a source there are no names in the settings.
+        sasl if c.credentials.is_some() && sasl.as_ref().is_none_or(is_nameless) => {
+            "a source in Rust".into()
+        }
         Some(SaslConfig::Plain { username, .. }) => {
             format!("PlainLoginModule, user name {username:?}, password {HIDDEN}")
         }
@@ -173,6 +184,10 @@ pub(super) static EFFECTIVE: &[Effective] = &[
     ("sasl.login.refresh.buffer.seconds", |c| seconds(c.token_refresh.buffer),
      "for OAUTHBEARER"),
 ];
+
+fn is_nameless(sasl: &SaslConfig) -> bool {
+    sasl.user().is_some_and(|(user, _)| user.is_empty())
+}
 
 fn list(entries: &[impl Display]) -> String {
     let entries: Vec<String> = entries.iter().map(ToString::to_string).collect();

@@ -23,12 +23,14 @@ mod properties;
 mod providers;
 mod read_security;
 mod reference;
+mod reread;
 mod secret;
 mod security;
 mod security_keys;
 mod serializers;
 mod set;
 mod setters;
+mod stores;
 mod suggest;
 mod token_refresh;
 mod topic;
@@ -47,6 +49,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::compress::{Compression, Levels};
+use crate::credentials::AnyCredentialSource;
 use crate::dial::RegisteredDialer;
 use crate::error::Error;
 use crate::interceptor::Registered;
@@ -125,6 +128,8 @@ pub struct Config {
     pub(crate) security_protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<SaslConfig>,
+    /// Where user name and password come from at each authentication, if they may change.
+    pub(crate) credentials: Option<AnyCredentialSource>,
     pub(crate) token_refresh: TokenRefresh,
     pub(crate) idempotence: bool,
     pub(crate) gapless: bool,
@@ -228,6 +233,7 @@ impl Config {
             security_protocol: SecurityProtocol::Plaintext,
             tls: TlsConfig::default(),
             sasl: None,
+            credentials: None,
             token_refresh: TokenRefresh::default(),
             idempotence: false,
             gapless: false,

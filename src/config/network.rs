@@ -209,6 +209,7 @@ impl Config {
     pub fn ssl_truststore_file(mut self, path: impl AsRef<Path>) -> Self {
         self.tls.truststore = Some(PemSource::File(path.as_ref().to_owned()));
         self.origins.forget("ssl.truststore.certificates");
+        self.origins.forget("ssl.truststore.type");
         self.by_code("ssl.truststore.location")
     }
 
@@ -219,6 +220,7 @@ impl Config {
     pub fn ssl_truststore_pem(mut self, pem: impl Into<String>) -> Self {
         self.tls.truststore = Some(PemSource::Inline(Secret::new(pem)));
         self.origins.forget("ssl.truststore.location");
+        self.origins.forget("ssl.truststore.type");
         self.by_code("ssl.truststore.certificates")
     }
 
@@ -277,9 +279,9 @@ impl Config {
             .by_code("ssl.keystore.certificate.chain")
     }
 
-    /// The password of the client's private key, which is encrypted PKCS#8 (`BEGIN ENCRYPTED PRIVATE
-    /// KEY`): PBES2 with AES, as `openssl pkcs8 -topk8 -v2 aes-256-cbc` makes it. Needs the feature
-    /// `encrypted-keys`. `Debug` and errors do not show it.
+    /// The password of the client's private key, which is encrypted PKCS#8 (its first line says
+    /// `BEGIN ENCRYPTED PRIVATE KEY`): PBES2 with AES, as `openssl pkcs8 -topk8 -v2 aes-256-cbc`
+    /// makes it. Needs the feature `encrypted-keys`. `Debug` and errors do not show it.
     ///
     /// Defaults to none.
     ///
@@ -465,6 +467,7 @@ impl Config {
     }
 
     fn log_in_with(mut self, sasl: SaslConfig) -> Self {
+        self.credentials = None;
         self.chosen.mechanism = Some(sasl.mechanism());
         self.sasl = Some(sasl);
         self.by_code("sasl.mechanism").by_code("sasl.jaas.config")

@@ -186,7 +186,7 @@ fn taken_as_it_stands(key: &str, reference: &Reference<'_>) -> String {
 }
 
 impl Providers {
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|known| known == name)
     }
 

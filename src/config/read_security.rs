@@ -87,19 +87,6 @@ impl Config {
         Ok(())
     }
 
-    pub(super) fn read_truststore_type(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
-        if setting.is("PEM") {
-            Ok(())
-        } else if setting.is("JKS") || setting.is("PKCS12") {
-            Err(setting.wrong(&format!(
-                "is a format of Java's, and this producer reads PEM: {}",
-                PemSource::how_to_convert("truststore")
-            )))
-        } else {
-            Err(setting.wrong("is not PEM"))
-        }
-    }
-
     pub(super) fn read_truststore_location(&mut self, setting: &Setting<'_>) -> Result<(), Error> {
         if setting.value.is_empty() {
             return Err(setting.wrong("is no file"));
@@ -107,6 +94,7 @@ impl Config {
         if matches!(self.tls.truststore, Some(PemSource::Inline(_))) {
             return Err(setting.refused("ssl.truststore.certificates is set too; keep one of them"));
         }
+        self.no_system_store(setting)?;
         self.tls.truststore = Some(PemSource::File(setting.value.into()));
         Ok(())
     }
@@ -120,6 +108,7 @@ impl Config {
         if matches!(self.tls.truststore, Some(PemSource::File(_))) {
             return Err(setting.refused("ssl.truststore.location is set too; keep one of them"));
         }
+        self.no_system_store(setting)?;
         self.tls.truststore = Some(PemSource::Inline(Secret::new(setting.value)));
         Ok(())
     }
@@ -235,6 +224,7 @@ impl Config {
                 setting.key
             ));
         }
+        self.credentials = None;
         self.sasl = Some(match module {
             "PlainLoginModule" => SaslConfig::Plain { username, password },
             _ => SaslConfig::Scram(ScramConfig {

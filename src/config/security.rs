@@ -72,6 +72,8 @@ pub enum TlsVersion {
 pub(crate) struct TlsConfig {
     /// Trusted certificates; `None` is the built-in web roots.
     pub(crate) truststore: Option<PemSource>,
+    /// `ssl.crl.location`
+    pub(crate) crl: Option<PathBuf>,
     /// What the client shows of itself.
     pub(crate) keystore: KeyStore,
     pub(crate) versions: TlsVersions,
@@ -105,6 +107,7 @@ impl Default for TlsConfig {
     fn default() -> Self {
         Self {
             truststore: None,
+            crl: None,
             keystore: KeyStore::default(),
             versions: TlsVersions::default(),
             suites: Vec::new(),
@@ -123,6 +126,8 @@ pub(crate) enum PemSource {
     /// `ssl.truststore.certificates`
     #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS has it"))]
     Inline(Secret),
+    /// `ssl.truststore.type=OS`
+    System,
 }
 
 impl PemSource {
@@ -142,6 +147,7 @@ impl fmt::Debug for PemSource {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Inline(_) => f.write_str("Inline([hidden])"),
+            Self::System => f.write_str("System"),
         }
     }
 }

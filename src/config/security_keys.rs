@@ -61,6 +61,8 @@ pub(super) static SECURITY_KEYS: &[Key] = &[
         fine: &[""],
         why: "certificates in PEM have no password",
     }),
+    // Java's producer has no such thing; this is librdkafka's name.
+    ("ssl.crl.location", Read(Config::read_crl_location)),
     ("ssl.keymanager.algorithm", NO_JAVA_CRYPTO),
     ("ssl.trustmanager.algorithm", NO_JAVA_CRYPTO),
     ("ssl.endpoint.identification.algorithm", Read(Config::read_endpoint_identification)),

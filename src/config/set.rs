@@ -31,10 +31,15 @@ impl Config {
     ///
     /// Providers are named before their first use; in a file they may stand anywhere. Without its
     /// provider a reference is text, as in Java, and a warning tells. What stands for a reference
-    /// is put in as it is (quotes inside of `sasl.jaas.config` need their backslashes), is not
-    /// looked at for references again, and is read once. Neither [`explain`](Self::explain),
-    /// `Debug` nor an error about its setting shows it; what is used in the open, such as the
-    /// address of a broker or a time that clashes with another, is named where it is.
+    /// is put in as it is (quotes inside of `sasl.jaas.config` need their backslashes) and is not
+    /// looked at for references again. Neither [`explain`](Self::explain), `Debug` nor an error
+    /// about its setting shows it; what is used in the open, such as the address of a broker or a
+    /// time that clashes with another, is named where it is.
+    ///
+    /// A reference is read once, but for those to files in a `sasl.jaas.config` with user name and
+    /// password: these are read again whenever a connection authenticates, so that a changed
+    /// password needs no restart. Where that fails, no connection is made until it goes well, and
+    /// the error names the reference.
     ///
     /// ```
     /// use milena::Config;
@@ -77,6 +82,9 @@ impl Config {
         self.origins.put(setting.key, origin);
         if resolved.is_some() {
             self.origins.hide(setting.key);
+            if setting.key == "sasl.jaas.config" {
+                self.keep_references(value);
+            }
         }
         Ok(self)
     }

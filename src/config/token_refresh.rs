@@ -3,11 +3,17 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::config::Config;
 use crate::config::validate::wrong;
 use crate::config::value::Setting;
+use crate::config::{Config, Mechanism, SaslConfig};
 use crate::error::Error;
 
+const KEYS: [&str; 4] = [
+    "sasl.login.refresh.window.factor",
+    "sasl.login.refresh.window.jitter",
+    "sasl.login.refresh.min.period.seconds",
+    "sasl.login.refresh.buffer.seconds",
+];
 const FACTORS: RangeInclusive<f64> = 0.5..=1.0;
 const JITTERS: RangeInclusive<f64> = 0.0..=0.25;
 const MIN_PERIOD_SECONDS: RangeInclusive<i64> = 0..=900;
@@ -121,8 +127,8 @@ impl Config {
     }
 
     /// What setters in code may have set.
-    pub(super) fn check_token_refresh(&self) -> Result<(), Error> {
-        let refresh = &self.token_refresh;
+    pub(super) fn check_token_refresh(&mut self) -> Result<(), Error> {
+        let refresh = self.token_refresh;
         for (key, part, range) in [
             ("factor", refresh.window_factor, FACTORS),
             ("jitter", refresh.window_jitter, JITTERS),
@@ -146,7 +152,22 @@ impl Config {
                 )));
             }
         }
+        self.note_idle_refresh();
         Ok(())
+    }
+
+    fn note_idle_refresh(&mut self) {
+        let mechanism = self.sasl.as_ref().map(SaslConfig::mechanism);
+        if mechanism == Some(Mechanism::OauthBearer) && self.security_protocol.has_sasl() {
+            return;
+        }
+        for key in KEYS {
+            if self.is_given(key) {
+                self.note(format!(
+                    "{key} has no effect: it is for the SASL mechanism OAUTHBEARER"
+                ));
+            }
+        }
     }
 }
 
@@ -173,6 +194,8 @@ fn seconds(setting: &Setting<'_>, range: RangeInclusive<i64>) -> Result<Duration
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SecurityProtocol;
+    use crate::oauth::UnsecuredTokens;
 
     #[test]
     fn a_token_is_due_as_in_java() {
@@ -212,18 +235,19 @@ mod tests {
             ("sasl.login.refresh.min.period.seconds", "900", "901"),
             ("sasl.login.refresh.buffer.seconds", "3600", "3601"),
         ] {
-            assert!(
-                config()
-                    .set(key, good)
-                    .unwrap()
-                    .check_token_refresh()
-                    .is_ok()
-            );
+            let mut set = config().set(key, good).unwrap();
+            assert!(set.check_token_refresh().is_ok());
+            let says = format!("{key} has no effect: it is for the SASL mechanism OAUTHBEARER");
+            assert_eq!(set.warnings(), [says]);
+            let tokens = set.sasl_oauthbearer(UnsecuredTokens::new("alice"));
+            let mut used = tokens.security_protocol(SecurityProtocol::SaslSsl);
+            used.warnings.clear();
+            assert!(used.check_token_refresh().is_ok() && used.warnings().is_empty());
             let error = config().set(key, bad).unwrap_err().to_string();
             assert!(error.starts_with(key), "{error}");
         }
         let long = Duration::from_secs(3601);
-        for config in [
+        for mut config in [
             config().sasl_login_refresh_window_factor(f64::NAN),
             config().sasl_login_refresh_window_jitter(-0.1),
             config().sasl_login_refresh_min_period(long),
@@ -232,5 +256,22 @@ mod tests {
             let error = config.check_token_refresh().unwrap_err().to_string();
             assert!(error.contains("is out of range"), "{error}");
         }
+    }
+
+    #[test]
+    fn tokens_that_settings_describe_are_refreshed_too() {
+        let jaas = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \
+            unsecuredLoginStringClaim_sub=\"alice\";";
+        let mut config = Config::new("broker:9092").security_protocol(SecurityProtocol::SaslSsl);
+        for (key, value) in [
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.jaas.config", jaas),
+            ("sasl.login.refresh.buffer.seconds", "5"),
+        ] {
+            config = config.set(key, value).unwrap();
+        }
+        let config = config.validate().unwrap();
+        let warnings = config.warnings();
+        assert!(!warnings.iter().any(|warning| warning.contains("refresh")));
     }
 }

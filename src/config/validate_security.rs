@@ -1,7 +1,7 @@
 //! Checks of the settings of TLS and SASL against each other.
 
 use crate::config::validate::wrong;
-use crate::config::{Config, Mechanism, SaslConfig, ScramHash, TlsVersions};
+use crate::config::{Config, Mechanism, SaslConfig, ScramConfig, ScramHash, Secret, TlsVersions};
 use crate::error::Error;
 
 impl Config {
@@ -21,6 +21,7 @@ impl Config {
                 "{there} is set, and {missing} is not: a client certificate needs both"
             )));
         }
+        self.check_stores()?;
         #[cfg(feature = "tls")]
         self.check_handed()?;
         if self.security_protocol.has_tls() {
@@ -38,7 +39,7 @@ impl Config {
     }
 
     /// The settings of TLS, and which are not as they are by default.
-    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 6] {
+    pub(super) fn tls_settings(&self) -> [(&'static str, bool); 7] {
         [
             (
                 "ssl.truststore.location (or .certificates)",
@@ -57,6 +58,7 @@ impl Config {
                 !self.tls.verify_host_name,
             ),
             ("ssl.key.password", self.tls.keystore.key_password.is_some()),
+            ("ssl.crl.location", self.tls.crl.is_some()),
             ("ssl.cipher.suites", !self.tls.suites.is_empty()),
         ]
     }
@@ -64,7 +66,8 @@ impl Config {
     pub(super) fn check_sasl(&mut self) -> Result<(), Error> {
         let protocol = self.security_protocol;
         if !protocol.has_sasl() {
-            if self.sasl.is_some() || self.is_given("sasl.mechanism") {
+            let has_credentials = self.sasl.is_some() || self.credentials.is_some();
+            if has_credentials || self.is_given("sasl.mechanism") {
                 self.note(format!(
                     "sasl.mechanism and sasl.jaas.config have no effect: security.protocol is \
                      {protocol}; SASL_SSL has SASL"
@@ -73,6 +76,10 @@ impl Config {
             return Ok(());
         }
         let chosen = self.chosen.mechanism.unwrap_or(Mechanism::Plain);
+        if self.sasl.is_none() && self.credentials.is_some() {
+            self.sasl = Some(self.for_a_source(chosen)?);
+            return Ok(());
+        }
         if self.sasl.is_none() {
             self.sasl = self.settle_oauth(chosen)?;
         }
@@ -108,6 +115,41 @@ impl Config {
         }
         check_credentials(sasl, chosen)
     }
+
+    /// The mechanism for a source that gives user names and passwords.
+    fn for_a_source(&self, chosen: Mechanism) -> Result<SaslConfig, Error> {
+        if !self.is_given("sasl.mechanism") {
+            return Err(wrong(
+                "sasl.mechanism is missing (its default is GSSAPI, Kerberos): Config::set it to \
+                 PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+            ));
+        }
+        check_built_in(chosen)?;
+        let (username, password) = (String::new(), Secret::new(""));
+        match chosen {
+            Mechanism::Plain => Ok(SaslConfig::Plain { username, password }),
+            Mechanism::Scram(hash) => Ok(SaslConfig::Scram(ScramConfig {
+                hash,
+                username,
+                password,
+                is_token: false,
+            })),
+            other => Err(wrong(format!(
+                "sasl.mechanism is {}, but Config::sasl_credentials is for PLAIN and SCRAM",
+                other.name()
+            ))),
+        }
+    }
+}
+
+fn check_built_in(chosen: Mechanism) -> Result<(), Error> {
+    match chosen.is_built_in() {
+        true => Ok(()),
+        false => Err(wrong(format!(
+            "sasl.mechanism: {} is not built in: build milena with its feature \"scram\"",
+            chosen.name()
+        ))),
+    }
 }
 
 fn check_credentials(sasl: &SaslConfig, chosen: Mechanism) -> Result<(), Error> {
@@ -124,12 +166,7 @@ fn check_credentials(sasl: &SaslConfig, chosen: Mechanism) -> Result<(), Error> 
             chosen.login_module()
         )));
     }
-    if !chosen.is_built_in() {
-        return Err(wrong(format!(
-            "sasl.mechanism: {} is not built in: build milena with its feature \"scram\"",
-            chosen.name()
-        )));
-    }
+    check_built_in(chosen)?;
     let Some((username, password)) = sasl.user() else {
         return Ok(());
     };

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::time::{Deadline, human, now};
 
 use super::Address;
+use super::stranger::stranger;
 
 /// The largest frame that a broker may send.
 pub(super) const FRAME_BYTES_MAX: usize = 64 << 20;
@@ -106,7 +107,7 @@ impl Broken {
         deadline: Deadline,
     ) -> Error {
         let (kind, text) = match self {
-            Self::Late => (ErrorKind::TimedOut, late(stage, deadline)),
+            Self::Late => (ErrorKind::TimedOut, late(security, stage, deadline)),
             Self::Closed { inside_frame: true } => (
                 ErrorKind::Connection,
                 "the connection ended inside an answer".into(),
@@ -197,15 +198,24 @@ pub(super) fn peer_text(text: &str) -> String {
     shown
 }
 
-fn late(stage: Stage, deadline: Deadline) -> String {
+fn late(security: SecurityProtocol, stage: Stage, deadline: Deadline) -> String {
     let limit = human(deadline.limit());
     let elapsed = human(deadline.elapsed(now()));
     match stage {
         Stage::Write => format!("not all bytes were taken within {limit} ({elapsed} passed)"),
         Stage::Resolve | Stage::Connect => format!("no connection within {limit}"),
+        Stage::ApiVersions | Stage::TlsHandshake => format!(
+            "no answer within {limit} ({elapsed} passed): does the broker hang, or is this a \
+             listener that is not {}, or no broker at all?",
+            protocol_name(security)
+        ),
         _ => format!("no answer within {limit} ({elapsed} passed)"),
     }
 }
+
+/// What answers like ZooKeeper.
+pub(super) const ZOOKEEPER: &str = "the peer speaks the protocol of ZooKeeper, not of Kafka: \
+    bootstrap.servers names brokers, whose port is often 9092, and not ZooKeeper (2181)";
 
 /// Brokers do not say so.
 const TOO_MANY: &str = "or are there more connections than the broker's max.connections.per.ip and \
@@ -221,7 +231,7 @@ fn closed(security: SecurityProtocol, stage: Stage) -> String {
         ),
         Stage::ApiVersions if !uses_tls(security) => format!(
             "the peer closed the connection instead of answering: is this a TLS listener? \
-             security.protocol is {name}; {}; {TOO_MANY}",
+             security.protocol is {name}; {}; or ZooKeeper, which closes so too; {TOO_MANY}",
             use_tls(security)
         ),
         Stage::FirstRequest(_) if !uses_sasl(security) => format!(
@@ -250,8 +260,11 @@ fn not_a_frame(security: SecurityProtocol, bytes: &[u8], bytes_max: usize) -> St
                 use_tls(security)
             )
         }
-        _ => match foreign_protocol(bytes) {
-            Some(other) => format!("the peer speaks {other}, not the Kafka protocol"),
+        _ => match stranger(bytes) {
+            Some(other) => format!(
+                "the peer speaks {other}, not the Kafka protocol: is this the port of a Kafka \
+                 broker?"
+            ),
             None => not_a_length(bytes, bytes_max),
         },
     }
@@ -260,17 +273,6 @@ fn not_a_frame(security: SecurityProtocol, bytes: &[u8], bytes_max: usize) -> St
 /// An alert or a handshake of TLS where plain text was due.
 fn is_tls(security: SecurityProtocol, bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 0x03, ..]) && !uses_tls(security)
-}
-
-/// The protocol that speaks like this, if it is one that is met on wrong ports.
-pub(super) fn foreign_protocol(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [b'H', b'T', b'T', b'P', ..] => Some("HTTP"),
-        [b'S', b'S', b'H', b'-', ..] => Some("SSH"),
-        [b'2', b'2', b'0', b' ' | b'-', ..] => Some("SMTP or FTP"),
-        [b'-', b'E', b'R', b'R', ..] => Some("Redis"),
-        _ => None,
-    }
 }
 
 fn not_a_length(bytes: &[u8], bytes_max: usize) -> String {

@@ -22,6 +22,8 @@ pub(crate) struct WriteHalf {
     pub(super) client_id: Arc<str>,
     pub(super) next_correlation_id: i32,
     pub(super) session: Session,
+    /// Who logged in, if the mechanism says a name.
+    pub(super) user: Option<String>,
 }
 
 /// A request that was not written whole.

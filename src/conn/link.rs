@@ -12,6 +12,7 @@ use crate::time::{Deadline, now};
 
 use super::buffer::Buffer;
 use super::diagnosis::{Broken, FRAME_BYTES_MAX, Stage, interrupted};
+use super::stranger::FIRST_BYTES;
 use super::tcp::{self, Timeout};
 use super::tls::Session;
 use super::{Address, Interrupt};
@@ -247,14 +248,13 @@ impl Incoming {
 
 /// Where the first frame ends, if its length is there.
 fn frame_end(filled: &[u8], fits: RangeInclusive<usize>) -> Result<Option<usize>, Broken> {
-    const BYTES_SHOWN: usize = 16;
     let Some(&length) = filled.first_chunk() else {
         return Ok(None);
     };
     match usize::try_from(i32::from_be_bytes(length)) {
         Ok(length) if fits.contains(&length) => Ok(Some(4 + length)),
         _ => {
-            let first = filled.get(..BYTES_SHOWN).unwrap_or(filled);
+            let first = filled.get(..FIRST_BYTES).unwrap_or(filled);
             Err(Broken::NotAFrame {
                 first: first.to_vec(),
                 bytes_max: *fits.end(),

@@ -18,6 +18,7 @@ mod principal;
 mod refusals;
 mod sasl;
 mod session;
+mod stranger;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
@@ -30,9 +31,10 @@ mod versions;
 mod tests;
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::{Config, SaslConfig, SecurityProtocol, TlsConfig, TokenRefresh};
+use crate::credentials::AnyCredentialSource;
 use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
 use crate::time::{Deadline, now};
@@ -41,16 +43,18 @@ use crate::wire::codes::Code;
 use crate::wire::{self, Request};
 
 use self::diagnosis::{
-    FRAME_BYTES_MAX, OPENING_BYTES_MAX, Stage, at, interrupted, uses_sasl, uses_tls,
+    FRAME_BYTES_MAX, OPENING_BYTES_MAX, Stage, ZOOKEEPER, at, interrupted, uses_sasl, uses_tls,
 };
 use self::dialogue::Dialogue;
 use self::link::{Incoming, Link, Outgoing};
 use self::refusals::Refusals;
 use self::session::Session;
+use self::stranger::is_zookeeper;
 use self::versions::{Negotiation, negotiate};
 
 pub(crate) use self::halves::{ReadHalf, WriteFailed, WriteHalf};
 pub(crate) use self::interrupt::Interrupt;
+pub(crate) use self::sasl::Identity;
 #[cfg(all(fuzzing, feature = "scram"))]
 pub(crate) use self::sasl::converse;
 pub(crate) use self::session::Due;
@@ -58,6 +62,10 @@ pub(crate) use crate::config::Address;
 
 /// The least that an answer has: its correlation id.
 const ANSWER_BYTES_MIN: usize = 4;
+
+/// How long a connection waits for what it is to authenticate anew with: while it does, nothing is
+/// sent on it.
+const PREPARING_MAX: Duration = Duration::from_millis(50);
 
 /// Makes connections as the settings say; one serves all threads of a producer.
 #[derive(Debug)]
@@ -84,7 +92,7 @@ impl Connector {
             config
                 .sasl
                 .as_ref()
-                .map(|sasl| (sasl, config.token_refresh)),
+                .map(|sasl| (sasl, config.token_refresh, config.credentials.clone())),
         )?;
         Ok(Self {
             egress: config.dialer.clone().map(egress::Egress::new),
@@ -97,7 +105,7 @@ impl Connector {
         security: SecurityProtocol,
         dialer: tcp::Dialer,
         tls: &TlsConfig,
-        sasl: Option<(&SaslConfig, TokenRefresh)>,
+        sasl: Option<(&SaslConfig, TokenRefresh, Option<AnyCredentialSource>)>,
     ) -> Result<Self, Error> {
         let tls = match uses_tls(security) {
             true => Some(tls::Tls::new(tls)?),
@@ -105,7 +113,9 @@ impl Connector {
         };
         let sasl = match (uses_sasl(security), sasl) {
             (false, _) => None,
-            (true, Some((sasl, refresh))) => Some(sasl::Sasl::new(sasl, refresh, security)?),
+            (true, Some((sasl, refresh, asked))) => {
+                Some(sasl::Sasl::new(sasl, refresh, asked, security)?)
+            }
             (true, None) => {
                 let text = "security.protocol asks for SASL, but sasl.mechanism and its \
                     credentials are not set";
@@ -130,19 +140,23 @@ impl Connector {
         interrupt: &Interrupt,
         deadline: Deadline,
     ) -> Result<Connection, Error> {
-        self.open_watched(address, interrupt, deadline, &mut |_| {})
+        self.open_watched(address, Vec::new(), interrupt, deadline, &mut |_| {})
     }
 
-    /// The same, and tells each step that has been made.
+    /// The same, and tells each step that has been made. What the name was found to be may be known
+    /// already.
     pub(crate) fn open_watched(
         &self,
         address: &Address,
+        found: Vec<SocketAddr>,
         interrupt: &Interrupt,
         deadline: Deadline,
         made: &mut dyn FnMut(Step),
     ) -> Result<Connection, Error> {
+        let dialer = &self.dialer;
         let (socket, peer) = match &self.egress {
-            None => self.dialer.connect(address, interrupt, deadline)?,
+            None if found.is_empty() => dialer.connect(address, interrupt, deadline)?,
+            None => dialer.connect_any(address, found, interrupt, deadline)?,
             Some(egress) => {
                 let adopt = |socket: &TcpStream| self.dialer.adopt(socket);
                 egress.connect(address, interrupt, deadline, adopt)?
@@ -185,31 +199,53 @@ impl Connector {
         connection.negotiate(deadline)?;
         made(Step::VersionsKnown);
         if let Some(sasl) = &self.sasl {
-            let session = sasl::authenticate(connection.dialogue(), sasl, deadline)?;
+            let identity = sasl.identity(&connection.write.link, deadline)?;
+            let session = sasl::authenticate(connection.dialogue(), &identity, deadline)?;
             connection.write.session = session;
+            connection.write.user = identity.user().map(str::to_owned);
         }
         connection.read.incoming.bytes_max = FRAME_BYTES_MAX;
         log::debug!("connected to broker {address} at {peer}");
         Ok(connection)
     }
 
-    /// Authenticates anew on a connection whose session nears its end, and on which no answer is
-    /// due (KIP-368). After an error it is of no more use.
+    /// What to authenticate anew with on a connection whose session nears its end. Without it, the
+    /// connection goes on until its session ends, or is due to be replaced.
+    pub(crate) fn prepare(&self, write: &mut WriteHalf) -> Option<Identity> {
+        let deadline = Deadline::within(PREPARING_MAX);
+        match self.sasl.as_ref()?.identity(&write.link, deadline) {
+            Ok(identity) if identity.user() == write.user.as_deref() => Some(identity),
+            Ok(_) => {
+                log::debug!(
+                    "broker {}: another user logs in from now on",
+                    write.link.address
+                );
+                write.session.end(now());
+                None
+            }
+            Err(error) => {
+                log::debug!("no re-authentication yet: {error}");
+                write.session.postpone(now());
+                None
+            }
+        }
+    }
+
+    /// Authenticates anew on a connection on which no answer is due (KIP-368). After an error it is
+    /// of no more use.
     pub(crate) fn renew(
         &self,
         write: &mut WriteHalf,
         read: &mut ReadHalf,
+        identity: &Identity,
         deadline: Deadline,
     ) -> Result<(), Error> {
-        let Some(sasl) = &self.sasl else {
-            return Ok(());
-        };
         let address = write.link.address.clone();
         let started = now();
-        let renewed = sasl::authenticate(Dialogue { write, read }, sasl, deadline);
+        let renewed = sasl::authenticate(Dialogue { write, read }, identity, deadline);
         let renewed = renewed.map_err(|error| {
             let error = not_renewed(&address, error);
-            match error.kind() == ErrorKind::Authentication && sasl.asks_anew() {
+            match error.kind() == ErrorKind::Authentication && identity.user().is_none() {
                 true => not_lasting(error),
                 false => error,
             }
@@ -258,6 +294,7 @@ impl Connection {
             client_id,
             next_correlation_id: 0,
             session: Session::default(),
+            user: None,
         };
         Self {
             write,
@@ -309,12 +346,15 @@ impl Connection {
         deadline: Deadline,
     ) -> Result<bool, Error> {
         match self.write.due(now()) {
-            Due::Nothing => Ok(true),
-            Due::Replacement => Ok(false),
-            Due::Renewal => connector
-                .renew(&mut self.write, &mut self.read, deadline)
-                .map(|()| true),
+            Due::Nothing => return Ok(true),
+            Due::Replacement => return Ok(false),
+            Due::Renewal => {}
         }
+        let (write, read) = (&mut self.write, &mut self.read);
+        if let Some(identity) = connector.prepare(write) {
+            connector.renew(write, read, &identity, deadline)?;
+        }
+        Ok(write.due(now()) != Due::Replacement)
     }
 
     fn dialogue(&mut self) -> Dialogue<'_> {
@@ -334,6 +374,10 @@ impl Connection {
         let stage = Stage::ApiVersions;
         loop {
             let (id, frame) = dialogue.exchange(&request, version, stage, deadline)?;
+            if is_zookeeper(frame) {
+                let error = Error::new(ErrorKind::Protocol, ZOOKEEPER);
+                return Err(at(self.address(), stage, error));
+            }
             let decoded = decode_api_versions(frame, version);
             let response = dialogue.checked::<ApiVersionsRequest>(id, decoded, stage)?;
             match negotiate(version, response) {

@@ -14,7 +14,7 @@ impl Connector {
     }
 
     /// The broker may have rules that make another name of this one, so it is no name yet.
-    fn principal(&self) -> String {
+    pub(crate) fn principal(&self) -> String {
         let certificate = self.tls.as_ref().and_then(|tls| tls.certificate());
         match (&self.sasl, certificate) {
             (Some(sasl), _) => format!("the principal is that of {}", sasl.who()),

@@ -33,6 +33,9 @@ pub(crate) enum Due {
 /// two closer together.
 const RENEWALS_APART: Duration = Duration::from_millis(1100);
 
+/// The pause before a source that had nothing to authenticate with is asked again.
+const POSTPONED: Duration = Duration::from_millis(100);
+
 impl Session {
     /// A session that began at `started` and ends `lifetime_ms` later; zero is no end. It is
     /// renewed at 85 to 95 % of that, as Java does, so that the connections of many clients do not
@@ -60,6 +63,20 @@ impl Session {
             }
         }
         self
+    }
+
+    /// The session is not to be renewed.
+    pub(super) fn end(&mut self, now: Instant) {
+        if let Some(end) = &mut self.end {
+            end.at = end.at.min(now);
+        }
+    }
+
+    /// There is nothing to renew the session with yet: it is due again in a while.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        if let (Some(end), Some(later)) = (&mut self.end, after(now, POSTPONED)) {
+            end.renew_at = later;
+        }
     }
 
     pub(crate) fn due(&self, now: Instant) -> Due {

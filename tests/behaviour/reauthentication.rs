@@ -15,7 +15,7 @@ const PASSWORD: &str = "s3cret-h1dden";
 const ILLEGAL_SASL_STATE: i16 = 34;
 
 /// A session in which there is time to renew it, and few of which fit into a test.
-const SHORT_MS: i64 = 1500;
+pub(crate) const SHORT_MS: i64 = 1500;
 
 fn with_sessions(lifetime_ms: i64) -> MockCluster {
     let cluster = cluster(1, 1);
@@ -35,20 +35,20 @@ fn alice(cluster: &MockCluster) -> Config {
 type Settings = fn(Config) -> Config;
 
 /// A producer whose records come without a pause.
-struct Traffic {
-    producer: Producer,
-    sent: Vec<Delivery>,
+pub(crate) struct Traffic {
+    pub(crate) producer: Producer,
+    pub(crate) sent: Vec<Delivery>,
 }
 
 impl Traffic {
-    fn of(config: Config) -> Self {
+    pub(crate) fn of(config: Config) -> Self {
         Self {
             producer: producer(config),
             sent: Vec::new(),
         }
     }
 
-    fn send(&mut self) {
+    pub(crate) fn send(&mut self) {
         let number = self.sent.len().to_string();
         self.sent.push(send(&self.producer, 0, &number));
         std::thread::sleep(Duration::from_millis(2));
@@ -56,7 +56,7 @@ impl Traffic {
 
     /// Sends until it is enough.
     #[track_caller]
-    fn until(&mut self, what: &str, is_enough: impl Fn(&Producer) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, is_enough: impl Fn(&Producer) -> bool) {
         let start = Instant::now();
         while !is_enough(&self.producer) {
             assert!(start.elapsed() < SOON, "not within {SOON:?}: {what}");
@@ -64,14 +64,14 @@ impl Traffic {
         }
     }
 
-    fn for_a_while(&mut self, while_ms: u64) {
+    pub(crate) fn for_a_while(&mut self, while_ms: u64) {
         let (start, limit) = (Instant::now(), Duration::from_millis(while_ms));
         self.until("", |_| start.elapsed() >= limit);
     }
 
     /// Some more, and then each record is in the log once and in order.
     #[track_caller]
-    fn finish(mut self, cluster: &MockCluster) {
+    pub(crate) fn finish(mut self, cluster: &MockCluster) {
         (0..20).for_each(|_| self.send());
         all_delivered(&self.sent);
         assert_eq!(values(cluster, 0), numbers(0..self.sent.len()));

@@ -100,6 +100,13 @@ impl Node {
                 login.display()
             ));
         }
+        // Brokers read keys for tokens only from places that their own command line allows.
+        let keys = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pem/jwks.json");
+        for (what, place) in [("urls", format!("file:{keys}")), ("files", keys.to_owned())] {
+            command.arg(format!(
+                "-Dorg.apache.kafka.sasl.oauthbearer.allowed.{what}={place}"
+            ));
+        }
         command.arg("kafka.Kafka").arg(self.properties());
         command
             .stdout(file.try_clone().expect("share a log file"))

@@ -12,7 +12,8 @@ const LAYERS: [[&str; 3]; 15] = [
     ["compress", "compress", "base"],
     [
         "facts",
-        "error process record delivery dial callbacks latch config oauth partitioner interceptor",
+        "error process record delivery dial callbacks latch config credentials oauth partitioner \
+         interceptor",
         "base codes compress facts",
     ],
     ["conn", "conn", "base codes wire facts"],

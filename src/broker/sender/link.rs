@@ -62,10 +62,16 @@ impl Link {
     /// in order and would take the handshake behind other requests too, but none behind the
     /// handshake before all is done; nothing is gained by a mixture.
     pub(super) fn renew(&mut self, core: &Core, limit: Duration) -> Result<(), Error> {
+        let Some(identity) = core.connector.prepare(&mut self.write) else {
+            return Ok(());
+        };
         let window = &self.line.window;
         let mut reader = window.borrow_reader()?;
         let deadline = Deadline::within(limit);
-        let renewed = core.connector.renew(&mut self.write, &mut reader, deadline);
+        let write = &mut self.write;
+        let renewed = core
+            .connector
+            .renew(write, &mut reader, &identity, deadline);
         match renewed {
             Ok(()) => {
                 window.return_reader(reader);

@@ -51,6 +51,7 @@ fn no_key_is_known_beyond_javas_but_those_named_here() {
         "full.buffer.policy",
         "key.serializer.encoding",
         "serializer.encoding",
+        "ssl.crl.location",
         "value.serializer.encoding",
     ];
     for (key, _) in KEYS.iter().chain(SECURITY_KEYS) {

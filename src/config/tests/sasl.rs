@@ -2,6 +2,7 @@
 
 use super::security::{JAAS, all, complaint};
 use super::*;
+use crate::credentials::Credentials;
 
 #[test]
 fn mechanism_and_jaas_are_set_in_any_order() {
@@ -163,4 +164,113 @@ fn sasl_needs_mechanism_and_credentials() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn tokens_come_from_code_whatever_the_order() {
+    let tokens = |config: Config| {
+        let config = config.sasl_oauthbearer(crate::oauth::UnsecuredTokens::new("alice"));
+        config.security_protocol(SecurityProtocol::SaslSsl)
+    };
+    let named = config().set("sasl.mechanism", "oauthbearer").unwrap();
+    for config in [tokens(config()), tokens(named)] {
+        let config = config.validate().unwrap();
+        assert!(config.warnings().is_empty());
+        let effective = config.explain().to_string();
+        assert!(effective.contains("OAuthBearerLoginModule, a source in Rust"));
+    }
+    let other = tokens(config()).set("sasl.mechanism", "PLAIN").unwrap();
+    assert!(other.validate().unwrap_err().to_string().starts_with(
+        "sasl.mechanism is PLAIN, but the credentials are for OAUTHBEARER (a source of tokens)"
+    ));
+    assert_eq!(
+        complaint(&[
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.mechanism", "OAUTHBEARER")
+        ]),
+        "security.protocol is SASL_SSL and sasl.mechanism OAUTHBEARER, but nothing says where \
+         tokens come from: set sasl.oauthbearer.token.endpoint.url, or use \
+         Config::sasl_oauthbearer"
+    );
+}
+
+#[test]
+fn a_source_of_credentials_needs_a_mechanism_with_user_names() {
+    let source = || Ok(Credentials::new("alice", "wonder"));
+    let secured = || config().security_protocol(SecurityProtocol::SaslSsl);
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let last = secured().sasl_credentials(source);
+        let last = last.set("sasl.mechanism", mechanism).unwrap();
+        let first = secured().set("sasl.mechanism", mechanism).unwrap();
+        for config in [last, first.sasl_credentials(source)] {
+            let effective = config.explain().to_string();
+            assert!(effective.contains("a source in Rust"), "{effective}");
+            let config = config.validate().unwrap();
+            let found = config.sasl.map(|sasl| sasl.mechanism().name());
+            assert_eq!(found, Some(mechanism));
+            assert!(config.credentials.is_some());
+        }
+    }
+    let text = |config: Config| config.validate().unwrap_err().to_string();
+    let missing = text(secured().sasl_credentials(source));
+    assert!(
+        missing.starts_with("sasl.mechanism is missing"),
+        "{missing}"
+    );
+    let bearer = secured().set("sasl.mechanism", "OAUTHBEARER").unwrap();
+    let bearer = text(bearer.sasl_credentials(source));
+    assert!(
+        bearer.contains("sasl_credentials is for PLAIN and SCRAM"),
+        "{bearer}"
+    );
+    // The last credentials hold.
+    let fixed = secured().sasl_credentials(source);
+    let fixed = fixed.sasl_plain("bob", "b").validate().unwrap();
+    assert!(fixed.credentials.is_none());
+}
+
+#[test]
+fn only_credentials_in_files_are_read_again() {
+    let place = std::env::temp_dir().join(format!("milena-reread-{}", std::process::id()));
+    std::fs::create_dir_all(&place).unwrap();
+    let file = place.join("password");
+    std::fs::write(&file, "first\n").unwrap();
+    let with = |user: &str, password: &str| {
+        let text =
+            format!("a.PlainLoginModule required username=\"{user}\" password=\"{password}\";");
+        let config = config().set("config.providers", "dir,env").unwrap();
+        config.set("sasl.jaas.config", &text).unwrap()
+    };
+    let reference = format!("${{dir:{}:password}}", place.display());
+    for (user, password) in [("alice", "wonder"), ("${env:CARGO_PKG_NAME}", "wonder")] {
+        assert!(with(user, password).credentials.is_none());
+    }
+    let fixed = with("alice", &reference)
+        .set("sasl.jaas.config", JAAS)
+        .unwrap();
+    assert!(fixed.credentials.is_none());
+    let source = with("${env:CARGO_PKG_NAME}", &reference)
+        .credentials
+        .unwrap();
+    std::fs::write(&file, "second\n").unwrap();
+    let given = source.credentials().unwrap();
+    assert_eq!(
+        (&*given.username, given.password.expose()),
+        ("milena", "second")
+    );
+    for (rotten, says) in [
+        (Some("qu\"ote"), "sasl.jaas.config: at character "),
+        (None, "password}: "),
+    ] {
+        match rotten {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        let error = source.credentials().unwrap_err().to_string();
+        assert!(
+            error.contains(says) && !error.contains("qu\"ote"),
+            "{error}"
+        );
+    }
+    std::fs::remove_dir_all(&place).unwrap();
 }

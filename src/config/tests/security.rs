@@ -132,7 +132,7 @@ fn truststores_are_pem_and_javas_formats_are_told_how_to_become_it() {
     }
     assert_eq!(
         refusal("ssl.truststore.type", "DER"),
-        r#"ssl.truststore.type: "DER" is not PEM"#
+        r#"ssl.truststore.type: "DER" is neither PEM nor OS"#
     );
     assert!(refusal("ssl.truststore.location", "").contains("is no file"));
     let error = refusal("ssl.truststore.certificates", "/etc/ca.pem");
@@ -141,6 +141,52 @@ fn truststores_are_pem_and_javas_formats_are_told_how_to_become_it() {
         error.contains("for a file use ssl.truststore.location"),
         "{error}"
     );
+}
+
+#[test]
+fn the_systems_truststore_goes_with_no_other() {
+    const OS: (&str, &str) = ("ssl.truststore.type", "os");
+    let system = |config: Config| matches!(config.tls.truststore, Some(PemSource::System));
+    assert!(system(all(&[OS])) && !system(all(&[OS, ("ssl.truststore.type", "PEM")])));
+    let location = ("ssl.truststore.location", "ca.pem");
+    let text = ("ssl.truststore.certificates", "-----BEGIN CERTIFICATE-----");
+    for (first, second, says) in [
+        (
+            OS,
+            location,
+            "ssl.truststore.location: ssl.truststore.type is OS",
+        ),
+        (
+            OS,
+            text,
+            "ssl.truststore.certificates: ssl.truststore.type is OS",
+        ),
+        (
+            location,
+            OS,
+            "ssl.truststore.type: ssl.truststore.location or",
+        ),
+        (text, OS, "ssl.truststore.type: ssl.truststore.location or"),
+    ] {
+        let error = all(&[first]).set(second.0, second.1).unwrap_err();
+        assert!(error.to_string().starts_with(says), "{error}");
+    }
+    assert!(system(all(&[location]).ssl_truststore_os()));
+    assert!(!system(all(&[OS]).ssl_truststore_file("ca.pem")));
+    let asked = all(&[OS, ("security.protocol", "SSL")]);
+    let shown = asked.explain().to_string();
+    let line = shown
+        .lines()
+        .find(|line| line.starts_with("ssl.truststore.type"));
+    assert!(line.unwrap().contains(" OS "), "{shown}");
+    match asked.validate() {
+        Ok(_) => assert!(cfg!(feature = "os-roots")),
+        Err(error) => assert!(
+            cfg!(not(feature = "os-roots"))
+                && error.to_string()
+                    == "ssl.truststore.type is OS: build milena with its feature \"os-roots\""
+        ),
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! SASL: agrees on the mechanism and carries its tokens.
 
 mod ask;
+mod asked;
 mod oauthbearer;
 mod plain;
 #[cfg(feature = "scram")]
@@ -16,22 +17,29 @@ mod tests;
 #[cfg(all(fuzzing, feature = "scram"))]
 pub(crate) use self::scram::converse;
 
+use std::error::Error as StdError;
+
 use zeroize::Zeroizing;
 
 use crate::config::{Mechanism, SaslConfig, ScramConfig, Secret, SecurityProtocol, TokenRefresh};
+use crate::credentials::{self, AnyCredentialSource};
 use crate::error::{Error, ErrorKind};
 use crate::oauth::AnyTokenSource;
+use crate::sync::Arc;
 use crate::time::{Deadline, jitter, now};
 use crate::wire::codes::Code;
 use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 
+use super::Interrupt;
 use super::diagnosis::{Stage, at, peer_text, uses_tls};
 use super::dialogue::Dialogue;
+use super::link::Link;
 use super::oidc::Oidc;
 use super::session::Session;
 use super::versions::broker_error;
 
+use self::asked::Asked;
 use self::tokens::{Given, Tokens};
 
 /// The first version of SaslHandshake behind which tokens travel as SaslAuthenticate requests
@@ -41,13 +49,17 @@ const HANDSHAKE_WITH_REQUESTS: i16 = 1;
 
 /// The credentials of a producer, for all its connections.
 #[derive(Debug)]
-pub(super) struct Sasl(Credentials);
+pub(super) struct Sasl {
+    credentials: Credentials,
+    /// Where user names and passwords come from now, if they may change.
+    asked: Option<Asked>,
+}
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Credentials {
     Plain { username: String, password: Secret },
     Scram(ScramConfig),
-    Bearer(Tokens),
+    Bearer(Arc<Tokens>),
 }
 
 impl Sasl {
@@ -55,28 +67,31 @@ impl Sasl {
     pub(super) fn new(
         config: &SaslConfig,
         refresh: TokenRefresh,
+        asked: Option<AnyCredentialSource>,
         security: SecurityProtocol,
     ) -> Result<Self, Error> {
         let (credentials, readable) = match config.clone() {
             SaslConfig::Plain { username, password } => {
-                plain::check(&username, &password)?;
-                let readable = format!("password of user {username:?}");
+                let readable = match asked.is_some() {
+                    true => "password".into(),
+                    false => format!("password of user {username:?}"),
+                };
                 (Credentials::Plain { username, password }, Some(readable))
             }
-            SaslConfig::Scram(scram) => {
-                scram::check(&scram)?;
-                (Credentials::Scram(scram), None)
-            }
+            SaslConfig::Scram(scram) => (Credentials::Scram(scram), None),
             SaslConfig::Oidc(oidc) => {
                 let source = AnyTokenSource::new(Oidc::new(&oidc)?);
-                let tokens = Tokens::new(source, refresh);
+                let tokens = Arc::new(Tokens::new(source, refresh));
                 (Credentials::Bearer(tokens), Some("token".into()))
             }
             SaslConfig::OauthBearer(source) => {
-                let tokens = Tokens::new(source, refresh);
+                let tokens = Arc::new(Tokens::new(source, refresh));
                 (Credentials::Bearer(tokens), Some("token".into()))
             }
         };
+        if asked.is_none() {
+            credentials.check()?;
+        }
         if let Some(readable) = readable.filter(|_| !uses_tls(security)) {
             log::warn!(
                 "security.protocol is SASL_PLAINTEXT and sasl.mechanism is {}: the {readable} \
@@ -84,72 +99,106 @@ impl Sasl {
                 config.mechanism().name()
             );
         }
-        Ok(Self(credentials))
+        Ok(Self {
+            credentials,
+            asked: asked.map(Asked::new),
+        })
     }
 
     /// Who logs in, as far as it is known ahead of a login.
     pub(super) fn who(&self) -> String {
-        match &self.0 {
-            Credentials::Plain { username, password } => {
-                Identity::Plain { username, password }.who()
-            }
-            Credentials::Scram(scram) => Identity::Scram(scram).who(),
-            _ => "the login".into(),
-        }
-    }
-
-    /// Whether the next login is with something new after one that was refused.
-    pub(super) fn asks_anew(&self) -> bool {
-        matches!(self.0, Credentials::Bearer(_))
+        let who = match self.credentials.clone() {
+            _ if self.asked.is_some() => return "the login".into(),
+            Credentials::Plain { username, password } => Who::Plain { username, password },
+            Credentials::Scram(scram) => Who::Scram(scram),
+            Credentials::Bearer(_) => return "the login".into(),
+        };
+        Identity(who).who()
     }
 
     /// What logs in now. A source is asked before the broker is told of any login.
-    fn identity(
-        &self,
-        connection: &Dialogue<'_>,
-        deadline: Deadline,
-    ) -> Result<Identity<'_>, Error> {
-        Ok(match &self.0 {
-            Credentials::Plain { username, password } => Identity::Plain { username, password },
-            Credentials::Scram(scram) => Identity::Scram(scram),
+    pub(super) fn identity(&self, link: &Link, deadline: Deadline) -> Result<Identity, Error> {
+        let given = self.given(&link.interrupt, deadline);
+        given.map_err(|error| at(&link.address, Stage::SaslAuthentication, error))
+    }
+
+    fn given(&self, interrupt: &Interrupt, deadline: Deadline) -> Result<Identity, Error> {
+        let mut credentials = self.credentials.clone();
+        if let Some(asked) = &self.asked {
+            credentials.replace(asked.credentials(deadline, interrupt)?);
+            credentials.check().map_err(|error| {
+                let text = format!("the credential source gave what cannot be used: {error}");
+                Error::new(ErrorKind::Application, text)
+            })?;
+        }
+        Ok(Identity(match credentials {
+            Credentials::Plain { username, password } => Who::Plain { username, password },
+            Credentials::Scram(scram) => Who::Scram(scram),
             Credentials::Bearer(tokens) => {
-                let given = tokens.token(deadline, &connection.write.link.interrupt);
-                let stage = Stage::SaslAuthentication;
-                let given = given.map_err(|error| at(connection.address(), stage, error))?;
-                Identity::Bearer(tokens, given)
+                let given = tokens.token(deadline, interrupt)?;
+                Who::Bearer(tokens, given)
             }
-        })
+        }))
+    }
+}
+
+impl Credentials {
+    fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Plain { username, password } => plain::check(username, password),
+            Self::Scram(scram) => scram::check(scram),
+            Self::Bearer(_) => Ok(()),
+        }
+    }
+
+    fn replace(&mut self, by: credentials::Credentials) {
+        match self {
+            Self::Plain { username, password } => {
+                (*username, *password) = (by.username, by.password);
+            }
+            Self::Scram(scram) => (scram.username, scram.password) = (by.username, by.password),
+            Self::Bearer(_) => {}
+        }
     }
 }
 
 /// Who logs in, once.
-enum Identity<'a> {
-    Plain {
-        username: &'a str,
-        password: &'a Secret,
-    },
-    Scram(&'a ScramConfig),
-    Bearer(&'a Tokens, Given),
+pub(crate) struct Identity(Who);
+
+enum Who {
+    Plain { username: String, password: Secret },
+    Scram(ScramConfig),
+    Bearer(Arc<Tokens>, Given),
 }
 
-impl Identity<'_> {
+impl Identity {
     fn mechanism(&self) -> &'static str {
-        match self {
-            Self::Plain { .. } => Mechanism::Plain.name(),
-            Self::Scram(scram) => Mechanism::Scram(scram.hash).name(),
-            Self::Bearer(..) => Mechanism::OauthBearer.name(),
+        match &self.0 {
+            Who::Plain { .. } => Mechanism::Plain.name(),
+            Who::Scram(scram) => Mechanism::Scram(scram.hash).name(),
+            Who::Bearer(..) => Mechanism::OauthBearer.name(),
+        }
+    }
+
+    /// The name that is told to the broker, if the mechanism has one: a connection keeps it for its
+    /// life.
+    pub(super) fn user(&self) -> Option<&str> {
+        match &self.0 {
+            Who::Plain { username, .. } => Some(username),
+            Who::Scram(scram) => Some(&scram.username),
+            Who::Bearer(..) => None,
         }
     }
 
     /// As messages say it.
     fn who(&self) -> String {
-        let what = match self {
-            Self::Plain { username, .. } => format!("user {username:?}"),
-            Self::Scram(scram) if scram.is_token => {
+        let what = match &self.0 {
+            Who::Plain { username, .. } => format!("user {username:?}"),
+            Who::Scram(scram) if scram.is_token => {
                 format!("delegation token {:?}", scram.username)
             }
-            Self::Scram(scram) => format!("user {:?}", scram.username),
-            Self::Bearer(_, given) => match &given.held.token.principal {
+            Who::Scram(scram) => format!("user {:?}", scram.username),
+            Who::Bearer(_, given) => match &given.held.token.principal {
                 Some(name) => format!("the token of {name:?}"),
                 None => "the token".into(),
             },
@@ -159,10 +208,10 @@ impl Identity<'_> {
 
     /// What no message may show.
     fn secret(&self) -> &str {
-        match self {
-            Self::Plain { password, .. } => password.expose(),
-            Self::Scram(scram) => scram.password.expose(),
-            Self::Bearer(_, given) => given.held.token.value.expose(),
+        match &self.0 {
+            Who::Plain { password, .. } => password.expose(),
+            Who::Scram(scram) => scram.password.expose(),
+            Who::Bearer(_, given) => given.held.token.value.expose(),
         }
     }
 }
@@ -170,22 +219,21 @@ impl Identity<'_> {
 /// Authenticates; the session is what the broker grants.
 pub(super) fn authenticate(
     mut connection: Dialogue<'_>,
-    sasl: &Sasl,
+    identity: &Identity,
     deadline: Deadline,
 ) -> Result<Session, Error> {
-    let identity = sasl.identity(&connection, deadline)?;
     let version = hand_shake(&mut connection, identity.mechanism(), deadline)?;
     let started = now();
     let mut login = Login {
         connection,
-        identity: &identity,
+        identity,
         version,
         deadline,
     };
-    let answer = match &identity {
-        Identity::Plain { username, password } => login.say(plain::token(username, password))?,
-        Identity::Scram(scram) => login.scram(scram)?,
-        Identity::Bearer(tokens, given) => login.bearer(tokens, given)?,
+    let answer = match &identity.0 {
+        Who::Plain { username, password } => login.say(plain::token(username, password))?,
+        Who::Scram(scram) => login.scram(scram)?,
+        Who::Bearer(tokens, given) => login.bearer(tokens, given)?,
     };
     Ok(Session::new(started, answer.session_lifetime_ms, jitter()))
 }
@@ -233,7 +281,7 @@ fn handshake_error(mechanism: &str, response: &SaslHandshakeResponse) -> Option<
 /// The tokens of one mechanism, on a connection that agreed on it.
 struct Login<'a> {
     connection: Dialogue<'a>,
-    identity: &'a Identity<'a>,
+    identity: &'a Identity,
     /// Of the handshake; says how tokens travel.
     version: i16,
     deadline: Deadline,
@@ -357,4 +405,26 @@ impl Login<'_> {
         let error = Error::new(ErrorKind::Authentication, text);
         at(self.connection.address(), Stage::SaslAuthentication, error)
     }
+}
+
+/// An error of the application's, or one of ours from a source that comes with the crate, which
+/// knows whether waiting helps.
+fn failed(source: &str, error: &(dyn StdError + Send + Sync + 'static)) -> Error {
+    let context = format!("the {source} failed");
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return error.clone().context(context);
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Many errors say what their cause says.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source().filter(|_| text.len() < 1000);
+    }
+    let text = format!("{context}: {}", peer_text(&text));
+    Error::new(ErrorKind::Application, text)
 }

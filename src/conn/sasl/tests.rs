@@ -270,7 +270,8 @@ fn a_token_that_is_refused_at_a_renewal_is_nothing_that_lasts() {
     });
     let connector = bearer();
     let (mut write, mut read) = open(&connector, &address).unwrap().split();
-    let renewed = connector.renew(&mut write, &mut read, patience());
+    let identity = connector.prepare(&mut write).expect("a token");
+    let renewed = connector.renew(&mut write, &mut read, &identity, patience());
     let error = renewed.unwrap_err();
     thread.join().unwrap();
     assert_eq!(error.kind(), ErrorKind::Connection);

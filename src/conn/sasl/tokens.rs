@@ -1,6 +1,5 @@
 //! The token of OAUTHBEARER that a producer's connections share, and fetching the next one.
 
-use std::error::Error as StdError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::config::TokenRefresh;
@@ -13,7 +12,11 @@ use crate::sync::{Arc, Mutex};
 use crate::time::{Backoff, Deadline, human, jitter, now, wall_clock_ms};
 
 use super::ask::Source;
+use super::failed;
 use super::oauthbearer::unsendable;
+
+/// As messages call the source.
+const NAME: &str = "token source";
 
 /// Between attempts to replace a token that still holds. Java's is 10 s always.
 const BACKOFF: Backoff = Backoff {
@@ -78,7 +81,7 @@ impl Tokens {
         };
         Self {
             shared: Arc::new(shared),
-            source: Source::new("token source"),
+            source: Source::new(NAME),
         }
     }
 
@@ -138,10 +141,10 @@ impl Shared {
     fn fetch(&self) -> Result<Arc<Held>, Error> {
         let asked = caught(|| {
             let token = self.application.token();
-            token.map_err(|error| failed(&*error))
+            token.map_err(|error| failed(NAME, &*error))
         });
         let token = asked.unwrap_or_else(|said| {
-            let text = format!("the token source panicked: {}", peer_text(&said));
+            let text = format!("the {NAME} panicked: {}", peer_text(&said));
             Err(Error::new(ErrorKind::Application, text))
         })?;
         let now_ms = wall_clock_ms();
@@ -202,28 +205,6 @@ impl Shared {
     }
 }
 
-/// An error of the application's, or one of ours from a source that comes with the crate, which
-/// knows whether waiting helps.
-fn failed(error: &(dyn StdError + Send + Sync + 'static)) -> Error {
-    const CONTEXT: &str = "the token source failed";
-    if let Some(error) = error.downcast_ref::<Error>() {
-        return error.clone().context(CONTEXT);
-    }
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Many errors say what their cause says.
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source().filter(|_| text.len() < 1000);
-    }
-    let text = format!("{CONTEXT}: {}", peer_text(&text));
-    Error::new(ErrorKind::Application, text)
-}
-
 fn since_1970_ms(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
@@ -233,6 +214,7 @@ fn since_1970_ms(time: SystemTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as StdError;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -331,7 +313,7 @@ mod tests {
                 "the token source failed: invalid_client",
             ),
         ] {
-            let told = failed(&*error);
+            let told = failed(NAME, &*error);
             assert_eq!((told.kind(), &*told.to_string()), (kind, says));
         }
     }

@@ -51,7 +51,7 @@ fn a_length_that_cannot_be_says_what_the_peer_may_be() {
         ),
         (
             b"HTTP/1.1 400 Bad Request\r\n",
-            "speaks HTTP, not the Kafka protocol",
+            "speaks HTTP (\"HTTP/1.1 400 Bad Request\"), not the Kafka protocol",
         ),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "speaks SSH"),
         (b"220 mail ESMTP\r\n", "speaks SMTP"),

@@ -4,6 +4,7 @@ mod dialing;
 mod egress;
 mod frames;
 mod opening;
+mod strangers;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -54,7 +55,7 @@ pub(super) fn no_tls() -> TlsConfig {
 
 pub(super) fn connector(security: SecurityProtocol, sasl: Option<&SaslConfig>) -> Connector {
     let dialer = tcp::Dialer::default();
-    let sasl = sasl.map(|sasl| (sasl, TokenRefresh::default()));
+    let sasl = sasl.map(|sasl| (sasl, TokenRefresh::default(), None));
     Connector::with("tester", security, dialer, &no_tls(), sasl).unwrap()
 }
 

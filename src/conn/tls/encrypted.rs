@@ -13,7 +13,7 @@ use crate::config::Secret;
 
 /// What to do about a key that cannot be decrypted here.
 pub(super) const REMEDY: &str = "decrypt it with `openssl pkey -in key.pem -out decrypted.pem`, or \
-    encrypt it as PKCS#8 with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in key.pem -out encrypted.pem`";
+    encrypt it as PKCS#8 with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in key.pem -out new.pem`";
 
 /// The encrypted keys in a text, as if they were others: the parser only knows those.
 pub(super) fn relabelled(pem: &[u8]) -> Vec<u8> {
@@ -43,7 +43,8 @@ pub(super) fn relabelled(pem: &[u8]) -> Vec<u8> {
 #[cfg(not(feature = "encrypted-keys"))]
 pub(super) fn decrypted(_: &[u8], _: Option<&Secret>) -> Result<PrivateKeyDer<'static>, String> {
     Err(format!(
-        "holds an encrypted private key, which needs the cargo feature \"encrypted-keys\"; or {REMEDY}"
+        "holds an encrypted private key, which needs the cargo feature \"encrypted-keys\"; or \
+         {REMEDY}"
     ))
 }
 

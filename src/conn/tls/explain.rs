@@ -5,7 +5,8 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use crate::error::ErrorKind;
 
-use super::super::diagnosis::{Broken, foreign_protocol, peer_text};
+use super::super::diagnosis::{Broken, peer_text};
+use super::super::stranger::stranger;
 use super::identity::Shown;
 
 /// The failure in words. `first` is how the peer began, if that is known and the handshake goes on;
@@ -30,6 +31,19 @@ pub(super) fn broken(error: &Error, first: &[u8], shown: Option<&Shown>) -> Brok
     Broken::Tls(kind, text)
 }
 
+/// Old brokers (2.8 with Java 17) send the alert of a client certificate that they miss or refuse
+/// so that nobody can decrypt it.
+fn not_decrypted(shown: Option<&Shown>) -> String {
+    let damaged = "a TLS record was damaged or forged on the way, or the broker";
+    match shown {
+        None => format!(
+            "{damaged} asks for a client certificate, and this client has none \
+             (ssl.keystore.location is not set)"
+        ),
+        Some(shown) => format!("{damaged} refuses the client certificate of {}", shown.text),
+    }
+}
+
 /// A host that no certificate can be for.
 pub(super) fn unnameable(host: &str) -> String {
     let text = format!("{host:?} cannot be the name in a certificate");
@@ -51,26 +65,16 @@ pub(super) fn closed(first: &[u8], doubt: Option<String>) -> Broken {
     Broken::Tls(ErrorKind::Connection, text)
 }
 
-/// Old brokers (2.8 with Java 17) send the alert of a client certificate that they miss or refuse
-/// so that nobody can decrypt it.
-fn not_decrypted(shown: Option<&Shown>) -> String {
-    let damaged = "a TLS record was damaged or forged on the way, or the broker";
-    match shown {
-        None => format!(
-            "{damaged} asks for a client certificate, and this client has none \
-             (ssl.keystore.location is not set)"
-        ),
-        Some(shown) => format!("{damaged} refuses the client certificate of {}", shown.text),
-    }
-}
-
 fn is_tls(first: &[u8]) -> bool {
     matches!(first, [0x14..=0x17, 0x03, ..])
 }
 
 fn not_tls(first: &[u8]) -> String {
-    match foreign_protocol(first) {
-        Some(other) => format!("the peer speaks {other}, not TLS"),
+    match stranger(first) {
+        Some(other) => format!("the peer speaks {other}, not TLS: is this the right port?"),
+        None if first.starts_with(&[0]) => "the peer did not answer with TLS, but with what may \
+            be a frame of Kafka: is this a plain-text listener?"
+            .into(),
         None => "the peer did not answer with TLS: is this a plain-text listener?".into(),
     }
 }
@@ -184,6 +188,22 @@ pub(super) fn of_certificate(error: &CertificateError) -> String {
                 expected.to_str()
             )
         }
+        CertificateError::Revoked => {
+            "it is revoked: its issuer's list in ssl.crl.location names it, or an authority \
+             between the two"
+                .into()
+        }
+        CertificateError::UnknownRevocationStatus => {
+            "whether it is revoked is not known: ssl.crl.location has no list of its issuer \
+             that can be used"
+                .into()
+        }
+        CertificateError::ExpiredRevocationListContext { time, next_update } => format!(
+            "whether it is revoked is not known: the list of its issuer in ssl.crl.location \
+             expired on {}, now is {}",
+            date(next_update),
+            date(time)
+        ),
         CertificateError::Other(other) => match other.0.to_string().as_str() {
             "CaUsedAsEndEntity" => "it is that of an authority, and not itself in \
                 ssl.truststore.location"
@@ -195,7 +215,6 @@ pub(super) fn of_certificate(error: &CertificateError) -> String {
             }
             text => text.into(),
         },
-        CertificateError::Revoked => "its issuer has revoked it".into(),
         other => peer_text(&other.to_string()),
     }
 }

@@ -7,6 +7,7 @@ mod identity;
 mod pem;
 mod pkcs8;
 mod refusal;
+mod revocation;
 mod roots;
 mod settings;
 mod suites;
@@ -30,6 +31,7 @@ use crate::time::{Deadline, now};
 
 use super::buffer::Buffer;
 use super::diagnosis::Broken;
+use super::stranger::FIRST_BYTES;
 use super::tcp::{self, Timeout};
 
 use self::identity::Shown;
@@ -155,7 +157,6 @@ fn shake_hands(
     shown: Option<&Shown>,
     deadline: Deadline,
 ) -> Result<(), Broken> {
-    const FIRST_BYTES: usize = 16;
     let (mut read_timeout, mut write_timeout) = (Timeout::default(), Timeout::default());
     let mut room = [0; 4 << 10];
     // How the peer began, which says what it is if it does not speak TLS.

@@ -103,6 +103,11 @@ impl Presented<'_> {
             CertificateError::ExpiredContext { .. } => {
                 "the broker needs a new one, unless the clock of this machine is wrong".into()
             }
+            CertificateError::UnknownRevocationStatus
+            | CertificateError::ExpiredRevocationList
+            | CertificateError::ExpiredRevocationListContext { .. } => {
+                "put the newest list of its issuer into that file".into()
+            }
             _ => "the broker needs another one".into(),
         }
     }

@@ -34,11 +34,56 @@ pub(super) fn load(source: Option<&PemSource>) -> Result<Trust, Error> {
             &pem::unfolded(pem.expose()),
             "ssl.truststore.certificates".into(),
         ),
+        Some(PemSource::System) => {
+            let (certificates, errors) = system();
+            of_system(certificates, &errors)
+        }
         Some(PemSource::File(path)) => {
             let origin = format!("ssl.truststore.location {}", path.display());
             parse(&pem::read(path, &origin)?, origin)
         }
     }
+}
+
+/// What the operating system trusts, and what went wrong in finding it.
+#[cfg(feature = "os-roots")]
+pub(super) fn system() -> (Vec<CertificateDer<'static>>, Vec<String>) {
+    let found = rustls_native_certs::load_native_certs();
+    let errors = found.errors.iter().map(ToString::to_string);
+    (found.certs, errors.collect())
+}
+
+#[cfg(not(feature = "os-roots"))]
+pub(super) fn system() -> (Vec<CertificateDer<'static>>, Vec<String>) {
+    let missing = "the cargo feature \"os-roots\" is not built in";
+    (Vec::new(), vec![missing.into()])
+}
+
+/// Certificates of a system are often old ones that nothing uses; those that cannot be read are
+/// left out.
+fn of_system(found: Vec<CertificateDer<'static>>, errors: &[String]) -> Result<Trust, Error> {
+    const ORIGIN: &str = "the operating system's trust store (ssl.truststore.type=OS)";
+    for error in errors {
+        log::warn!("{ORIGIN}: {error}");
+    }
+    let mut authorities = RootCertStore::empty();
+    let (count, left_out) = authorities.add_parsable_certificates(found.iter().cloned());
+    if count == 0 {
+        let why = match (errors.first(), left_out) {
+            (Some(error), _) => format!("no certificate was found: {error}"),
+            (None, 0) => "it is empty; install the system's certificates (on Debian the package \
+                ca-certificates), or set ssl.truststore.location"
+                .into(),
+            (None, _) => "none of its certificates can be used".into(),
+        };
+        return Err(wrong(ORIGIN, &format!("vouches for nobody: {why}")));
+    }
+    log::debug!("{ORIGIN}: {count} certificates, {left_out} are left out");
+    Ok(Trust {
+        authorities,
+        certificates: found,
+        origin: ORIGIN.into(),
+    })
 }
 
 fn parse(pem: &[u8], origin: String) -> Result<Trust, Error> {
@@ -141,6 +186,36 @@ mod tests {
         assert!(text.starts_with("ssl.truststore.location /no/such/ca.pem cannot be read"));
         let binary = parse(&[0x30, 0x82, 1, 2, 3], "it".into()).unwrap_err();
         assert!(binary.to_string().contains("PKCS#12"));
+    }
+
+    #[test]
+    fn the_system_vouches_for_somebody_or_the_error_says_why() {
+        let good = CertificateDer::from_pem_slice(CA.as_bytes()).unwrap();
+        let bad = CertificateDer::from(vec![1, 2, 3]);
+        let trust = of_system(vec![bad.clone(), good.clone()], &["one is odd".into()]).unwrap();
+        assert_eq!(trust.authorities.len(), 1);
+        assert!(trust.certificates.contains(&good) && trust.origin.contains("type=OS"));
+        for (found, errors, says) in [
+            (vec![], vec![], "it is empty; install"),
+            (
+                vec![],
+                vec!["no such file".to_owned()],
+                "no certificate was found: no such file",
+            ),
+            (vec![bad], vec![], "none of its certificates can be used"),
+        ] {
+            let error = of_system(found, &errors).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let text = error.to_string();
+            assert!(
+                text.contains("vouches for nobody") && text.contains(says),
+                "{text}"
+            );
+        }
+        if cfg!(not(feature = "os-roots")) {
+            let text = load(Some(&PemSource::System)).unwrap_err().to_string();
+            assert!(text.contains("\"os-roots\""), "{text}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::sign::SingleCertAndKey;
 
 use crate::config::{PemSource, TlsConfig};
@@ -14,7 +15,7 @@ use crate::time::now;
 
 use super::identity::Shown;
 use super::verifier::Verifier;
-use super::{asked, config_error, identity, pem, provider, roots, suites, versions};
+use super::{asked, config_error, identity, pem, provider, revocation, roots, suites, versions};
 
 /// How often the files are looked at, at most; only who opens a connection looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -59,22 +60,23 @@ impl Current {
     /// The settings for a connection that is opened now. Files that have changed and are no good,
     /// or half written, leave the old settings in force.
     pub(super) fn at(&self, now: Instant) -> Arc<Settings> {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         let since = now.saturating_duration_since(state.looked_at);
-        if since < LOOK_INTERVAL || files(&self.asked).next().is_none() {
+        if since < LOOK_INTERVAL || !changes(&self.asked) {
             return state.settings.clone();
         }
-        state.looked_at = now;
         let (old, seen) = (state.settings.clone(), state.fingerprint);
-        // Others go on with the old ones while the disk is slow.
+        // Others who come meanwhile look themselves: with the old ones, the connection that they
+        // open might be the one that the new files are for.
         drop(state);
         let found = fingerprint(&self.asked);
         if found == seen {
+            self.state.lock().looked_at = now;
             return old;
         }
         let loaded = Settings::load(&self.asked).map(Arc::new);
         let mut state = self.state.lock();
-        state.fingerprint = found;
+        (state.looked_at, state.fingerprint) = (now, found);
         if let Ok(new) = &loaded {
             state.settings = new.clone();
         }
@@ -108,10 +110,8 @@ impl Settings {
         }
         let provider =
             suites::restricted(provider(asked.handed.provider.as_ref())?, &asked.suites)?;
-        let trust = roots::load(asked.truststore.as_ref())?;
+        let verifier = verifier(asked, &provider)?;
         let identity = identity::load(&asked.keystore, &provider)?;
-        let algorithms = provider.signature_verification_algorithms;
-        let verifier = Verifier::new(trust, asked.verify_host_name, algorithms);
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions(asked.versions)?)
             .map_err(|error| config_error(format!("TLS cannot be set up: {error}")))?
@@ -136,12 +136,39 @@ impl Settings {
     }
 }
 
+/// Who judges brokers' certificates.
+pub(super) fn verifier(
+    asked: &TlsConfig,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Verifier, Error> {
+    let trust = roots::load(asked.truststore.as_ref())?;
+    let revocation = revocation::load(asked.crl.as_deref(), &trust.authorities, provider)?;
+    let algorithms = provider.signature_verification_algorithms;
+    Ok(Verifier::new(
+        trust,
+        revocation,
+        asked.verify_host_name,
+        algorithms,
+    ))
+}
+
+/// True if there is something that may change.
+fn changes(asked: &TlsConfig) -> bool {
+    is_system(asked) || files(asked).next().is_some()
+}
+
+fn is_system(asked: &TlsConfig) -> bool {
+    matches!(asked.truststore, Some(PemSource::System))
+}
+
 fn files(asked: &TlsConfig) -> impl Iterator<Item = &Path> {
     let trust = match &asked.truststore {
         Some(PemSource::File(path)) => Some(path.as_path()),
         _ => None,
     };
-    trust.into_iter().chain(asked.keystore.location.as_deref())
+    let others = [&asked.keystore.location, &asked.crl];
+    let others = others.into_iter().filter_map(Option::as_deref);
+    trust.into_iter().chain(others)
 }
 
 /// Differs when the content of a file does. Times and lengths are not asked: a new certificate is
@@ -150,6 +177,9 @@ fn fingerprint(asked: &TlsConfig) -> u64 {
     let mut hasher = DefaultHasher::new();
     for path in files(asked) {
         pem::bytes(path).ok().hash(&mut hasher);
+    }
+    if is_system(asked) {
+        roots::system().0.hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -8,6 +8,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::refusal::Presented;
+use super::revocation::Revocation;
 use super::roots::Trust;
 
 /// Verifies as rustls does, with three differences: the name can be left out (an empty
@@ -16,6 +17,7 @@ use super::roots::Trust;
 #[derive(Debug)]
 pub(super) struct Verifier {
     trust: Trust,
+    revocation: Option<Revocation>,
     verifies_name: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -23,11 +25,13 @@ pub(super) struct Verifier {
 impl Verifier {
     pub(super) fn new(
         trust: Trust,
+        revocation: Option<Revocation>,
         verifies_name: bool,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Self {
         Self {
             trust,
+            revocation,
             verifies_name,
             algorithms,
         }
@@ -41,7 +45,7 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<(), Error> {
         let parsed = ParsedCertificate::try_from(end_entity)?;
-        self.verify_chain(end_entity, &parsed, intermediates, now)?;
+        self.verify_chain(end_entity, &parsed, intermediates, host, now)?;
         match self.verifies_name {
             true => verify_server_name(&parsed, host),
             false => Ok(()),
@@ -53,6 +57,7 @@ impl Verifier {
         end_entity: &CertificateDer<'_>,
         parsed: &ParsedCertificate<'_>,
         intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
         now: UnixTime,
     ) -> Result<(), Error> {
         let result = verify_server_cert_signed_by_trust_anchor(
@@ -66,6 +71,10 @@ impl Verifier {
             Err(error) if is_authority(&error) && self.trust.certificates.contains(end_entity) => {
                 Ok(())
             }
+            Ok(()) => match &self.revocation {
+                Some(lists) => lists.verify(end_entity, intermediates, server_name, now),
+                None => Ok(()),
+            },
             other => other,
         }
     }

@@ -15,11 +15,14 @@ use milena::{
 
 use crate::proxy::BlackHole;
 use crate::support::{SOON, cluster, config, config_for, count_of, producer};
+use crate::watch;
 
 const PASSWORD: &str = "s3cret-h1dden";
 
 fn check(config: Config) -> CheckReport {
-    producer(config).check(&["t"], SOON)
+    let report = producer(config).check(&["t"], SOON);
+    watch::look("a report", &format!("{report} {report:?}"));
+    report
 }
 
 /// A cluster with nothing to complain about.
@@ -55,8 +58,6 @@ fn only(report: &CheckReport, verdict: Verdict, stage: CheckStage, fragments: &[
     }
     assert!(finding.advice().is_some(), "nothing to do: {said}");
     assert!(report.to_string().contains(finding.text()), "{report}");
-    let shown = format!("{report} {report:?}");
-    assert!(!shown.contains("h1dden"), "{shown}");
     finding.clone()
 }
 

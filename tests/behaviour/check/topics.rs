@@ -20,7 +20,7 @@ fn what_is_wrong_with_a_topic_is_said_with_the_stage_and_what_to_do() {
             |on| drop(on.on(Api::Metadata).topic("t").always().error(29)),
             CheckStage::Topic,
             &[
-                "TOPIC_AUTHORIZATION_FAILED (29)",
+                "TOPIC_AUTHORIZATION_FAILED (29): not even Describe is granted; the principal is",
                 "grant the principal Write on topic t",
             ],
         ),
@@ -41,8 +41,8 @@ fn what_is_wrong_with_a_topic_is_said_with_the_stage_and_what_to_do() {
             |on| on.deny_write("t", true),
             CheckStage::Permission,
             &[
-                "Write is not granted",
-                "grant the principal of this client Write on topic t",
+                "Write is not granted; the principal is User:ANONYMOUS",
+                "grant the principal Write on topic t",
             ],
         ),
         (

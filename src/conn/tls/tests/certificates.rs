@@ -4,7 +4,7 @@ use super::*;
 
 /// What a client says of a server with this certificate. The server must not see a byte of the
 /// protocol.
-fn refusal(connector: &Connector, certificate: (&str, &str)) -> Error {
+pub(super) fn refusal(connector: &Connector, certificate: (&str, &str)) -> Error {
     let config = server_config(certificate, BOTH, false);
     let (address, thread) = tls_peer(
         config,

@@ -46,17 +46,17 @@ fn showing(keystore: KeyStore, versions: TlsVersions) -> Connector {
 }
 
 /// A file that ends with the test.
-struct File(PathBuf);
+pub(super) struct File(pub(super) PathBuf);
 
 impl File {
-    fn new(name: &str, content: &str) -> Self {
+    pub(super) fn new(name: &str, content: &str) -> Self {
         let name = format!("milena-{}-{name}", std::process::id());
         let file = Self(std::env::temp_dir().join(name));
         file.write(content);
         file
     }
 
-    fn write(&self, content: &str) {
+    pub(super) fn write(&self, content: &str) {
         fs::write(&self.0, content).unwrap();
     }
 

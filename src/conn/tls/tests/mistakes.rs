@@ -43,7 +43,7 @@ fn refused(
         password: Secret::new("hush"),
     };
     let dialer = tcp::Dialer::default();
-    let sasl = Some((&sasl, TokenRefresh::default()));
+    let sasl = Some((&sasl, TokenRefresh::default(), None));
     let connector =
         Connector::with("tester", SecurityProtocol::SaslSsl, dialer, &tls, sasl).unwrap();
     let peer = socket.peer_addr().unwrap();
@@ -224,6 +224,7 @@ fn alice() -> KeyStore {
     let (certificate, key) = certificate!("client");
     KeyStore {
         key: Some(Secret::new(key)),
+        key_password: None,
         chain: Some(Secret::new(certificate)),
         ..KeyStore::default()
     }

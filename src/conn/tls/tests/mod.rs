@@ -32,6 +32,7 @@ mod clients;
 mod encrypted;
 mod handed;
 mod mistakes;
+mod revoked;
 mod streams;
 
 type Stream<S> = StreamOwned<ServerConnection, S>;

@@ -37,7 +37,7 @@ fn a_plain_text_listener_is_recognised() {
         (
             b"HTTP/1.1 400 Bad Request\r\n",
             ErrorKind::Tls,
-            "the peer speaks HTTP, not TLS",
+            "the peer speaks HTTP (\"HTTP/1.1 400 Bad Request\"), not TLS",
         ),
         (
             &[0, 0, 0, 10, 0, 0, 0, 0, 0, 35],
