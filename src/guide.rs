@@ -318,10 +318,10 @@
 //! SCRAM and [OAUTHBEARER](security#tokens-oauthbearer). By SCRAM no broker sees the password, and
 //! one that does not prove that it knows it gets no record.
 //!
-//! TLS takes its cryptography from the `CryptoProvider` that the process installed for rustls, else
-//! from the feature `tls-graviola` or `tls-ring`. graviola needs a CPU with certain instructions;
-//! on another one the error says what to do. Other SASL mechanisms are refused with an error by
-//! this version.
+//! TLS takes its cryptography from the `CryptoProvider` that it is handed or that the process has
+//! installed for rustls, else from the feature `tls-graviola`, else from `tls-ring`. graviola needs
+//! a CPU with certain instructions; on another one the error says what to do. Other SASL mechanisms
+//! are refused with an error by this version.
 //!
 //! [`Config::ssl_keystore_file`] is for brokers that ask for a client certificate (mutual TLS).
 //! Files of certificates and keys are read again when they change.

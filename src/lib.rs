@@ -35,7 +35,8 @@
 //! - `tls-graviola` (default): TLS with graviola's cryptography, which needs no C compiler, on
 //!   x86_64 with AVX2 and ADX and on aarch64 with AES and SHA-2.
 //! - `tls-ring`: TLS with ring's cryptography, on every platform; needs a C compiler.
-//! - `tls`: TLS with the cryptography that the application installs as rustls's `CryptoProvider`.
+//! - `tls`: TLS with the cryptography that the application hands in as rustls's `CryptoProvider`,
+//!   or installs for the process.
 //! - `os-roots`: `ssl.truststore.type=OS`, the authorities that the operating system trusts.
 //! - `scram` (default): the SASL mechanisms SCRAM-SHA-256 and SCRAM-SHA-512.
 //! - `oidc`: tokens of the SASL mechanism OAUTHBEARER from the HTTPS endpoint of an OAuth or OpenID

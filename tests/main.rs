@@ -101,6 +101,9 @@ mod splitting;
 mod support;
 #[path = "behaviour/throttling.rs"]
 mod throttling;
+#[cfg(feature = "tls-graviola")]
+#[path = "behaviour/tls.rs"]
+mod tls;
 #[path = "behaviour/tokens.rs"]
 mod tokens;
 #[path = "behaviour/topics.rs"]
