@@ -114,6 +114,10 @@ impl Endpoint {
             .to_string()
             .replace("the broker", "the endpoint")
             .replace(
+                "is this the port of a Kafka broker?",
+                "is this an http:// port?",
+            )
+            .replace(
                 "ssl.truststore.location",
                 "ssl.truststore.location among the options of sasl.jaas.config",
             );

@@ -455,7 +455,8 @@ fn who_cannot_be_reached_or_trusted_is_named() {
         .unwrap_err()
         .to_string();
     assert!(
-        text.contains("TLS handshake: the peer speaks HTTP ("),
+        text.contains("TLS handshake: the peer speaks HTTP")
+            && text.contains("not TLS: is this an http:// port?"),
         "{text}"
     );
     peer.join().unwrap();

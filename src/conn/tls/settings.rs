@@ -60,22 +60,23 @@ impl Current {
     /// The settings for a connection that is opened now. Files that have changed and are no good,
     /// or half written, leave the old settings in force.
     pub(super) fn at(&self, now: Instant) -> Arc<Settings> {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         let since = now.saturating_duration_since(state.looked_at);
         if since < LOOK_INTERVAL || !changes(&self.asked) {
             return state.settings.clone();
         }
-        state.looked_at = now;
         let (old, seen) = (state.settings.clone(), state.fingerprint);
-        // Others go on with the old ones while the disk is slow.
+        // Others who come meanwhile look themselves: with the old ones, the connection that they
+        // open might be the one that the new files are for.
         drop(state);
         let found = fingerprint(&self.asked);
         if found == seen {
+            self.state.lock().looked_at = now;
             return old;
         }
         let loaded = Settings::load(&self.asked).map(Arc::new);
         let mut state = self.state.lock();
-        state.fingerprint = found;
+        (state.looked_at, state.fingerprint) = (now, found);
         if let Ok(new) = &loaded {
             state.settings = new.clone();
         }
