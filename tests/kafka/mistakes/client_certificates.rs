@@ -123,6 +123,58 @@ fn strangers_are_told_why(cluster: &Cluster, topic: &str, crypto: Crypto) {
     }
 }
 
+/// The key of alice, locked by OpenSSL with `hush`, in front of her certificate.
+#[cfg(feature = "encrypted-keys")]
+fn locked() -> String {
+    let output = std::process::Command::new("openssl")
+        .args([
+            "pkcs8",
+            "-topk8",
+            "-v2",
+            "aes-256-cbc",
+            "-passout",
+            "pass:hush",
+            "-in",
+        ])
+        .arg(client_pem("alice"))
+        .output()
+        .expect("start openssl; tests/run installs it");
+    assert!(output.status.success(), "{output:?}");
+    let key = String::from_utf8(output.stdout).expect("PEM is text");
+    assert!(key.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+    let content = content("alice");
+    let certificates = content
+        .find("-----BEGIN CERTIFICATE")
+        .expect("a certificate");
+    let certificates = content[certificates..].split("-----BEGIN PRIVATE").next();
+    key + certificates.unwrap_or_default()
+}
+
+#[cfg(feature = "encrypted-keys")]
+#[test]
+#[ignore = "needs Java: run tests/run"]
+fn a_key_that_openssl_locked_proves_itself_with_its_password() {
+    let (cluster, [ok, _]) = topics("locked");
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("locked.pem");
+    fs::write(&path, locked()).expect("write a key store");
+    for crypto in Crypto::ALL {
+        let config = crypto.of(ssl(cluster).ssl_keystore_file(&path));
+        delivers(&start(config.clone().ssl_key_password("hush")), &ok);
+        let without = Producer::new(config.clone()).unwrap_err();
+        assert!(
+            without.to_string().contains("ssl.key.password"),
+            "{without}"
+        );
+        let wrong = Producer::new(config.ssl_key_password("hunter2")).unwrap_err();
+        let text = wrong.to_string();
+        assert!(
+            text.contains("ssl.key.password") && text.contains("locked.pem"),
+            "{text}"
+        );
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
 #[test]
 #[ignore = "needs Java: run tests/run"]
 fn a_refused_certificate_is_mended_by_a_new_file_under_the_running_producer() {
