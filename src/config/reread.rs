@@ -22,7 +22,7 @@ struct Reread {
 impl Config {
     /// A source of user name and password for the SASL mechanisms PLAIN and SCRAM, which is asked
     /// whenever a connection authenticates: a [`CredentialSource`], or a closure that gives
-    /// [`Credentials`](crate::Credentials). The mechanism is that of `sasl.mechanism`, which has to
+    /// [`Credentials`]. The mechanism is that of `sasl.mechanism`, which has to
     /// be [`set`](Self::set). The last credentials that are set hold.
     ///
     /// A name that differs from the last time is taken by new connections; those that have the old

@@ -94,7 +94,7 @@ impl<T: Clone + Send + 'static> Source<T> {
         let run = move || {
             let result = caught(job).unwrap_or_else(|said| {
                 let text = format!("the {name} panicked: {}", peer_text(&said));
-                Err(Error::new(ErrorKind::Authentication, text))
+                Err(Error::new(ErrorKind::Application, text))
             });
             shared.end(number, result);
         };
@@ -333,7 +333,7 @@ mod tests {
         let (source, interrupt) = (source(), Interrupt::default());
         let panics = || std::panic::resume_unwind(Box::new("no\nnetwork"));
         let error = source.ask(patient(), &interrupt, panics).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Authentication);
+        assert_eq!(error.kind(), ErrorKind::Application);
         assert_eq!(error.to_string(), "the token source panicked: no network");
         assert_eq!(source.ask(patient(), &interrupt, || Ok(1)).unwrap(), 1);
     }
