@@ -8,8 +8,6 @@ use crate::config::{OidcConfig, TokenOrigin};
 
 const MODULE: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required";
 const URL: &str = "sasl.oauthbearer.token.endpoint.url";
-const ID: &str = "sasl.oauthbearer.client.credentials.client.id";
-const SECRET: &str = "sasl.oauthbearer.client.credentials.client.secret";
 const HANDLER: &str = "sasl.login.callback.handler.class";
 const RETRIEVER: &str = "sasl.oauthbearer.jwt.retriever.class";
 const JAVAS: &str = "org.apache.kafka.common.security.oauthbearer";
@@ -218,6 +216,9 @@ fn an_endpoint_needs_a_feature() {
 #[cfg(feature = "oidc")]
 #[test]
 fn an_endpoint_is_described_by_settings_or_by_the_older_options() {
+    const ID: &str = "sasl.oauthbearer.client.credentials.client.id";
+    const SECRET: &str = "sasl.oauthbearer.client.credentials.client.secret";
+
     let jaas = format!(
         "{MODULE} clientId=\"old\" clientSecret=\"hush-old\" scope=\" s t \" \
          ssl.endpoint.identification.algorithm=\"\";"

@@ -53,8 +53,6 @@ const SSH: &[u8] = b"SSH-2.0-OpenSSH_9.6\r\n";
 const SMTP: &[u8] = b"220 mail.example.com ESMTP\r\n";
 const ALERT: &[u8] = &[0x15, 3, 3, 0, 2, 2, 50];
 const HELLO: &[u8] = &[0x16, 3, 3, 0, 2, 1, 0];
-/// The start of an answer to ApiVersions.
-const FRAME: &[u8] = &[0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
 /// ZooKeeper grants a session of 30 s.
 const ZOOKEEPER: &[u8] = &[
     0, 0, 0, 37, 0, 0, 0, 0, 0, 0, 0x75, 0x30, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 16, 1, 1, 1, 1, 1,
@@ -137,7 +135,8 @@ fn who_does_not_speak_tls_is_told_by_how_it_begins() {
                 &["SMTP or FTP (\"220 mail.example.com ESMTP\")"],
             ),
             (
-                Says(FRAME),
+                // The start of an answer to ApiVersions.
+                Says(&[0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]),
                 Tls,
                 &["with what may be a frame of Kafka: is this a plain-text listener?"],
             ),
