@@ -31,7 +31,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Deadline, human};
 
-use batch::lone_size;
+use batch::{lone_size, lone_size_max};
 use budget::Budget;
 use ended::{GivenUp, Sent, Which};
 use identity::Identities;
@@ -195,6 +195,10 @@ impl Accumulator {
 
     /// Refuses a record that could never be sent.
     pub(crate) fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
+        let limit = self.max_request_size.min(self.budget().limit());
+        if lone_size_max(record) <= limit {
+            return Ok(());
+        }
         let size = lone_size(record);
         let too_large = |setting: &str, limit: usize| {
             let message = format!(

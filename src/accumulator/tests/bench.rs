@@ -164,7 +164,9 @@ impl Bench {
         let grant = grant.expect("the budget has room");
         let mut open = OpenBatch::new(grant, 0, completion, (0, self.now));
         for _ in 0..records {
-            let _slot = open.append(&Record::to("orders"), 0);
+            let record = Record::to("orders");
+            let len = open.measure(&record, 0);
+            let _slot = open.append(&record, 0, len);
         }
         open
     }
