@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Weak;
+use std::sync::{OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ impl Delivery {
     /// ```
     pub fn wait(&self) -> Result<RecordMetadata, Error> {
         loop {
-            if let Some(done) = self.completion.wait(None) {
+            if let Some(done) = self.completion.wait(None)? {
                 return done.for_record(&self.completion, &self.slot);
             }
         }
@@ -105,10 +105,10 @@ impl Delivery {
     pub fn wait_timeout(&self, limit: Duration) -> Option<Result<RecordMetadata, Error>> {
         match time::after(time::now(), limit) {
             None => Some(self.wait()),
-            until => {
-                let done = self.completion.wait(until)?;
-                Some(done.for_record(&self.completion, &self.slot))
-            }
+            until => match self.completion.wait(until) {
+                Ok(done) => Some(done?.for_record(&self.completion, &self.slot)),
+                Err(elsewhere) => Some(Err(elsewhere)),
+            },
         }
     }
 
@@ -154,10 +154,8 @@ impl Delivery {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn on_done(self, callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) {
-        match self.completion.elsewhere() {
-            Some(elsewhere) if !self.is_done() => {
-                callback(elsewhere.for_record(&self.completion, &self.slot));
-            }
+        match self.completion.check_here() {
+            Err(elsewhere) if !self.is_done() => callback(Err(elsewhere)),
             _ => self.attach(Box::new(callback)),
         }
     }
@@ -194,8 +192,9 @@ impl Future for Delivery {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.completion.poll(self.slot.index, context.waker()) {
-            Some(done) => Poll::Ready(done.for_record(&self.completion, &self.slot)),
-            None => Poll::Pending,
+            Ok(Some(done)) => Poll::Ready(done.for_record(&self.completion, &self.slot)),
+            Ok(None) => Poll::Pending,
+            Err(elsewhere) => Poll::Ready(Err(elsewhere)),
         }
     }
 }
@@ -206,6 +205,8 @@ pub(crate) struct Completion {
     partition: i32,
     hurry: Weak<dyn Hurry>,
     callbacks: Arc<CallbackQueue>,
+    /// Set under the lock of `state`, and read without it: once for each record, by whoever looks.
+    result: OnceLock<Done>,
     state: Mutex<State>,
     changed: Condvar,
     /// Everybody has been told, or will be by the callback thread.
@@ -269,7 +270,6 @@ enum State {
         wakers: BTreeMap<u32, Waker>,
     },
     Done {
-        result: Arc<Done>,
         callbacks_left: bool,
         /// While the callbacks from before the result are being queued: those that come meanwhile.
         late: Option<Vec<Callback>>,
@@ -288,6 +288,7 @@ impl Completion {
             partition,
             hurry,
             callbacks: callbacks.clone(),
+            result: OnceLock::new(),
             state: Mutex::new(State::Pending {
                 callbacks: Vec::new(),
                 wakers: BTreeMap::new(),
@@ -309,15 +310,15 @@ impl Completion {
         result: impl Into<Done>,
         count: impl FnOnce(),
     ) -> bool {
-        let result = Arc::new(result.into());
         let mut state = self.state.lock();
         let State::Pending { callbacks, wakers } = &mut *state else {
             return false;
         };
         let (callbacks, wakers) = (std::mem::take(callbacks), std::mem::take(wakers));
         count();
+        let is_first = self.result.set(result.into()).is_ok();
+        debug_assert!(is_first, "a batch that is pending had a result");
         *state = State::Done {
-            result,
             callbacks_left: !callbacks.is_empty(),
             late: (!callbacks.is_empty()).then(Vec::new),
         };
@@ -382,11 +383,8 @@ impl Completion {
         self.changed.notify_all();
     }
 
-    pub(crate) fn result(&self) -> Option<Arc<Done>> {
-        match &*self.state.lock() {
-            State::Pending { .. } => None,
-            State::Done { result, .. } => Some(result.clone()),
-        }
+    pub(crate) fn result(&self) -> Option<&Done> {
+        self.result.get()
     }
 
     /// Waits for the result, and for the callbacks that want it if asked. False if `until` passed
@@ -410,43 +408,38 @@ impl Completion {
         }
     }
 
-    fn wait(&self, until: Option<Instant>) -> Option<Arc<Done>> {
-        if self.result().is_none() {
-            if let Some(elsewhere) = self.elsewhere() {
-                return Some(elsewhere);
-            }
-            self.hurry_up();
+    /// `None` if `until` passed first; the error of a fork, where nobody will ever resolve it.
+    fn wait(&self, until: Option<Instant>) -> Result<Option<&Done>, Error> {
+        if let Some(done) = self.result() {
+            return Ok(Some(done));
         }
+        self.check_here()?;
+        self.hurry_up();
         let mut state = self.state.lock();
-        loop {
-            if let State::Done { result, .. } = &*state {
-                return Some(result.clone());
-            }
+        while let State::Pending { .. } = &*state {
             if until.is_some_and(|until| until <= time::now()) {
-                return None;
+                return Ok(None);
             }
             state = self.changed.wait(state, until);
         }
+        Ok(self.result())
     }
 
-    fn poll(&self, index: u32, waker: &Waker) -> Option<Arc<Done>> {
+    fn poll(&self, index: u32, waker: &Waker) -> Result<Option<&Done>, Error> {
         // What belongs to an executor is cloned and dropped outside the lock.
         let waker = waker.clone();
         let _older = match &mut *self.state.lock() {
-            State::Done { result, .. } => return Some(result.clone()),
+            State::Done { .. } => return Ok(self.result()),
             State::Pending { wakers, .. } => wakers.insert(index, waker),
         };
-        let elsewhere = self.elsewhere();
-        if elsewhere.is_none() {
-            self.hurry_up();
-        }
-        elsewhere
+        self.check_here()?;
+        self.hurry_up();
+        Ok(None)
     }
 
-    /// What a fork gets to see, where nobody will ever resolve it.
-    fn elsewhere(&self) -> Option<Arc<Done>> {
-        let error = self.callbacks.process.check_sent().err()?;
-        Some(Arc::new(Done::from(Err(Failure::from(error)))))
+    /// An error in a fork.
+    fn check_here(&self) -> Result<(), Error> {
+        self.callbacks.process.check_sent()
     }
 
     fn hurry_up(&self) {

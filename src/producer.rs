@@ -269,7 +269,7 @@ impl Producer {
     pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
         self.0.callbacks.process.check()?;
         Record::to(topic).check()?;
-        let (_, view) = self.topic(topic, &mut self.patience())?;
+        let view = self.topic(topic, &mut self.patience())?;
         Ok(view.infos.clone())
     }
 
@@ -424,7 +424,7 @@ impl Producer {
         wait: &mut Wait,
     ) -> Result<(Arc<View>, i32), Error> {
         let config = &self.0.core.config;
-        let (topic, view) = self.topic_for(record, wait)?;
+        let view = self.topic_for(record, wait)?;
         let partition = match record.partition {
             Some(partition) => partition,
             None => {
@@ -439,7 +439,7 @@ impl Producer {
                     count: view.partitions.len() as u32,
                     available: &view.available,
                     near: &view.near,
-                    turns: &topic.turns,
+                    turns: &view.traffic.turns,
                     batches: &batches,
                     now_ms,
                 };

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Outcome};
 use crate::record::Record;
 use crate::sync::Arc;
 use crate::wire::TopicId;
-use crate::wire::record_batch::{BatchHeader, HEADER_LEN, RecordFields};
+use crate::wire::record_batch::{BatchHeader, HEADER_LEN, RecordFields, encoded_len};
 
 /// The first allocation of a batch; it grows by [`GROWTH`] up to the batch size.
 const FIRST_CAPACITY: usize = 1024;
@@ -90,6 +90,16 @@ pub(crate) struct Room {
     pub(crate) best: usize,
 }
 
+/// What [`OpenBatch::measure`] found, for the next record of that batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordLen(usize);
+
+impl RecordLen {
+    fn encoded(self) -> usize {
+        encoded_len(self.0)
+    }
+}
+
 fn fields<'a>(record: &'a Record<'a>, index: u32, timestamp_delta: i64) -> RecordFields<'a> {
     RecordFields {
         offset_delta: index as i32,
@@ -103,6 +113,19 @@ fn fields<'a>(record: &'a Record<'a>, index: u32, timestamp_delta: i64) -> Recor
 /// The size of a batch that carries nothing but `record`.
 pub(crate) fn lone_size(record: &Record<'_>) -> usize {
     HEADER_LEN + fields(record, 0, 0).encoded_len()
+}
+
+/// No less than [`lone_size`], and cheaper to know.
+pub(crate) fn lone_size_max(record: &Record<'_>) -> usize {
+    /// Of a varint or varlong.
+    const LEN_MAX: usize = 10;
+    let len = |part: Option<&[u8]>| LEN_MAX + part.map_or(0, <[u8]>::len);
+    let headers = record.headers.iter();
+    let headers: usize = headers
+        .map(|(key, value)| LEN_MAX + key.len() + len(*value))
+        .sum();
+    let numbers = 4 * LEN_MAX + 1;
+    HEADER_LEN + numbers + len(record.key) + len(record.value) + headers
 }
 
 /// What a new batch for `record` should allocate.
@@ -141,11 +164,11 @@ impl OpenBatch {
     /// Whether a record still belongs into this batch.
     pub(crate) fn accepts(
         &self,
-        record_len: usize,
+        len: RecordLen,
         deadline: Option<Instant>,
         batch_size: usize,
     ) -> bool {
-        self.bytes.len() + record_len <= batch_size
+        self.bytes.len() + len.encoded() <= batch_size
             && self.records < i32::MAX as u32
             && self.shares(deadline)
     }
@@ -162,19 +185,20 @@ impl OpenBatch {
         }
     }
 
-    pub(crate) fn encoded_len(&self, record: &Record<'_>, timestamp_ms: i64) -> usize {
-        fields(
-            record,
-            self.records,
-            timestamp_ms.wrapping_sub(self.base_timestamp_ms),
-        )
-        .encoded_len()
+    /// How long a record is in here.
+    pub(crate) fn measure(&self, record: &Record<'_>, timestamp_ms: i64) -> RecordLen {
+        RecordLen(self.fields(record, timestamp_ms).body_len())
     }
 
-    /// The capacity that is missing for a record of `record_len` bytes, `None` if there is enough.
-    pub(crate) fn room_for(&self, record_len: usize, batch_size: usize) -> Option<Room> {
+    fn fields<'a>(&self, record: &'a Record<'a>, timestamp_ms: i64) -> RecordFields<'a> {
+        let delta = timestamp_ms.wrapping_sub(self.base_timestamp_ms);
+        fields(record, self.records, delta)
+    }
+
+    /// The capacity that is missing for a record of that length, `None` if there is enough.
+    pub(crate) fn room_for(&self, len: RecordLen, batch_size: usize) -> Option<Room> {
         let capacity = self.grant.bytes();
-        let needed = self.bytes.len() + record_len;
+        let needed = self.bytes.len() + len.encoded();
         let best = needed.max((capacity * GROWTH).min(batch_size));
         (needed > capacity).then(|| Room {
             least: needed - capacity,
@@ -193,10 +217,15 @@ impl OpenBatch {
             .reserve_exact(self.grant.bytes() - self.bytes.len());
     }
 
-    /// Appends a record for which [`room_for`](Self::room_for) wants nothing more.
-    pub(crate) fn append(&mut self, record: &Record<'_>, timestamp_ms: i64) -> Slot {
-        let delta = timestamp_ms.wrapping_sub(self.base_timestamp_ms);
-        fields(record, self.records, delta).put(&mut self.bytes);
+    /// Appends a record of that length, for which [`room_for`](Self::room_for) wants nothing more.
+    pub(crate) fn append(
+        &mut self,
+        record: &Record<'_>,
+        timestamp_ms: i64,
+        len: RecordLen,
+    ) -> Slot {
+        self.fields(record, timestamp_ms)
+            .put_as(len.0, &mut self.bytes);
         let index = self.records;
         self.records += 1;
         self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);

@@ -6,6 +6,7 @@ pub(crate) mod budget;
 pub(crate) mod coverage;
 pub(crate) mod ended;
 pub(crate) mod identity;
+pub(crate) mod last;
 mod memory;
 pub(crate) mod partition;
 mod policy;
@@ -30,21 +31,23 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::time::{self, Deadline, human};
 
-use batch::lone_size;
+use batch::{lone_size, lone_size_max};
 use budget::Budget;
 use ended::{GivenUp, Sent, Which};
 use identity::Identities;
+use last::Edition;
 use partition::{Fate, Partition, Shared};
 use policy::Drops;
 use ready::ReadyQueue;
 use results::Piece;
 use state::Rules;
-use topic::Topic;
+use topic::{Topic, View};
 
 /// Every topic's partitions with what they hold, and the memory for it.
 pub(crate) struct Accumulator {
     shared: Arc<Shared>,
     topics: Mutex<HashMap<Arc<str>, Arc<Topic>>>,
+    edition: Arc<Edition>,
     queues: Mutex<Vec<Arc<ReadyQueue>>>,
     max_request_size: usize,
     drops: Drops,
@@ -96,6 +99,7 @@ impl Accumulator {
                 is_closed: AtomicBool::new(false),
             }),
             topics: Mutex::default(),
+            edition: Arc::default(),
             queues: Mutex::default(),
             max_request_size: config.max_request_size,
             drops: Drops::default(),
@@ -122,16 +126,30 @@ impl Accumulator {
         self.topics.lock().get(name).cloned()
     }
 
+    /// What is known of a topic, for a thread that sends to it and is likely to again.
+    pub(crate) fn view(&self, name: &str) -> Option<Arc<View>> {
+        let edition = self.edition.number();
+        if let Some(view) = last::recall(edition, name) {
+            return Some(view);
+        }
+        let topic = self.topic(name)?;
+        let view = topic.view();
+        last::remember(edition, topic.name(), &view);
+        Some(view)
+    }
+
     pub(crate) fn topics(&self) -> Vec<Arc<Topic>> {
         self.topics.lock().values().cloned().collect()
     }
 
-    /// The topic's entry, made if there is none.
-    pub(crate) fn insert_topic(&self, topic: Arc<Topic>) -> Arc<Topic> {
+    /// The topic's entry, made if there is none; `first` is where it begins to take turns.
+    pub(crate) fn insert_topic(&self, name: &str, first: u32) -> Arc<Topic> {
+        let name: Arc<str> = name.into();
+        let topic = || Topic::new(name.clone(), first, self.edition.clone());
         self.topics
             .lock()
-            .entry(topic.name().clone())
-            .or_insert(topic)
+            .entry(name.clone())
+            .or_insert_with(|| Arc::new(topic()))
             .clone()
     }
 
@@ -140,13 +158,15 @@ impl Accumulator {
     /// that inserts topics may call it.
     pub(crate) fn forget(&self, topic: &Arc<Topic>) -> bool {
         self.topics.lock().remove(topic.name());
+        self.edition.renew();
         let view = topic.view();
         let mut all = view.all();
         if all.all(|partition| partition.leave()) {
             return true;
         }
         view.all().for_each(|partition| partition.stay());
-        self.insert_topic(topic.clone());
+        let name = topic.name().clone();
+        self.topics.lock().insert(name, topic.clone());
         false
     }
 
@@ -175,6 +195,10 @@ impl Accumulator {
 
     /// Refuses a record that could never be sent.
     pub(crate) fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
+        let limit = self.max_request_size.min(self.budget().limit());
+        if lone_size_max(record) <= limit {
+            return Ok(());
+        }
         let size = lone_size(record);
         let too_large = |setting: &str, limit: usize| {
             let message = format!(

@@ -143,14 +143,16 @@ impl Partition {
         if let Some(stopped) = self.stopped(&state) {
             return Append::Stopped(stopped);
         }
-        if let Some(open) = &state.open {
-            let record_len = open.encoded_len(record, timestamp_ms);
-            if !open.accepts(record_len, record.deadline, batch_size) {
-                let full = state.open.take().map(|open| open.close(self.clone()));
-                state.queue.extend(full);
-            }
+        let measure = |open: &OpenBatch| open.measure(record, timestamp_ms);
+        let mut len = state.open.as_ref().map(measure);
+        if let (Some(open), Some(there)) = (&state.open, len)
+            && !open.accepts(there, record.deadline, batch_size)
+        {
+            let full = state.open.take().map(|open| open.close(self.clone()));
+            state.queue.extend(full);
+            len = None;
         }
-        let is_first = state.open.is_none();
+        let is_first = len.is_none();
         if is_first {
             let room = room_to_open(record, batch_size);
             let Some(granted) = grant.take_if(|grant| grant.bytes() >= room.least) else {
@@ -166,14 +168,14 @@ impl Partition {
             state.open = Some(open);
         }
         let open = state.open.as_mut().expect("a batch was opened above");
-        let record_len = open.encoded_len(record, timestamp_ms);
-        if let Some(room) = open.room_for(record_len, batch_size) {
+        let len = len.unwrap_or_else(|| measure(open));
+        if let Some(room) = open.room_for(len, batch_size) {
             match grant.take_if(|grant| open.takes(grant, room)) {
                 Some(granted) => open.grow(granted),
                 None => return Append::Needs(room),
             }
         }
-        let slot = open.append(record, timestamp_ms);
+        let slot = open.append(record, timestamp_ms, len);
         let completion = open.completion.clone();
         self.unlock_and_tell(state);
         Append::Done {

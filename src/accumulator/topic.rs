@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use super::budget::Account;
+use super::last::Edition;
 use super::partition::{Partition, Shared};
 use crate::cluster::PartitionInfo;
 use crate::error::Error;
@@ -15,7 +16,14 @@ use crate::sync::{Arc, Mutex};
 pub(crate) struct Topic {
     name: Arc<str>,
     account: Arc<Account>,
+    edition: Arc<Edition>,
     view: Mutex<Arc<View>>,
+    traffic: Arc<Traffic>,
+}
+
+/// What sends leave at a topic.
+#[derive(Debug)]
+pub(crate) struct Traffic {
     /// What the partitioners remember of it.
     pub(crate) turns: Turns,
     usage: AtomicU8,
@@ -29,7 +37,7 @@ const RESTING: u8 = 1;
 const DORMANT: u8 = 2;
 
 /// What the newest metadata says of a topic.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct View {
     /// By index.
     pub(crate) partitions: Vec<Arc<Partition>>,
@@ -43,6 +51,7 @@ pub(crate) struct View {
     pub(crate) infos: Vec<PartitionInfo>,
     /// Why nothing can be sent to the topic now, if the cluster says so.
     pub(crate) denied: Option<Denial>,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 /// What the cluster said of a topic that it does not let us use.
@@ -53,13 +62,27 @@ pub(crate) struct Denial {
 }
 
 impl Topic {
-    pub(crate) fn new(name: Arc<str>, first: u32) -> Self {
+    /// `edition` is renewed with every change of the view.
+    pub(crate) fn new(name: Arc<str>, first: u32, edition: Arc<Edition>) -> Self {
+        let traffic = Arc::new(Traffic {
+            turns: Turns::new(first),
+            usage: AtomicU8::new(USED),
+        });
+        let view = View {
+            partitions: Vec::new(),
+            retired: Vec::new(),
+            available: Vec::new(),
+            near: Vec::new(),
+            infos: Vec::new(),
+            denied: None,
+            traffic: traffic.clone(),
+        };
         Self {
             name,
             account: Arc::default(),
-            view: Mutex::default(),
-            turns: Turns::new(first),
-            usage: AtomicU8::new(USED),
+            edition,
+            view: Mutex::new(Arc::new(view)),
+            traffic,
         }
     }
 
@@ -71,33 +94,14 @@ impl Topic {
         self.view.lock().clone()
     }
 
-    /// Notes that somebody sends to it; true if its metadata is out of date.
-    pub(crate) fn mark_used(&self) -> bool {
-        let is_used = self.usage.load(Ordering::Relaxed) == USED;
-        !is_used && self.usage.swap(USED, Ordering::Relaxed) == DORMANT
-    }
-
-    /// True if somebody sent to it since the last call.
-    pub(crate) fn take_used(&self) -> bool {
-        let taken = (USED, RESTING);
-        let (order, orderly) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.usage
-            .compare_exchange(taken.0, taken.1, order, orderly)
-            .is_ok()
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// True if somebody sends to it and a partition has no leader.
     pub(crate) fn lacks_leaders(&self) -> bool {
         let view = self.view();
-        !self.is_dormant() && view.available.len() < view.partitions.len()
-    }
-
-    pub(crate) fn is_dormant(&self) -> bool {
-        self.usage.load(Ordering::Relaxed) == DORMANT
-    }
-
-    pub(crate) fn set_dormant(&self) {
-        self.usage.store(DORMANT, Ordering::Relaxed);
+        !self.traffic.is_dormant() && view.available.len() < view.partitions.len()
     }
 
     /// Makes the view have `count` partitions; those that exist keep their state.
@@ -122,6 +126,7 @@ impl Topic {
             near,
             infos,
             denied: None,
+            traffic: self.traffic.clone(),
         })
     }
 
@@ -147,7 +152,32 @@ impl Topic {
     fn set(&self, view: View) -> Arc<View> {
         let view = Arc::new(view);
         let _old = std::mem::replace(&mut *self.view.lock(), view.clone());
+        self.edition.renew();
         view
+    }
+}
+
+impl Traffic {
+    /// Notes that somebody sends to the topic; true if its metadata is out of date.
+    pub(crate) fn mark_used(&self) -> bool {
+        let is_used = self.usage.load(Ordering::Relaxed) == USED;
+        !is_used && self.usage.swap(USED, Ordering::Relaxed) == DORMANT
+    }
+
+    /// True if somebody sent to it since the last call.
+    pub(crate) fn take_used(&self) -> bool {
+        let (order, orderly) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.usage
+            .compare_exchange(USED, RESTING, order, orderly)
+            .is_ok()
+    }
+
+    pub(crate) fn is_dormant(&self) -> bool {
+        self.usage.load(Ordering::Relaxed) == DORMANT
+    }
+
+    pub(crate) fn set_dormant(&self) {
+        self.usage.store(DORMANT, Ordering::Relaxed);
     }
 }
 

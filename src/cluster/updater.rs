@@ -94,7 +94,7 @@ impl Updater {
             .accumulator
             .topics()
             .iter()
-            .any(|topic| !topic.is_dormant());
+            .any(|topic| !topic.traffic().is_dormant());
         let last = self.last_success.filter(|_| has_topics)?;
         let age = time::after(last, self.core.config.metadata_max_age)?;
         match self.last_attempt {
@@ -173,19 +173,19 @@ impl Updater {
     fn is_in_use(&mut self, topic: &Arc<Topic>) -> bool {
         let now = time::now();
         let used = self.used.entry(topic.name().clone()).or_insert(now);
-        if topic.take_used() || topic.view().all().any(|partition| partition.has_batches()) {
+        if topic.traffic().take_used() || topic.view().all().any(|partition| partition.has_batches()) {
             // A send may have found the topic in use just before it was declared dormant: what it
             // left counts.
             *used = now;
             return true;
         }
         if now.saturating_duration_since(*used) >= self.core.config.metadata_max_idle {
-            topic.set_dormant();
+            topic.traffic().set_dormant();
             if self.core.accumulator.forget(topic) {
                 self.used.remove(topic.name());
             }
         }
-        !topic.is_dormant()
+        !topic.traffic().is_dormant()
     }
 
     /// Nobody could be asked.
@@ -223,7 +223,7 @@ impl Updater {
                 .accumulator
                 .topics()
                 .iter()
-                .for_each(|topic| topic.set_dormant());
+                .for_each(|topic| topic.traffic().set_dormant());
         }
     }
 

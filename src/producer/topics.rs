@@ -1,7 +1,7 @@
 //! The topics that records are sent to: known, not known yet, denied, or grown.
 
 use crate::accumulator::Wait;
-use crate::accumulator::topic::{Denial, Topic, View};
+use crate::accumulator::topic::{Denial, View};
 use crate::error::{Error, ErrorKind};
 use crate::producer::Producer;
 use crate::record::Record;
@@ -13,20 +13,19 @@ impl Producer {
         &self,
         record: &Record<'_>,
         wait: &mut Wait,
-    ) -> Result<(Arc<Topic>, Arc<View>), Error> {
+    ) -> Result<Arc<View>, Error> {
         if record.partition.is_some() || record.timestamp_ms.is_some() {
             record.check()?;
         }
-        if let Some(topic) = self.0.core.accumulator.topic(record.topic) {
-            if topic.mark_used() {
+        if let Some(view) = self.0.core.accumulator.view(record.topic) {
+            if view.traffic.mark_used() {
                 self.0.core.wishes.refresh();
             }
-            let view = topic.view();
             return match &view.denied {
                 // The cluster thread has only just made it.
                 None if view.partitions.is_empty() => self.topic(record.topic, wait),
-                None => Ok((topic, view)),
-                Some(denial) => self.denied_topic(&topic, denial, wait),
+                None => Ok(view),
+                Some(denial) => self.denied_topic(record.topic, denial, wait),
             };
         }
         record.check()?;
@@ -37,22 +36,25 @@ impl Producer {
     /// it need not be asked again, then the next answer decides.
     fn denied_topic(
         &self,
-        topic: &Arc<Topic>,
+        name: &str,
         denial: &Denial,
         wait: &mut Wait,
-    ) -> Result<(Arc<Topic>, Arc<View>), Error> {
+    ) -> Result<Arc<View>, Error> {
         let core = &self.0.core;
         let age = time::now().saturating_duration_since(denial.at);
         match wait.deadline() {
             Ok(deadline) if age >= core.config.retry_backoff => {
-                core.wishes.wait_for(topic.name(), deadline)?;
+                core.wishes.wait_for(name, deadline)?;
             }
             _ => core.wishes.refresh(),
         }
-        let view = topic.view();
-        match &view.denied {
-            None => Ok((topic.clone(), view)),
-            Some(denial) => Err(denial.error.clone()),
+        match core.accumulator.view(name) {
+            Some(view) => match &view.denied {
+                None => Ok(view),
+                Some(denial) => Err(denial.error.clone()),
+            },
+            // It was forgotten meanwhile, and is as good as new.
+            None => self.topic(name, wait),
         }
     }
 
@@ -61,14 +63,13 @@ impl Producer {
         &self,
         name: &str,
         wait: &mut Wait,
-    ) -> Result<(Arc<Topic>, Arc<View>), Error> {
+    ) -> Result<Arc<View>, Error> {
         let core = &self.0.core;
         loop {
-            if let Some(topic) = core.accumulator.topic(name) {
-                topic.mark_used();
-                let view = topic.view();
+            if let Some(view) = core.accumulator.view(name) {
+                view.traffic.mark_used();
                 if !view.partitions.is_empty() {
-                    return Ok((topic, view));
+                    return Ok(view);
                 }
             }
             match wait.deadline() {
@@ -99,19 +100,18 @@ impl Producer {
                 Ok(())
             }
         };
-        let view = core
-            .accumulator
-            .topic(name)
-            .map(|topic| topic.view())
-            .unwrap_or_default();
-        if has_partition(&view, partition) {
-            return Ok(view);
+        let view = core.accumulator.view(name);
+        if let Some(view) = &view
+            && has_partition(view, partition)
+        {
+            return Ok(view.clone());
         }
+        let count = view.map_or(0, |view| view.partitions.len());
         let message = format!(
             "partition {partition} of topic {name} does not exist: the topic has {} partitions, \
              0 to {}",
-            view.partitions.len(),
-            view.partitions.len().saturating_sub(1),
+            count,
+            count.saturating_sub(1),
         );
         let error = Error::new(ErrorKind::PartitionOutOfRange, message);
         match asked {

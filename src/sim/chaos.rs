@@ -37,7 +37,7 @@ impl World {
             self.core.wishes.want(TOPIC);
             return false;
         };
-        if topic.mark_used() {
+        if topic.traffic().mark_used() {
             self.core.wishes.refresh();
         }
         let view = topic.view();

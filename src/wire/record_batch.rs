@@ -8,7 +8,7 @@ mod write;
     reason = "only brokers, which are mocks and tests, read batches"
 )]
 pub(crate) use read::{Batch, RecordView, read_batches, records};
-pub(crate) use write::RecordFields;
+pub(crate) use write::{RecordFields, encoded_len};
 
 use byteorder::{BigEndian, ByteOrder};
 

@@ -59,7 +59,7 @@ impl Partition {
             None => Open::No,
             Some(open)
                 if open.accepts(
-                    open.encoded_len(record, timestamp_ms),
+                    open.measure(record, timestamp_ms),
                     record.deadline,
                     size,
                 ) =>

@@ -11,7 +11,7 @@ use crate::accumulator::sequence::{Current, Identity};
 use crate::accumulator::state::{
     Announcement, Conditions, Route, Rules, Stage, State, Take, Verdict,
 };
-use crate::accumulator::topic::{Topic, View};
+use crate::accumulator::topic::View;
 use crate::callbacks::CallbackQueue;
 use crate::config::Config;
 use crate::delivery::{Completion, NoHurry};
@@ -28,7 +28,7 @@ pub(crate) fn accumulator(config: &Config) -> Accumulator {
 
 /// The topic `orders` with `count` partitions, of which none has a leader.
 pub(crate) fn known_topic(accumulator: &Accumulator, count: usize) -> Arc<View> {
-    let topic = accumulator.insert_topic(Arc::new(Topic::new("orders".into(), 0)));
+    let topic = accumulator.insert_topic("orders", 0);
     topic.resize(count, accumulator.shared())
 }
 
@@ -164,7 +164,9 @@ impl Bench {
         let grant = grant.expect("the budget has room");
         let mut open = OpenBatch::new(grant, 0, completion, (0, self.now));
         for _ in 0..records {
-            let _slot = open.append(&Record::to("orders"), 0);
+            let record = Record::to("orders");
+            let len = open.measure(&record, 0);
+            let _slot = open.append(&record, 0, len);
         }
         open
     }

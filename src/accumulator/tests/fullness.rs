@@ -5,7 +5,7 @@ use crate::accumulator::budget::Account;
 use crate::config::FullBuffer;
 
 fn topic(accumulator: &Accumulator, name: &str, route: Option<&Route>) -> Arc<Partition> {
-    let topic = accumulator.insert_topic(Arc::new(Topic::new(name.into(), 0)));
+    let topic = accumulator.insert_topic(name, 0);
     let partition = topic.resize(1, accumulator.shared()).partitions[0].clone();
     partition.reroute(route.cloned());
     partition

@@ -24,7 +24,7 @@ fn queue_and_route(broker_id: i32) -> (Arc<ReadyQueue>, Route) {
 }
 
 /// The accumulator with one topic that has `count` partitions, all led by the broker of the queue.
-fn with_topic(config: Config, count: usize) -> (Accumulator, Arc<ReadyQueue>, Arc<topic::View>) {
+fn with_topic(config: Config, count: usize) -> (Accumulator, Arc<ReadyQueue>, Arc<View>) {
     let accumulator = accumulator(&config);
     let view = known_topic(&accumulator, count);
     let (queue, route) = queue_and_route(1);

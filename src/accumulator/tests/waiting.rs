@@ -10,12 +10,12 @@ const VALUE: [u8; 100] = [b'v'; 100];
 /// A batch of nine such records is full.
 const BATCH: usize = 1024;
 
-fn lingering() -> (Accumulator, Arc<ReadyQueue>, Arc<topic::View>) {
+fn lingering() -> (Accumulator, Arc<ReadyQueue>, Arc<View>) {
     let config = Config::new("localhost:9092").batch_size(BATCH);
     with_topic(config.linger(Duration::from_secs(1)), 2)
 }
 
-fn queues<'a>(view: &'a topic::View, record: &'a Record<'a>) -> Queues<'a> {
+fn queues<'a>(view: &'a View, record: &'a Record<'a>) -> Queues<'a> {
     Queues {
         view,
         record,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::Updater;
 use crate::accumulator::partition::Partition;
 use crate::accumulator::state::Route;
-use crate::accumulator::topic::{Denial, Topic};
+use crate::accumulator::topic::Denial;
 use crate::broker::port;
 use crate::cluster::{News, PartitionInfo, view};
 use crate::conn::Address;
@@ -116,12 +116,12 @@ impl Updater {
         }
         let topic = known.unwrap_or_else(|| {
             let first = (time::jitter() * f64::from(u32::MAX)) as u32;
-            accumulator.insert_topic(Arc::new(Topic::new(name.into(), first)))
+            accumulator.insert_topic(name, first)
         });
         let count = metadata.partitions.len();
         let before = topic.view().partitions.len();
         let view = topic.resize(count, accumulator.shared());
-        if before != 0 && before != count && topic.turns.has_keys() {
+        if before != 0 && before != count && topic.traffic().turns.has_keys() {
             log::warn!("{}", view::keys_move(name, before, count));
         }
         let mut near = Vec::new();

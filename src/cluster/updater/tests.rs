@@ -267,8 +267,8 @@ fn a_topic_with_batches_is_asked_for_even_if_it_was_put_to_rest() {
     let (mut updater, core) = updater(config());
     updater.apply(&answer(&[topic("a", 1)]), &["a".into()]);
     let topic = core.accumulator.topic("a").expect("the topic");
-    topic.take_used();
-    topic.set_dormant();
+    topic.traffic().take_used();
+    topic.traffic().set_dormant();
     assert!(!updater.is_in_use(&topic));
     let record = Record::to("a");
     let partition = &topic.view().partitions[0];
@@ -375,7 +375,7 @@ fn an_attempt_in_vain_is_repeated_only_for_somebody() {
     assert_eq!(core.wishes.next(Some(time::now())), Due::TimedOut);
     let topic = core.accumulator.topic("a").expect("the topic");
     assert!(
-        topic.is_dormant() && topic.mark_used(),
+        topic.traffic().is_dormant() && topic.traffic().mark_used(),
         "the next send asks"
     );
     let record = Record::to("a");

@@ -39,18 +39,22 @@ impl RecordFields<'_> {
     /// The bytes that [`put`](Self::put) appends.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
-        let body_len = self.body_len();
-        varlong_len(body_len as i64) + body_len
+        encoded_len(self.body_len())
     }
 
     /// Appends the record. Allocates nothing if `out` has room for it.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let body_len = self.body_len();
+        out.reserve(encoded_len(body_len));
+        self.put_as(body_len, out);
+    }
+
+    /// The same for who knows the [`body_len`](Self::body_len) already.
     ///
     /// Lengths are written as varlongs, which have the same bytes as the varints of the format as
     /// long as they fit into an i32; records that do not are refused long before.
     #[inline]
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
-        let body_len = self.body_len();
-        out.reserve(varlong_len(body_len as i64) + body_len);
+    pub(crate) fn put_as(&self, body_len: usize, out: &mut Vec<u8>) {
         out.put_varlong(body_len as i64);
         out.push(ATTRIBUTES);
         out.put_varlong(self.timestamp_delta);
@@ -63,6 +67,12 @@ impl RecordFields<'_> {
             put_nullable_bytes(out, *value);
         }
     }
+}
+
+/// The bytes of a record with its length, for one of [`body_len`](RecordFields::body_len).
+#[inline]
+pub(crate) fn encoded_len(body_len: usize) -> usize {
+    varlong_len(body_len as i64) + body_len
 }
 
 #[inline]
