@@ -70,3 +70,48 @@ pub(super) fn remember(edition: u64, name: &Arc<str>, view: &Arc<View>) {
     // A thread that ends has nothing to remember for.
     let _ = LAST.try_with(|place| *place.borrow_mut() = Some(last));
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::accumulator::Accumulator;
+    use crate::config::Config;
+    use crate::sync::Arc;
+
+    fn accumulator() -> Accumulator {
+        Accumulator::new(&Config::new("localhost:9092"), Arc::default())
+    }
+
+    #[test]
+    fn a_topic_is_found_as_it_is_now_however_often_it_was_found_before() {
+        let (one, other) = (accumulator(), accumulator());
+        let count = |of: &Accumulator, name| of.view(name).map(|view| view.partitions.len());
+        let topic = one.insert_topic("orders", 0);
+        assert_eq!(
+            [count(&one, "orders"), count(&other, "orders")],
+            [Some(0), None]
+        );
+        topic.resize(3, one.shared());
+        other.insert_topic("orders", 0).resize(5, other.shared());
+        for _ in 0..2 {
+            assert_eq!(count(&one, "orders"), Some(3));
+            assert_eq!(count(&one, "orders"), Some(3), "recalled");
+            assert_eq!(count(&other, "orders"), Some(5));
+            assert_eq!(count(&one, "invoices"), None);
+        }
+        topic.resize(4, one.shared());
+        assert_eq!(count(&one, "orders"), Some(4));
+        assert!(one.forget(&topic));
+        assert_eq!(count(&one, "orders"), None);
+    }
+
+    #[test]
+    fn what_a_thread_remembers_keeps_no_topic_alive() {
+        let accumulator = accumulator();
+        let topic = accumulator.insert_topic("orders", 0);
+        let view = topic.resize(1, accumulator.shared());
+        let partition = Arc::downgrade(&view.partitions[0]);
+        assert!(accumulator.view("orders").is_some());
+        drop((view, topic, accumulator));
+        assert!(partition.upgrade().is_none());
+    }
+}

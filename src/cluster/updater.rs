@@ -173,7 +173,9 @@ impl Updater {
     fn is_in_use(&mut self, topic: &Arc<Topic>) -> bool {
         let now = time::now();
         let used = self.used.entry(topic.name().clone()).or_insert(now);
-        if topic.traffic().take_used() || topic.view().all().any(|partition| partition.has_batches()) {
+        if topic.traffic().take_used()
+            || topic.view().all().any(|partition| partition.has_batches())
+        {
             // A send may have found the topic in use just before it was declared dormant: what it
             // left counts.
             *used = now;

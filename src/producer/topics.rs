@@ -59,11 +59,7 @@ impl Producer {
     }
 
     /// The topic, waiting for its first metadata where that is allowed.
-    pub(super) fn topic(
-        &self,
-        name: &str,
-        wait: &mut Wait,
-    ) -> Result<Arc<View>, Error> {
+    pub(super) fn topic(&self, name: &str, wait: &mut Wait) -> Result<Arc<View>, Error> {
         let core = &self.0.core;
         loop {
             if let Some(view) = core.accumulator.view(name) {

@@ -58,11 +58,7 @@ impl Partition {
         match &state.open {
             None => Open::No,
             Some(open)
-                if open.accepts(
-                    open.measure(record, timestamp_ms),
-                    record.deadline,
-                    size,
-                ) =>
+                if open.accepts(open.measure(record, timestamp_ms), record.deadline, size) =>
             {
                 Open::Room
             }
