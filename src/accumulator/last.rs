@@ -98,6 +98,8 @@ mod tests {
             assert_eq!(count(&other, "orders"), Some(5));
             assert_eq!(count(&one, "invoices"), None);
         }
+        // Somebody else is still at work with the old one.
+        let _old = one.view("orders");
         topic.resize(4, one.shared());
         assert_eq!(count(&one, "orders"), Some(4));
         assert!(one.forget(&topic));
