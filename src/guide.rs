@@ -306,9 +306,9 @@
 //! let config = Config::new("kafka-1:9093")
 //!     .security_protocol(SecurityProtocol::SaslSsl)
 //!     .ssl_truststore_file("/etc/kafka/ca.pem")
-//!     .sasl_scram_sha_512("alice", "secret");
+//!     .sasl_scram_sha_512("alice", "s3cret");
 //! // No password is shown.
-//! assert!(!format!("{config:?}").contains("secret"));
+//! assert!(!format!("{config:?}").contains("s3cret"));
 //! ```
 //!
 //! In a file that is `security.protocol=SASL_SSL`, `sasl.mechanism=SCRAM-SHA-512`,
