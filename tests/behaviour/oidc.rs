@@ -96,11 +96,14 @@ fn a_file_gives_the_token_and_is_read_again_when_that_is_refused() {
 
     cluster.sasl_oauthbearer_refusal(Some(r#"{"status":"invalid_token"}"#));
     cluster.disconnect(1);
-    eventually("a refusal of the token", || {
-        let refused = send(&producer, 0, "v").wait().err();
-        refused.is_some_and(|error| error.to_string().contains("invalid_token"))
-    });
+    let is_refused = |whose: &str| {
+        let refused = send(&producer, 0, "v").wait().err().map(|e| e.to_string());
+        refused.is_some_and(|text| text.contains("invalid_token") && text.contains(whose))
+    };
+    eventually("a refusal of the token", || is_refused("alice"));
     file.write(BOBS);
+    // A connection may still be on its way with what was there before.
+    eventually("a refusal of the new token", || is_refused("bob"));
     cluster.sasl_oauthbearer_refusal(None);
     eventually("a login with the new token", || {
         send(&producer, 0, "v").wait().is_ok()
