@@ -86,7 +86,7 @@ impl Check<'_> {
         tell: &mut impl FnMut(Finding),
     ) -> Result<(Connection, Option<SocketAddr>), (CheckStage, Error)> {
         let (mut stage, mut peer) = (CheckStage::Tcp, None);
-        let has_tls = uses_tls(self.config.security_protocol);
+        let has_tls = self.config.security_protocol.has_tls();
         let mut made = |step| {
             let passed = |text: String| Finding::new(stage, Verdict::Ok, text);
             match step {
@@ -182,19 +182,12 @@ impl Check<'_> {
             let finding = Finding::new(stage, Verdict::Warning, text);
             return Some(finding.advise("use SASL_SSL, or a SCRAM mechanism"));
         }
-        if matches!(
-            protocol,
-            SecurityProtocol::Plaintext | SecurityProtocol::Ssl
-        ) {
+        if !protocol.has_sasl() {
             return None;
         }
         let text = format!("authenticated with {}", mechanism.name());
         Some(Finding::new(stage, Verdict::Ok, text))
     }
-}
-
-fn uses_tls(protocol: SecurityProtocol) -> bool {
-    matches!(protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
 }
 
 fn summary(metadata: &MetadataResponse) -> String {

@@ -33,11 +33,11 @@ impl SecurityProtocol {
         all.find(|protocol| protocol.name().eq_ignore_ascii_case(name))
     }
 
-    pub(super) fn has_tls(self) -> bool {
+    pub(crate) fn has_tls(self) -> bool {
         matches!(self, Self::Ssl | Self::SaslSsl)
     }
 
-    pub(super) fn has_sasl(self) -> bool {
+    pub(crate) fn has_sasl(self) -> bool {
         matches!(self, Self::SaslPlaintext | Self::SaslSsl)
     }
 

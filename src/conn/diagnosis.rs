@@ -162,17 +162,6 @@ pub(super) fn protocol_name(security: SecurityProtocol) -> &'static str {
     }
 }
 
-pub(super) fn uses_tls(security: SecurityProtocol) -> bool {
-    matches!(security, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
-}
-
-pub(super) fn uses_sasl(security: SecurityProtocol) -> bool {
-    matches!(
-        security,
-        SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
-    )
-}
-
 /// An I/O error in our form: lower case, without the number where the words say it all.
 pub(super) fn io_text(error: &io::Error) -> String {
     match error.kind() {
@@ -229,12 +218,12 @@ fn closed(security: SecurityProtocol, stage: Stage) -> String {
             "the peer closed the connection during the TLS handshake: is this a plain-text \
              listener? security.protocol is {name}; {TOO_MANY}"
         ),
-        Stage::ApiVersions if !uses_tls(security) => format!(
+        Stage::ApiVersions if !security.has_tls() => format!(
             "the peer closed the connection instead of answering: is this a TLS listener? \
              security.protocol is {name}; {}; or ZooKeeper, which closes so too; {TOO_MANY}",
             use_tls(security)
         ),
-        Stage::FirstRequest(_) if !uses_sasl(security) => format!(
+        Stage::FirstRequest(_) if !security.has_sasl() => format!(
             "the broker closed the connection instead of answering the first request: does this \
              listener ask for SASL? security.protocol is {name}"
         ),
@@ -272,7 +261,7 @@ fn not_a_frame(security: SecurityProtocol, bytes: &[u8], bytes_max: usize) -> St
 
 /// An alert or a handshake of TLS where plain text was due.
 fn is_tls(security: SecurityProtocol, bytes: &[u8]) -> bool {
-    matches!(bytes, [0x15 | 0x16, 0x03, ..]) && !uses_tls(security)
+    matches!(bytes, [0x15 | 0x16, 0x03, ..]) && !security.has_tls()
 }
 
 fn not_a_length(bytes: &[u8], bytes_max: usize) -> String {

@@ -42,9 +42,7 @@ use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::codes::Code;
 use crate::wire::{self, Request};
 
-use self::diagnosis::{
-    FRAME_BYTES_MAX, OPENING_BYTES_MAX, Stage, ZOOKEEPER, at, interrupted, uses_sasl, uses_tls,
-};
+use self::diagnosis::{FRAME_BYTES_MAX, OPENING_BYTES_MAX, Stage, ZOOKEEPER, at, interrupted};
 use self::dialogue::Dialogue;
 use self::link::{Incoming, Link, Outgoing};
 use self::refusals::Refusals;
@@ -107,11 +105,11 @@ impl Connector {
         tls: &TlsConfig,
         sasl: Option<(&SaslConfig, TokenRefresh, Option<AnyCredentialSource>)>,
     ) -> Result<Self, Error> {
-        let tls = match uses_tls(security) {
+        let tls = match security.has_tls() {
             true => Some(tls::Tls::new(tls)?),
             false => None,
         };
-        let sasl = match (uses_sasl(security), sasl) {
+        let sasl = match (security.has_sasl(), sasl) {
             (false, _) => None,
             (true, Some((sasl, refresh, asked))) => {
                 Some(sasl::Sasl::new(sasl, refresh, asked, security)?)

@@ -32,7 +32,7 @@ use crate::wire::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateRe
 use crate::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 
 use super::Interrupt;
-use super::diagnosis::{Stage, at, peer_text, uses_tls};
+use super::diagnosis::{Stage, at, peer_text};
 use super::dialogue::Dialogue;
 use super::link::Link;
 use super::oidc::Oidc;
@@ -92,7 +92,7 @@ impl Sasl {
         if asked.is_none() {
             credentials.check()?;
         }
-        if let Some(readable) = readable.filter(|_| !uses_tls(security)) {
+        if let Some(readable) = readable.filter(|_| !security.has_tls()) {
             log::warn!(
                 "security.protocol is SASL_PLAINTEXT and sasl.mechanism is {}: the {readable} \
                  crosses the network unencrypted",
