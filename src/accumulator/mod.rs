@@ -35,7 +35,7 @@ use batch::{lone_size, lone_size_max};
 use budget::Budget;
 use ended::{GivenUp, Sent, Which};
 use identity::Identities;
-use last::Edition;
+use last::{Edition, Last};
 use partition::{Fate, Partition, Shared};
 use policy::Drops;
 use ready::ReadyQueue;
@@ -129,13 +129,21 @@ impl Accumulator {
     /// What is known of a topic, for a thread that sends to it and is likely to again.
     pub(crate) fn view(&self, name: &str) -> Option<Arc<View>> {
         let edition = self.edition.number();
-        if let Some(view) = last::recall(edition, name) {
+        if let Some(last) = last::recall(edition, name) {
+            let view = last.view.clone();
+            last.keep();
             return Some(view);
         }
         let topic = self.topic(name)?;
         let view = topic.view();
         last::remember(edition, topic.name(), &view);
         Some(view)
+    }
+
+    /// The topic, if it is the one that this thread has looked up last and nothing has changed.
+    #[inline]
+    pub(crate) fn recall(&self, name: &str) -> Option<Box<Last>> {
+        last::recall(self.edition.number(), name)
     }
 
     pub(crate) fn topics(&self) -> Vec<Arc<Topic>> {
@@ -194,6 +202,7 @@ impl Accumulator {
     }
 
     /// Refuses a record that could never be sent.
+    #[inline]
     pub(crate) fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
         let limit = self.max_request_size.min(self.budget().limit());
         if lone_size_max(record) <= limit {
@@ -287,6 +296,7 @@ impl Accumulator {
 
 impl Wait {
     /// Waits no longer than a record's deadline.
+    #[inline]
     pub(crate) fn end_by(&mut self, deadline: Option<Instant>) {
         let Some(deadline) = deadline else { return };
         let now = time::now();
