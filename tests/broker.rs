@@ -1,6 +1,6 @@
 //! An embedded cluster in a process of its own, whose work and memory are not the test's.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use milena::mock::MockCluster;
@@ -50,6 +50,23 @@ impl Broker {
     }
 }
 
+#[allow(dead_code, reason = "each test binary uses its own part of this")]
+impl Broker {
+    /// It reads nothing any more.
+    pub(crate) fn freeze(&self) {
+        self.tell("freeze");
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.tell("thaw");
+    }
+
+    fn tell(&self, what: &str) {
+        let mut input = self.process.stdin.as_ref().expect("a pipe");
+        writeln!(input, "{what}").expect("the broker listens");
+    }
+}
+
 impl Drop for Broker {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
@@ -63,5 +80,11 @@ fn serve() {
     cluster.create_topic(TOPIC, PARTITIONS);
     cluster.discard_records();
     println!("{SERVERS}{}", cluster.bootstrap());
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        match line.as_str() {
+            "freeze" => cluster.freeze_broker(1),
+            "thaw" => cluster.thaw_broker(1),
+            other => panic!("a broker cannot {other}"),
+        }
+    }
 }
