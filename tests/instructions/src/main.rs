@@ -5,7 +5,7 @@
 //! ```text
 //! tests/run instructions              # compares
 //! tests/run instructions --write      # takes what is counted as what is right
-//! cargo run --release -- [PATH]... [--write]     # in this folder: some paths only
+//! cargo run --release -- PATH...      # compares some paths, in this folder
 //! ```
 //!
 //! A client process sends to a broker of its own, which is not counted, and its threads are counted

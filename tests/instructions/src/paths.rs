@@ -29,9 +29,9 @@ pub(crate) struct Path {
 /// A batch is closed by its size or by the flush, whatever the threads' turns.
 const LINGER: Duration = Duration::from_secs(60);
 
-/// Ten runs of one program differ by less than a third of it.
+/// Runs of one program differ by less than half of it.
 const MARGIN: f64 = 0.03;
-const MARGIN_BY_CHANCE: f64 = 0.12;
+const MARGIN_BY_CHANCE: f64 = 0.08;
 
 const LARGE: usize = 1_000_000;
 const SMALL: usize = 16 << 10;
