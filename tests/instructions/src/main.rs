@@ -14,7 +14,6 @@
 
 mod callgrind;
 mod counts;
-
 mod paths;
 mod verdict;
 
