@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A client process sends to a broker of its own, which is not counted, and its threads are counted
-//! each by itself. What is paid once falls out, and neither calls into the kernel nor readings of the
-//! clock count.
+//! each by itself. What is paid once falls out, and neither calls into the kernel nor readings of
+//! the clock count.
 
 mod callgrind;
 mod counts;

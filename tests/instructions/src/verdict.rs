@@ -50,8 +50,8 @@ impl Verdict {
             Self::New => Some("a path has no number yet: tests/run instructions --write"),
             Self::Lower { .. } => Some("lower the number: tests/run instructions --write"),
             Self::Higher { .. } => Some(
-                "a record got dearer: find out why (perf, callgrind_annotate), or say in the commit \
-                 what it buys and write the new number: tests/run instructions --write",
+                "a record got dearer: find out why (callgrind_annotate), or say in the commit what \
+                 it buys and write the new number: tests/run instructions --write",
             ),
         }
     }
