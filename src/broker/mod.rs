@@ -73,6 +73,11 @@ impl Broker {
         self.address.lock().clone()
     }
 
+    /// True if that is its address.
+    pub(crate) fn is_at(&self, address: &Address) -> bool {
+        *self.address.lock() == *address
+    }
+
     /// An error of its connection, which names the address, as one that names the broker.
     fn own(&self, error: &Error) -> Error {
         self.without_address(error).context(self)

@@ -131,17 +131,7 @@ impl Receiver {
     /// (KIP-951).
     fn answered(&self, response: &ProduceResponse, in_flight: InFlight) {
         self.note(response.throttle_time_ms);
-        let mut answers: HashMap<(&[u8], i32), &ProducePartitionResponse> = HashMap::new();
-        for topic in &response.topics {
-            let name = if in_flight.version >= 13 {
-                &topic.id[..]
-            } else {
-                topic.name.as_bytes()
-            };
-            for partition in &topic.partitions {
-                answers.entry((name, partition.index)).or_insert(partition);
-            }
-        }
+        let mut answers = Answers::new(response, in_flight.version);
         for batch in in_flight.batches {
             let partition = batch.partition.clone();
             let topic_id = batch.topic_id;
@@ -149,7 +139,7 @@ impl Receiver {
                 13.. => &topic_id[..],
                 _ => partition.topic().as_bytes(),
             };
-            match answers.get(&(name, partition.index())) {
+            match answers.of((name, partition.index())) {
                 Some(answer) => {
                     self.settle.answered(batch, answer);
                     self.follow(&partition, answer, response);
@@ -206,6 +196,52 @@ impl Receiver {
             }
             Err(error) => log::debug!("the new leader of {partition} is not followed: {error}"),
         }
+    }
+}
+
+/// The topic, by its name or its id, and the partition.
+type Place<'a> = (&'a [u8], i32);
+
+/// What a response says of each partition.
+struct Answers<'a> {
+    in_order: Vec<(Place<'a>, &'a ProducePartitionResponse)>,
+    /// The one that is likely to be asked for next: brokers answer in the order of the request.
+    next: usize,
+    by_place: Option<HashMap<Place<'a>, &'a ProducePartitionResponse>>,
+}
+
+impl<'a> Answers<'a> {
+    fn new(response: &'a ProduceResponse, version: i16) -> Self {
+        let in_order = response.topics.iter().flat_map(|topic| {
+            let name = match version {
+                13.. => &topic.id[..],
+                _ => topic.name.as_bytes(),
+            };
+            let partitions = topic.partitions.iter();
+            partitions.map(move |partition| ((name, partition.index), partition))
+        });
+        Self {
+            in_order: in_order.collect(),
+            next: 0,
+            by_place: None,
+        }
+    }
+
+    /// The first answer for that place.
+    fn of(&mut self, place: Place<'_>) -> Option<&'a ProducePartitionResponse> {
+        let next = self.in_order.get(self.next);
+        self.next += 1;
+        match next {
+            Some((found, answer)) if *found == place => Some(answer),
+            _ => self.search(place),
+        }
+    }
+
+    fn search(&mut self, place: Place<'_>) -> Option<&'a ProducePartitionResponse> {
+        // The first of several stays.
+        let all = || self.in_order.iter().rev().copied().collect();
+        let by_place = self.by_place.get_or_insert_with(all);
+        by_place.get(&place).copied()
     }
 }
 

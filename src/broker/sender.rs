@@ -192,7 +192,7 @@ impl Sender {
             return self.broken(error);
         }
         let is_over = link.write.due(now) == Due::Replacement;
-        if is_over || link.address != self.broker.address() {
+        if is_over || !self.broker.is_at(&link.address) {
             return self.retire();
         }
         let answers = self.core.config.acks != Acks::None;

@@ -33,7 +33,8 @@ pub(crate) fn framing(
     topics: &[FramedTopic<'_>],
 ) -> Framing {
     let flexible = version >= ProduceRequest::FLEXIBLE;
-    let mut bytes = vec![0; FRAME_LENGTH_LEN];
+    let mut bytes = Vec::with_capacity(room(header, topics));
+    bytes.resize(FRAME_LENGTH_LEN, 0);
     let mut cuts = Vec::with_capacity(topics.iter().map(|topic| topic.partitions.len()).sum());
     let mut records_len_sum = 0;
     put_request_header::<ProduceRequest>(&mut bytes, version, header);
@@ -56,6 +57,17 @@ pub(crate) fn framing(
     bytes.put_no_tagged_fields(flexible);
     patch_frame_length(&mut bytes, records_len_sum);
     Framing { bytes, cuts }
+}
+
+/// About the bytes of a frame without its batches, and no less where names are ordinary.
+fn room(header: HeaderFacts<'_>, topics: &[FramedTopic<'_>]) -> usize {
+    /// Of what has one length in all requests, and of a transactional id.
+    const HEAD: usize = 128;
+    const TOPIC: usize = 32;
+    const PARTITION: usize = 10;
+    let topic =
+        |topic: &FramedTopic<'_>| TOPIC + topic.name.len() + topic.partitions.len() * PARTITION;
+    HEAD + header.client_id.len() + topics.iter().map(topic).sum::<usize>()
 }
 
 impl Framing {
