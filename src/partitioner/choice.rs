@@ -139,7 +139,8 @@ impl TopicView<'_> {
         if self.available.is_empty() {
             return remainder(turn, self.count);
         }
-        self.available[turn as usize % self.available.len()]
+        // No topic has 2^32 partitions, and a division by so little is a quick one.
+        self.available[(turn % self.available.len() as u32) as usize]
     }
 
     pub(super) fn has_leader(&self, partition: i32) -> bool {
