@@ -1,0 +1,100 @@
+//! The other end, in a process of its own: the embedded cluster, TLS in front of it, and bare
+//! sockets that swallow and echo.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use milena::mock::MockCluster;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::cells::{CELLS, topic};
+use crate::raw::{ANSWER_BYTES, MESSAGE_BYTES};
+use crate::tls;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Prints the addresses, lives until its input ends, and prints how many records there are.
+pub(crate) fn run(is_tls: bool) -> Result<(), Failure> {
+    let config = tls::server()?;
+    let cluster = MockCluster::start(1);
+    cluster.keep_records(false);
+    let mut partitions: Vec<i32> = CELLS.iter().map(|cell| cell.partitions).collect();
+    partitions.sort_unstable();
+    partitions.dedup();
+    for count in &partitions {
+        cluster.create_topic(&topic(*count), *count);
+    }
+    let mut bootstrap = cluster.bootstrap();
+    if is_tls {
+        let (listener, behind) = (TcpListener::bind("127.0.0.1:0")?, bootstrap);
+        let port = listener.local_addr()?.port();
+        bootstrap = format!("127.0.0.1:{port}");
+        cluster.advertise(1, "127.0.0.1", port.into());
+        let config = config.clone();
+        thread::spawn(move || tls::front(listener, behind, config));
+    }
+    println!("bootstrap {bootstrap}");
+    println!("socket {}", listen(swallow)?);
+    println!(
+        "rustls {}",
+        listen(move |socket| swallow_tls(socket, &config))?
+    );
+    println!("ping-pong {}", listen(echo)?);
+
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    let mut records = 0;
+    for count in partitions {
+        for partition in 0..count {
+            records += cluster.end_offset(&topic(count), partition);
+        }
+    }
+    println!("records {records}");
+    Ok(())
+}
+
+/// The address where each connection is served, by a thread of its own.
+fn listen(
+    serve: impl Fn(TcpStream) -> Result<(), Failure> + Clone + Send + 'static,
+) -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?.to_string();
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let serve = serve.clone();
+            thread::spawn(move || {
+                if let Err(error) = serve(socket) {
+                    eprintln!("the null broker's socket: {error}");
+                }
+            });
+        }
+    });
+    Ok(address)
+}
+
+const PIECE_BYTES: usize = 256 << 10;
+
+/// All of them, and then one byte back.
+fn swallow(mut socket: TcpStream) -> Result<(), Failure> {
+    let mut piece = vec![0; PIECE_BYTES];
+    while socket.read(&mut piece)? > 0 {}
+    Ok(socket.write_all(b"k")?)
+}
+
+fn swallow_tls(socket: TcpStream, config: &Arc<ServerConfig>) -> Result<(), Failure> {
+    let mut stream = StreamOwned::new(ServerConnection::new(config.clone())?, socket);
+    let mut piece = vec![0; PIECE_BYTES];
+    while stream.read(&mut piece)? > 0 {}
+    stream.write_all(b"k")?;
+    Ok(stream.flush()?)
+}
+
+fn echo(mut socket: TcpStream) -> Result<(), Failure> {
+    socket.set_nodelay(true)?;
+    let mut message = [0; MESSAGE_BYTES];
+    while socket.read_exact(&mut message).is_ok() {
+        socket.write_all(&message[..ANSWER_BYTES])?;
+    }
+    Ok(())
+}
