@@ -72,7 +72,9 @@ impl Arrived {
         } else {
             Body::read(state, &mut request, &frame)
         };
-        state.requests.push(request.clone());
+        if !state.settings.discards {
+            state.requests.push(request.clone());
+        }
         Some(Self {
             request,
             body,

@@ -109,6 +109,13 @@ impl PartitionLog {
         Ok(place)
     }
 
+    /// Counts records that nobody keeps; returns the offset of the first.
+    pub(super) fn count(&mut self, records: i32) -> i64 {
+        let first = self.end_offset;
+        self.end_offset += i64::from(records);
+        first
+    }
+
     /// Forgets the sequence numbers of all producers, as after retention or `DeleteRecords`.
     pub(super) fn forget_producers(&mut self) {
         self.producers.clear();

@@ -66,6 +66,7 @@ mod arrival;
 mod brokers;
 mod check;
 mod configs;
+mod discard;
 mod exchange;
 mod facts;
 mod faults;

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::arrival::Arrived;
+use super::discard::discard_all;
 use super::exchange::{Flow, exchange, wait};
 use super::session::Session;
 use super::state::{Connection, HOST, Login, Mood, Shared};
@@ -41,7 +42,7 @@ pub(super) struct Link {
 }
 
 /// Kafka's default for `socket.request.max.bytes`.
-const REQUEST_LEN_MAX: usize = 100 * 1024 * 1024;
+pub(super) const REQUEST_LEN_MAX: usize = 100 * 1024 * 1024;
 /// Requests that wait for earlier ones of their connection; more are left in the socket.
 const QUEUED_REQUESTS_MAX: usize = 256;
 /// A frame is read in pieces of this size, so that memory follows what was really sent.
@@ -226,8 +227,13 @@ fn connect(node: i32, socket: TcpStream, shared: &Arc<Shared>) -> std::io::Resul
 }
 
 fn serve(link: Link, threads: &Threads) {
+    let id = link.connection;
+    if link.shared.read(|state| state.settings.discards) {
+        let discard = move || discard_all(&link);
+        return threads.add(spawn(format!("mock-discarder-{id}"), discard));
+    }
     let (queue, arrivals) = sync_channel(QUEUED_REQUESTS_MAX);
-    let (reading, id) = (link.clone(), link.connection);
+    let reading = link.clone();
     let read = move || read_all(&reading, &queue);
     threads.add(spawn(format!("mock-reader-{id}"), read));
     let answer = move || answer_all(&link, &arrivals);
@@ -316,7 +322,8 @@ impl Link {
     }
 }
 
-struct HangUp<'a>(&'a Link);
+/// Hangs up when it is dropped.
+pub(super) struct HangUp<'a>(pub(super) &'a Link);
 
 impl Drop for HangUp<'_> {
     fn drop(&mut self) {

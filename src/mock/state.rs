@@ -56,6 +56,8 @@ pub(super) struct Settings {
     pub(super) auto_create: Option<i32>,
     pub(super) first_sequence: FirstSequence,
     pub(super) forgets_records: bool,
+    /// New connections are served without a look at their records, and no request is listed.
+    pub(super) discards: bool,
     pub(super) denies_idempotent_write: bool,
     pub(super) cluster_id: String,
     /// Passwords by user, for PLAIN.
@@ -253,6 +255,7 @@ impl State {
                 auto_create: Some(1),
                 first_sequence: FirstSequence::default(),
                 forgets_records: false,
+                discards: false,
                 denies_idempotent_write: false,
                 cluster_id: CLUSTER_ID.to_owned(),
                 sasl_plain: BTreeMap::new(),

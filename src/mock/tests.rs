@@ -2,6 +2,7 @@
 
 mod answers;
 mod brokers;
+mod discard;
 mod faults;
 mod logins;
 mod permissions;
