@@ -9,6 +9,7 @@ use std::thread;
 use milena::mock::MockCluster;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use crate::api_versions::add_fetch;
 use crate::cells::{CELLS, topic};
 use crate::raw::{ANSWER_BYTES, MESSAGE_BYTES};
 use crate::tls;
@@ -19,7 +20,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) fn run(is_tls: bool) -> Result<(), Failure> {
     let config = tls::server()?;
     let cluster = MockCluster::start(1);
-    cluster.keep_records(false);
+    add_fetch(&cluster)?;
+    cluster.discard_records();
     let mut partitions: Vec<i32> = CELLS.iter().map(|cell| cell.partitions).collect();
     partitions.sort_unstable();
     partitions.dedup();

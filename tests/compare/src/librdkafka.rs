@@ -322,12 +322,11 @@ unsafe extern "C" fn delivered(
         }
         Tag::Time { .. } => {}
     }
-    let counter = if is_ok {
-        &reports.acknowledged
-    } else {
-        &reports.failed
-    };
-    counter.fetch_add(1, Ordering::Relaxed);
+    if is_ok {
+        reports.acknowledged.fetch_add(1, Ordering::Relaxed);
+    } else if reports.failed.fetch_add(1, Ordering::Relaxed) == 0 {
+        eprintln!("librdkafka's first failure: {:?}", message.err);
+    }
 }
 
 /// Totals stand at the end of the JSON, behind those of brokers and topics.

@@ -8,6 +8,7 @@
 //! Each measurement is a process of its own, against a null broker in another process, so that CPU
 //! time and memory are those of one client. Needs Linux, a C compiler and make.
 
+mod api_versions;
 mod broker;
 mod cells;
 mod child;

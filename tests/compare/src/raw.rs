@@ -17,8 +17,8 @@ use crate::tls;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// About what a request with one record of 100 bytes takes, and its answer.
-pub(crate) const MESSAGE_BYTES: usize = 240;
-pub(crate) const ANSWER_BYTES: usize = 64;
+pub(crate) const MESSAGE_BYTES: usize = 225;
+pub(crate) const ANSWER_BYTES: usize = 66;
 
 /// The bytes that a producer wrote for so many records, and how many it wrote at once.
 pub(crate) struct Amount {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::cells::{Cell, Contestant, Load};
 use crate::child::Process;
-use crate::client::PATIENCE;
 use crate::figures::{Figure, Figures};
 use crate::options::Options;
 
@@ -172,11 +171,11 @@ impl Broker {
     /// An acknowledged record that is not there would be no measurement.
     fn end(mut self, sent: u64) -> Result<(), String> {
         self.process.end_input();
-        let line = self.process.line().map(|(_, line)| line);
-        match line {
-            Some(line) if line == format!("records {sent}") => Ok(()),
+        match self.process.line() {
+            Some((_, line)) if line == format!("records {sent}") => Ok(()),
             other => Err(format!(
-                "the broker ends with {other:?}, {sent} records were sent (within {PATIENCE:?})"
+                "{sent} records were acknowledged, and the broker says: {}",
+                other.map_or_else(|| "nothing".to_owned(), |(_, line)| line)
             )),
         }
     }

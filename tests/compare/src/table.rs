@@ -43,7 +43,7 @@ fn side_by_side(text: &mut String, cell: &Cell, milena: &Column, librdkafka: &Co
         };
         let ratio = match figure {
             Figure::BrokerShare => String::new(),
-            _ => format!("{:.2}", milena.median / librdkafka.median),
+            _ => ratio(milena.median / librdkafka.median),
         };
         *text += &format!(
             "| {name} | {} | {} | {} | {ratio} |\n",
@@ -75,12 +75,12 @@ fn ping_pong(row: &Row) -> Option<String> {
     for figure in [Figure::P50, Figure::P99, Figure::Cpu] {
         let (milena, bare) = (Spread::of(milena, figure)?, Spread::of(bare, figure)?);
         text += &format!(
-            "| {}, {} | {} | {} | {:.2} |\n",
+            "| {}, {} | {} | {} | {} |\n",
             row.cell.name,
             figure.label(),
             milena.text(),
             bare.text(),
-            milena.median / bare.median,
+            ratio(milena.median / bare.median),
         );
     }
     Some(text)
@@ -102,12 +102,16 @@ fn tls(row: &Row) -> Option<String> {
         (0..tls.len()).map(added).collect()
     };
     let (milena_added, bare_added) = (added(milena)?, added(bare)?);
-    let mut text = "| CPU, ns/record | plain text | TLS 1.3 | added by TLS |\n\
+    let mut text = "| | plain text | TLS 1.3 | added by TLS |\n\
                     |---|---|---|---|\n"
         .to_owned();
     let lines = [
-        ("milena, 1 KiB", milena, &milena_added),
-        ("the same bytes and writes, bare", bare, &bare_added),
+        ("CPU, ns/record: milena, 1 KiB", milena, &milena_added),
+        (
+            "CPU, ns/record: the same bytes and writes, bare",
+            bare,
+            &bare_added,
+        ),
     ];
     for (name, (plain, tls), added) in lines {
         let cell = |column: &Column| Some(Spread::of(column, Figure::Cpu)?.text());
@@ -118,9 +122,15 @@ fn tls(row: &Row) -> Option<String> {
             cell(added)?
         );
     }
+    let request = |column: &Column| Some(Spread::of(column, Figure::RequestBytes)?.text());
+    text += &format!(
+        "| bytes in a request of milena | {} | {} | |\n",
+        request(milena.0)?,
+        request(milena.1)?
+    );
     let median = |column: &Column| Some(Spread::of(column, Figure::Cpu)?.median);
-    let ratio = median(&milena_added)? / median(&bare_added)?;
-    text += &format!("| milena / bare | | | {ratio:.2} |\n");
+    let added = ratio(median(&milena_added)? / median(&bare_added)?);
+    text += &format!("| milena / bare | | | {added} |\n");
     Some(text)
 }
 
@@ -161,6 +171,13 @@ impl Spread {
             number(self.min),
             number(self.max)
         )
+    }
+}
+
+fn ratio(value: f64) -> String {
+    match value {
+        ..0.1 => format!("{value:.3}"),
+        _ => format!("{value:.2}"),
     }
 }
 
