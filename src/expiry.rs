@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::broker::Core;
+use crate::clock::Clock;
 use crate::survive::survive;
 #[cfg(test)]
 use crate::survive::trap;
@@ -18,6 +19,9 @@ const REST: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(300);
 const REST_AWAKE: Duration = Duration::from_millis(250);
 
+/// How exact the clock is that it keeps for those who send much.
+const TICK: Duration = Duration::from_millis(1);
+
 /// Wakes the thread when there is something that can expire; with nothing buffered it sleeps for
 /// good.
 ///
@@ -26,6 +30,7 @@ const REST_AWAKE: Duration = Duration::from_millis(250);
 /// deadline of their own.
 #[derive(Debug, Default)]
 pub(crate) struct Expiry {
+    clock: Clock,
     is_armed: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
@@ -34,10 +39,21 @@ pub(crate) struct Expiry {
 #[derive(Debug, Default)]
 struct State {
     is_poked: bool,
+    /// It keeps the clock.
+    is_ticking: bool,
     is_closed: bool,
 }
 
 impl Expiry {
+    /// The time for a record that is sent, by the wall clock.
+    #[inline]
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms(|| {
+            self.state.lock().is_ticking = true;
+            self.changed.notify_all();
+        })
+    }
+
     /// Something was buffered.
     pub(crate) fn arm(&self) {
         if !self.is_armed.load(Ordering::SeqCst) && !self.is_armed.swap(true, Ordering::SeqCst) {
@@ -67,6 +83,9 @@ impl Expiry {
             }
             let looked = survive("the expiry thread", || self.look(|| self.expire(core)));
             until = looked.unwrap_or_else(|| time::after(time::now(), REST));
+            if until.is_none() {
+                core.accumulator.budget().rest();
+            }
         }
     }
 
@@ -122,7 +141,11 @@ impl Expiry {
             {
                 return true;
             }
-            state = self.changed.wait(state, until);
+            state.is_ticking = state.is_ticking && self.clock.tick();
+            let tick = state.is_ticking.then(|| time::now() + TICK);
+            state = self
+                .changed
+                .wait(state, [until, tick].into_iter().flatten().min());
         }
     }
 }

@@ -70,6 +70,7 @@ mod accumulator;
 mod broker;
 mod callbacks;
 mod check;
+mod clock;
 mod cluster;
 mod compress;
 mod config;

@@ -25,7 +25,7 @@ use crate::expiry::Expiry;
 use crate::interceptor::Chain;
 use crate::latch::Latch;
 use crate::metrics::MetricsSnapshot;
-use crate::partitioner::TopicView;
+use crate::partitioner::{TopicView, Turn};
 use crate::record::Record;
 use crate::shutdown::{CloseReport, Shutdown};
 use crate::sync::Arc;
@@ -34,7 +34,6 @@ use crate::time::{self, Deadline};
 
 use handle::Handle;
 use intercept::HandedOver;
-use topics::has_partition;
 pub use try_send::TrySendError;
 
 /// What a callback costs beyond its own size: its place in the batch's list and its allocation.
@@ -346,6 +345,7 @@ impl Producer {
         Ok(())
     }
 
+    #[inline]
     fn patience(&self) -> Wait {
         match self.0.callbacks.is_this_thread() {
             true => Wait::No("a callback does not wait: what holds the buffer may be behind it"),
@@ -359,55 +359,60 @@ impl Producer {
         Delivery::failed(topic, error, &self.0.callbacks)
     }
 
+    #[inline]
     fn append(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
         let appended = self.append_until(record, wait);
-        let (Err(error), Some(deadline)) = (&appended, record.deadline) else {
-            return appended;
+        appended.map_err(|error| self.blame(error, record))
+    }
+
+    /// The error of a record that was not taken, which may be that its own deadline passed.
+    #[cold]
+    fn blame(&self, error: Error, record: &Record<'_>) -> Error {
+        let Some(deadline) = record.deadline else {
+            return error;
         };
         let what = match error.kind() {
             ErrorKind::BufferFull => "room in the buffer",
             ErrorKind::TimedOut => "metadata of its topic",
-            _ => return appended,
+            _ => return error,
         };
         if deadline > time::now() {
-            return appended;
+            return error;
         }
         let topic = record.topic;
         let message = format!("record for {topic}: its deadline passed while it waited for {what}");
-        Err(Error::new(ErrorKind::TimedOut, message))
+        Error::new(ErrorKind::TimedOut, message)
     }
 
+    #[inline]
     fn append_until(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
-        let Handle { core, expiry, .. } = &*self.0;
-        let now_ms = time::wall_clock_ms();
+        let core = &self.0.core;
+        let now_ms = self.0.expiry.now_ms();
         self.check_open(now_ms)?;
         core.accumulator.check_size(record)?;
+        if record.partition.is_some() || record.timestamp_ms.is_some() {
+            record.check()?;
+        }
         wait.end_by(record.deadline);
-        let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
         loop {
-            let (view, partition) = self.place(record, now_ms, wait)?;
-            let partition = &view.partitions[partition as usize];
-            let appended = core
-                .accumulator
-                .append(partition, record, timestamp_ms, *wait)?;
-            let Some((delivery, is_first)) = appended else {
-                continue;
+            let known = core.accumulator.recall(record.topic, |view, turn| {
+                let is_ready = view.is_ready();
+                is_ready.then(|| self.append_to(view, Some(turn), (record, now_ms), wait))
+            });
+            let appended = match known.flatten() {
+                Some(appended) => appended?,
+                None => {
+                    let view = self.topic_for(record, wait)?;
+                    self.append_to(&view, None, (record, now_ms), wait)?
+                }
             };
-            if is_first {
-                match record.deadline {
-                    Some(_) => expiry.arm_at_once(),
-                    None => expiry.arm(),
-                }
-                // Nothing waited for a leader when the last metadata came, so nobody asked for
-                // more.
-                if view.available.len() < view.partitions.len() || partition.needs_view() {
-                    core.wishes.refresh();
-                }
+            if let Some(delivery) = appended {
+                return Ok(delivery);
             }
-            return Ok(delivery);
         }
     }
 
+    #[inline]
     fn check_open(&self, now_ms: i64) -> Result<(), Error> {
         self.0.callbacks.process.check_at(now_ms)?;
         match self.0.is_closed.load(Ordering::Acquire) {
@@ -416,42 +421,91 @@ impl Producer {
         }
     }
 
-    /// The partition that a record goes to, which the view has.
-    fn place(
+    /// Puts a record into the partition that it goes to; `None` if its topic has to be looked up
+    /// again.
+    #[inline]
+    fn append_to(
         &self,
-        record: &Record<'_>,
-        now_ms: i64,
+        view: &Arc<View>,
+        own_turn: Option<&Turn>,
+        (record, now_ms): (&Record<'_>, i64),
         wait: &mut Wait,
-    ) -> Result<(Arc<View>, i32), Error> {
-        let config = &self.0.core.config;
-        let view = self.topic_for(record, wait)?;
-        let partition = match record.partition {
+    ) -> Result<Option<Delivery>, Error> {
+        if view.traffic.mark_used() {
+            self.0.core.wishes.refresh();
+        }
+        let index = match record.partition {
             Some(partition) => partition,
-            None => {
-                let batches = Queues {
-                    view: &view,
-                    record,
-                    timestamp_ms: record.timestamp_ms.unwrap_or(now_ms),
-                    batch_size: config.batch_size,
-                };
-                let seen = TopicView {
-                    topic: record.topic,
-                    count: view.partitions.len() as u32,
-                    available: &view.available,
-                    near: &view.near,
-                    turns: &view.traffic.turns,
-                    batches: &batches,
-                    now_ms,
-                };
-                let partitioning = &config.partitioning;
-                partitioning.choose(&seen, record.key, record.value)?
+            None => self.choose(view, own_turn, (record, now_ms))?,
+        };
+        let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
+        if let Some(partition) = view.partition(index)
+            && let Some(delivery) = partition.append_quickly(record, timestamp_ms)
+        {
+            return Ok(Some(delivery));
+        }
+        self.append_slowly(view, index, (record, timestamp_ms), wait)
+    }
+
+    #[cold]
+    fn append_slowly(
+        &self,
+        view: &Arc<View>,
+        index: i32,
+        (record, timestamp_ms): (&Record<'_>, i64),
+        wait: &mut Wait,
+    ) -> Result<Option<Delivery>, Error> {
+        let Handle { core, expiry, .. } = &*self.0;
+        let (known, grown) = (view.partition(index), &mut None);
+        let view = match known {
+            Some(_) => view,
+            None => grown.insert(self.grown_topic(record.topic, index, wait)?),
+        };
+        let partition = &view.partitions[index as usize];
+        let accumulator = &core.accumulator;
+        let appended = accumulator.append(partition, record, timestamp_ms, *wait)?;
+        let Some((delivery, is_first)) = appended else {
+            return Ok(None);
+        };
+        if is_first {
+            match record.deadline {
+                Some(_) => expiry.arm_at_once(),
+                None => expiry.arm(),
             }
+            // Nothing waited for a leader when the last metadata came, so nobody asked for more.
+            if view.available.len() < view.partitions.len() || partition.needs_view() {
+                core.wishes.refresh();
+            }
+        }
+        Ok(Some(delivery))
+    }
+
+    /// The partition for a record that names none.
+    #[inline]
+    fn choose(
+        &self,
+        view: &View,
+        own_turn: Option<&Turn>,
+        (record, now_ms): (&Record<'_>, i64),
+    ) -> Result<i32, Error> {
+        let config = &self.0.core.config;
+        let batches = Queues {
+            view,
+            record,
+            timestamp_ms: record.timestamp_ms.unwrap_or(now_ms),
+            batch_size: config.batch_size,
         };
-        let view = match has_partition(&view, partition) {
-            true => view,
-            false => self.grown_topic(record.topic, partition, wait)?,
+        let seen = TopicView {
+            topic: record.topic,
+            count: view.partitions.len() as u32,
+            available: &view.available,
+            near: &view.near,
+            turns: &view.traffic.turns,
+            own_turn,
+            batches: &batches,
+            now_ms,
         };
-        Ok((view, partition))
+        config.partitioning.choose(&seen, record.key, record.value)
     }
 }
 

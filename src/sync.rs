@@ -42,6 +42,7 @@ impl<T> Mutex<T> {
         Self(source::sync::Mutex::new(value))
     }
 
+    #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         let only = OnlyLock::enter();
         Guard {

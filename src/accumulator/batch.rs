@@ -95,11 +95,13 @@ pub(crate) struct Room {
 pub(crate) struct RecordLen(usize);
 
 impl RecordLen {
+    #[inline]
     fn encoded(self) -> usize {
         encoded_len(self.0)
     }
 }
 
+#[inline]
 fn fields<'a>(record: &'a Record<'a>, index: u32, timestamp_delta: i64) -> RecordFields<'a> {
     RecordFields {
         offset_delta: index as i32,
@@ -116,6 +118,7 @@ pub(crate) fn lone_size(record: &Record<'_>) -> usize {
 }
 
 /// No less than [`lone_size`], and cheaper to know.
+#[inline]
 pub(crate) fn lone_size_max(record: &Record<'_>) -> usize {
     /// Of a varint or varlong.
     const LEN_MAX: usize = 10;
@@ -145,7 +148,7 @@ impl OpenBatch {
         completion: Arc<Completion>,
         (place, created): (u64, Instant),
     ) -> Self {
-        let mut bytes = Vec::with_capacity(grant.bytes());
+        let mut bytes = grant.buffer();
         bytes.resize(HEADER_LEN, 0);
         Self {
             bytes,
@@ -162,6 +165,7 @@ impl OpenBatch {
     }
 
     /// Whether a record still belongs into this batch.
+    #[inline]
     pub(crate) fn accepts(
         &self,
         len: RecordLen,
@@ -175,6 +179,7 @@ impl OpenBatch {
 
     /// Whether a record of this deadline goes with the others: a batch is given up whole, at the
     /// earliest deadline in it, which may cost a record an eighth of its time.
+    #[inline]
     fn shares(&self, deadline: Option<Instant>) -> bool {
         match (self.deadline, deadline) {
             (Some(own), Some(other)) => {
@@ -186,13 +191,20 @@ impl OpenBatch {
     }
 
     /// How long a record is in here.
+    #[inline]
     pub(crate) fn measure(&self, record: &Record<'_>, timestamp_ms: i64) -> RecordLen {
         RecordLen(self.fields(record, timestamp_ms).body_len())
     }
 
+    #[inline]
     fn fields<'a>(&self, record: &'a Record<'a>, timestamp_ms: i64) -> RecordFields<'a> {
         let delta = timestamp_ms.wrapping_sub(self.base_timestamp_ms);
         fields(record, self.records, delta)
+    }
+
+    #[inline]
+    pub(crate) fn has_room_for(&self, len: RecordLen) -> bool {
+        self.bytes.len() + len.encoded() <= self.grant.bytes()
     }
 
     /// The capacity that is missing for a record of that length, `None` if there is enough.
@@ -213,11 +225,13 @@ impl OpenBatch {
 
     pub(crate) fn grow(&mut self, more: Grant) {
         self.grant.merge(more);
-        self.bytes
-            .reserve_exact(self.grant.bytes() - self.bytes.len());
+        let mut larger = self.grant.buffer();
+        larger.extend_from_slice(&self.bytes);
+        self.bytes = larger;
     }
 
     /// Appends a record of that length, for which [`room_for`](Self::room_for) wants nothing more.
+    #[inline]
     pub(crate) fn append(
         &mut self,
         record: &Record<'_>,
@@ -314,14 +328,14 @@ impl Batch {
         }
         self.is_packed = true;
         let codec = self.partition.rule.compression;
-        let mut packed = Vec::with_capacity(self.bytes.len());
-        packed.resize(HEADER_LEN, 0);
-        match press.compress(codec, levels, &self.bytes[HEADER_LEN..], &mut packed) {
-            Ok(()) if packed.len() < self.bytes.len() => {
-                packed.shrink_to_fit();
-                (self.bytes, self.codec) = (packed, codec);
+        let (head, records) = self.bytes.split_at(HEADER_LEN);
+        match press.pack(codec, levels, records) {
+            Ok(packed) if packed.len() < records.len() => {
+                self.bytes.truncate(head.len());
+                self.bytes.extend_from_slice(packed);
+                self.codec = codec;
             }
-            Ok(()) => {}
+            Ok(_) => {}
             Err(error) => log::error!("a batch for {} is not compressed: {error}", self.partition),
         }
     }
@@ -360,8 +374,7 @@ impl Batch {
 
     /// Gives its memory back; its owner sees to its result.
     pub(crate) fn free(&mut self) {
-        self.bytes = Vec::new();
-        self.grant.shrink_to(0);
+        self.grant.end(std::mem::take(&mut self.bytes));
         self.is_paid = true;
     }
 

@@ -1,6 +1,7 @@
 //! `buffer.memory`: the one place where memory makes a sender wait.
 
 mod share;
+mod spare;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,6 +11,10 @@ use crate::sync::{Arc, Condvar, Mutex};
 use crate::time;
 
 pub(crate) use share::{Account, Excess, Share};
+use spare::Spare;
+
+/// The part of the limit that may be kept in buffers which nobody uses.
+const SPARE_SHARE: usize = 2;
 
 /// Counts the bytes that unresolved records hold, batch buffers by their capacity, and makes
 /// callers wait in the order of their arrival when the limit is reached, or, apart from all others,
@@ -26,6 +31,7 @@ pub(crate) struct Budget {
 #[derive(Debug, Default)]
 struct State {
     used: usize,
+    spare: Spare,
     next_ticket: u64,
     /// In the order of their arrival.
     waiting: VecDeque<Waiter>,
@@ -101,7 +107,7 @@ impl Budget {
         let mut state = self.state.lock();
         let is_free = state.turn(self.limit, share, bytes) == Turn::Now;
         is_free.then(|| {
-            state.give(share, bytes);
+            state.give(self.limit, share, bytes);
             self.grant(share, bytes)
         })
     }
@@ -187,17 +193,31 @@ impl Budget {
         share.excess(free).map(|excess| (excess, free))
     }
 
+    /// Gives the system back what nobody has been granted. Those who send next ask it anew.
+    pub(crate) fn rest(&self) {
+        let spare = std::mem::take(&mut self.state.lock().spare);
+        drop(spare);
+    }
+
+    /// An empty buffer of that capacity.
+    fn buffer(&self, capacity: usize) -> Vec<u8> {
+        let spare = self.state.lock().spare.take(capacity);
+        spare.unwrap_or_else(|| Vec::with_capacity(capacity))
+    }
+
     /// Refuses everybody who waits or comes later to wait.
     pub(crate) fn close(&self) {
         self.state.lock().is_closed = true;
         self.changed.notify_all();
     }
 
-    fn release(&self, share: Option<&Share>, bytes: usize) {
+    fn release(&self, share: Option<&Share>, bytes: usize, buffer: Vec<u8>) {
         if bytes > 0 {
             let mut state = self.state.lock();
             state.take_back(share, bytes);
             state.serve(self.limit);
+            let most = (self.limit - state.used).min(self.limit / SPARE_SHARE);
+            state.spare.put(buffer, most);
             drop(state);
             self.changed.notify_all();
         }
@@ -229,7 +249,7 @@ impl State {
             match self.turn(limit, waiter.share.as_ref(), waiter.bytes) {
                 Turn::Now => {
                     let waiter = self.waiting.remove(place).expect("it was found there");
-                    self.give(waiter.share.as_ref(), waiter.bytes);
+                    self.give(limit, waiter.share.as_ref(), waiter.bytes);
                     self.served.push(waiter.ticket);
                 }
                 Turn::Aside => place += 1,
@@ -269,8 +289,9 @@ impl State {
         }
     }
 
-    fn give(&mut self, share: Option<&Share>, bytes: usize) {
+    fn give(&mut self, limit: usize, share: Option<&Share>, bytes: usize) {
         self.used += bytes;
+        self.spare.shrink_to(limit - self.used);
         share.inspect(|share| share.give(bytes));
     }
 
@@ -305,6 +326,17 @@ impl State {
 impl Grant {
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// An empty buffer of so many bytes.
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        self.budget.buffer(self.bytes)
+    }
+
+    /// Gives all of it back, with its buffer, which somebody else may use.
+    pub(crate) fn end(&mut self, buffer: Vec<u8>) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.budget.release(self.share.as_ref(), bytes, buffer);
     }
 
     /// Where it stands.
@@ -345,7 +377,7 @@ impl Grant {
         let old = std::mem::replace(&mut self.share, share);
         let mut state = self.budget.state.lock();
         state.take_back(old.as_ref(), self.bytes);
-        state.give(self.share.as_ref(), self.bytes);
+        state.give(self.budget.limit, self.share.as_ref(), self.bytes);
         state.serve(self.budget.limit);
         drop(state);
         self.budget.changed.notify_all();
@@ -366,13 +398,13 @@ impl Grant {
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let over = self.bytes.saturating_sub(bytes);
         self.bytes -= over;
-        self.budget.release(self.share.as_ref(), over);
+        self.budget.release(self.share.as_ref(), over, Vec::new());
     }
 }
 
 impl Drop for Grant {
     fn drop(&mut self) {
-        self.budget.release(self.share.as_ref(), self.bytes);
+        self.end(Vec::new());
     }
 }
 

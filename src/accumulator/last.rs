@@ -1,10 +1,10 @@
-//! The topic that a thread sent to last: to find it again costs no lock.
+//! The topic that a thread sent to last: to find it again costs no lock and counts no reference.
 
 use std::cell::RefCell;
-use std::sync::Weak;
 use std::sync::atomic::AtomicU64;
 
 use super::topic::View;
+use crate::partitioner::Turn;
 use crate::sync::atomic::Ordering;
 use crate::sync::{Arc, thread_local};
 
@@ -37,38 +37,63 @@ fn next() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// It keeps nothing of the topic alive: the thread may never send again.
+/// It keeps the topic's partitions alive, but not the producer, until the thread sends elsewhere,
+/// closes a producer, or ends.
 struct Last {
     edition: u64,
     name: Arc<str>,
-    view: Weak<View>,
+    view: Arc<View>,
+    turn: Turn,
 }
 
 thread_local! {
     static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
 }
 
-/// What this thread found last, if that was this topic in this edition.
-pub(super) fn recall(edition: u64, name: &str) -> Option<Arc<View>> {
+/// Hands what this thread found last to `with`, and its count of turns there, if that was this
+/// topic in this edition.
+#[inline]
+pub(super) fn recall<T>(
+    edition: u64,
+    name: &str,
+    with: impl FnOnce(&Arc<View>, &Turn) -> T,
+) -> Option<T> {
     let recall = |last: &RefCell<Option<Last>>| {
-        let last = last.borrow();
+        let last = last.try_borrow().ok()?;
         let last = last.as_ref()?;
         let is_same = last.edition == edition && *last.name == *name;
-        is_same.then(|| last.view.upgrade())?
+        is_same.then(|| with(&last.view, &last.turn))
     };
     // A thread that ends has forgotten.
     LAST.try_with(recall).ok()?
 }
 
 pub(super) fn remember(edition: u64, name: &Arc<str>, view: &Arc<View>) {
-    let (name, view) = (name.clone(), Arc::downgrade(view));
-    let last = Last {
-        edition,
-        name,
-        view,
-    };
-    // A thread that ends has nothing to remember for.
-    let _ = LAST.try_with(|place| *place.borrow_mut() = Some(last));
+    replace(|old| {
+        // Its turns go on where only the metadata has changed.
+        let old = old.filter(|old| Arc::ptr_eq(&old.view.traffic, &view.traffic));
+        let turn = old.map_or_else(|| view.traffic.turns.own(), |old| old.turn);
+        let (name, view) = (name.clone(), view.clone());
+        Some(Last {
+            edition,
+            name,
+            view,
+            turn,
+        })
+    });
+}
+
+/// Lets go of what this thread has found.
+pub(crate) fn forget() {
+    replace(|_| None);
+}
+
+fn replace(change: impl FnOnce(Option<Last>) -> Option<Last>) {
+    // A thread that ends has nothing to remember for; neither has one in the middle of a send,
+    // whose partitioner sends.
+    let old = LAST.try_with(|place| place.try_borrow_mut().ok()?.take());
+    let new = change(old.ok().flatten());
+    let _ = LAST.try_with(|place| Some(*place.try_borrow_mut().ok()? = new));
 }
 
 #[cfg(test)]
@@ -107,13 +132,56 @@ mod tests {
     }
 
     #[test]
-    fn what_a_thread_remembers_keeps_no_topic_alive() {
+    fn what_a_thread_has_forgotten_keeps_no_topic_alive() {
         let accumulator = accumulator();
         let topic = accumulator.insert_topic("orders", 0);
         let view = topic.resize(1, accumulator.shared());
         let partition = Arc::downgrade(&view.partitions[0]);
         assert!(accumulator.view("orders").is_some());
         drop((view, topic, accumulator));
+        assert!(partition.upgrade().is_some(), "the next send would find it");
+        super::forget();
         assert!(partition.upgrade().is_none());
+    }
+
+    #[test]
+    fn the_turns_of_a_thread_go_on_when_the_metadata_changes() {
+        let accumulator = accumulator();
+        let topic = accumulator.insert_topic("orders", 40);
+        let turn = || {
+            accumulator.view("orders").expect("it is there");
+            accumulator
+                .recall("orders", |_, turn| turn.next())
+                .expect("remembered")
+        };
+        topic.resize(3, accumulator.shared());
+        assert_eq!([turn(), turn()], [40, 41]);
+        topic.resize(4, accumulator.shared());
+        assert_eq!(turn(), 42);
+        accumulator.insert_topic("invoices", 0);
+        assert!(accumulator.view("invoices").is_some());
+        let elsewhere = std::thread::scope(|scope| scope.spawn(turn).join().expect("no panic"));
+        assert_eq!(
+            [elsewhere, turn()],
+            [41, 42],
+            "each begins where the topic is"
+        );
+    }
+
+    /// A partitioner must not send, and what it must not do is no panic.
+    #[test]
+    fn whoever_looks_up_a_topic_while_another_is_in_use_finds_it() {
+        let accumulator = accumulator();
+        for name in ["orders", "invoices"] {
+            accumulator
+                .insert_topic(name, 0)
+                .resize(1, accumulator.shared());
+        }
+        assert!(accumulator.view("orders").is_some());
+        let nested = accumulator.recall("orders", |_, _| {
+            super::forget();
+            accumulator.view("invoices").is_some() && accumulator.view("orders").is_some()
+        });
+        assert_eq!(nested, Some(true));
     }
 }

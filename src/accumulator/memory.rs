@@ -13,7 +13,7 @@ use crate::sync::Arc;
 use crate::time::{self, human};
 
 impl Accumulator {
-    /// Copies a record into its partition's batch. True if it opened one; `None` if the topic has
+    /// Copies a record into its partition's batch, which may have to be opened. True if it opened one; `None` if the topic has
     /// to be looked up once more.
     pub(crate) fn append(
         &self,
@@ -25,13 +25,7 @@ impl Accumulator {
         let mut grant: Option<Grant> = None;
         loop {
             let room = match partition.append(record, timestamp_ms, &mut grant) {
-                Append::Done {
-                    completion,
-                    slot,
-                    is_first,
-                } => {
-                    return Ok(Some((Delivery::new(completion, slot), is_first)));
-                }
+                Append::Done { delivery, is_first } => return Ok(Some((delivery, is_first))),
                 Append::Needs(room) => room,
                 Append::Closed => return Err(Error::closed()),
                 Append::Gone => return Ok(None),

@@ -26,6 +26,7 @@ use crate::config::{Acks, Config};
 use crate::delivery::{Completion, Failure};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::metrics::Metrics;
+use crate::partitioner::Turn;
 use crate::record::Record;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -129,13 +130,24 @@ impl Accumulator {
     /// What is known of a topic, for a thread that sends to it and is likely to again.
     pub(crate) fn view(&self, name: &str) -> Option<Arc<View>> {
         let edition = self.edition.number();
-        if let Some(view) = last::recall(edition, name) {
+        if let Some(view) = last::recall(edition, name, |view, _| view.clone()) {
             return Some(view);
         }
         let topic = self.topic(name)?;
         let view = topic.view();
         last::remember(edition, topic.name(), &view);
         Some(view)
+    }
+
+    /// Hands the topic to `with`, and the thread's count of turns there, if it is the one that this
+    /// thread has looked up last, and nothing has changed.
+    #[inline]
+    pub(crate) fn recall<T>(
+        &self,
+        name: &str,
+        with: impl FnOnce(&Arc<View>, &Turn) -> T,
+    ) -> Option<T> {
+        last::recall(self.edition.number(), name, with)
     }
 
     pub(crate) fn topics(&self) -> Vec<Arc<Topic>> {
@@ -194,6 +206,7 @@ impl Accumulator {
     }
 
     /// Refuses a record that could never be sent.
+    #[inline]
     pub(crate) fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
         let limit = self.max_request_size.min(self.budget().limit());
         if lone_size_max(record) <= limit {
@@ -287,6 +300,7 @@ impl Accumulator {
 
 impl Wait {
     /// Waits no longer than a record's deadline.
+    #[inline]
     pub(crate) fn end_by(&mut self, deadline: Option<Instant>) {
         let Some(deadline) = deadline else { return };
         let now = time::now();

@@ -23,7 +23,7 @@ use super::sequence::Sequences;
 use super::state::{Announcement, Conditions, Rules, State, Take, Verdict};
 use crate::callbacks::CallbackQueue;
 use crate::config::{TopicRule, TopicRules};
-use crate::delivery::{Completion, Failure, Hurry, Resolution, Slot};
+use crate::delivery::{Completion, Delivery, Failure, Hurry, Resolution};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::record::Record;
@@ -75,11 +75,7 @@ impl Shared {
 /// What [`Partition::append`] did.
 pub(crate) enum Append {
     /// The record is in a batch. `is_first`: it opened it.
-    Done {
-        completion: Arc<Completion>,
-        slot: Slot,
-        is_first: bool,
-    },
+    Done { delivery: Delivery, is_first: bool },
     /// Memory is needed first.
     Needs(Room),
     /// The producer is closed.
@@ -122,6 +118,28 @@ impl Partition {
 
     pub(crate) fn index(&self) -> i32 {
         self.index
+    }
+
+    /// Appends a record to the open batch if that takes it as it is, which changes nothing for
+    /// anybody but the record.
+    #[inline]
+    pub(crate) fn append_quickly(
+        &self,
+        record: &Record<'_>,
+        timestamp_ms: i64,
+    ) -> Option<Delivery> {
+        let mut state = self.state.lock();
+        if self.shared.is_closed.load(Ordering::SeqCst) || self.refuses(&state) {
+            return None;
+        }
+        let batch_size = state.batch_size(&self.shared.rules);
+        let open = state.open.as_mut()?;
+        let len = open.measure(record, timestamp_ms);
+        let is_ready = open.accepts(len, record.deadline, batch_size) && open.has_room_for(len);
+        is_ready.then(|| {
+            let completion = open.completion.clone();
+            Delivery::new(completion, open.append(record, timestamp_ms, len))
+        })
     }
 
     /// Appends a record to the open batch, using `grant` where the batch must grow; what is not
@@ -176,13 +194,9 @@ impl Partition {
             }
         }
         let slot = open.append(record, timestamp_ms, len);
-        let completion = open.completion.clone();
+        let delivery = Delivery::new(open.completion.clone(), slot);
         self.unlock_and_tell(state);
-        Append::Done {
-            completion,
-            slot,
-            is_first,
-        }
+        Append::Done { delivery, is_first }
     }
 
     fn completion(self: &Arc<Self>) -> Completion {

@@ -271,6 +271,7 @@ impl State {
     }
 
     /// What a batch may grow to.
+    #[inline]
     pub(crate) fn batch_size(&self, rules: &Rules) -> usize {
         self.size_max
             .map_or(rules.batch_size, |max| max.min(rules.batch_size))

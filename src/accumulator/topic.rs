@@ -159,6 +159,7 @@ impl Topic {
 
 impl Traffic {
     /// Notes that somebody sends to the topic; true if its metadata is out of date.
+    #[inline]
     pub(crate) fn mark_used(&self) -> bool {
         let is_used = self.usage.load(Ordering::Relaxed) == USED;
         !is_used && self.usage.swap(USED, Ordering::Relaxed) == DORMANT
@@ -182,6 +183,18 @@ impl Traffic {
 }
 
 impl View {
+    /// True if records can be put into its partitions, as far as is known.
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.denied.is_none() && !self.partitions.is_empty()
+    }
+
+    /// The partition of that number, if the topic has it.
+    #[inline]
+    pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
+        self.partitions.get(usize::try_from(index).ok()?)
+    }
+
     /// Partitions that the newest metadata does not have any more.
     pub(crate) fn retired(&self) -> &[Arc<Partition>] {
         &self.retired

@@ -16,6 +16,7 @@ pub(crate) struct Compressor {
     lz4: super::lz4::Encoder,
     #[cfg(feature = "zstd")]
     zstd: super::zstd::Encoder,
+    packed: Vec<u8>,
 }
 
 /// Why bytes could not be compressed or decompressed.
@@ -35,6 +36,20 @@ pub(crate) enum CodecError {
 }
 
 impl Compressor {
+    /// The compressed `records`, in memory that the next ones are written to.
+    pub(crate) fn pack(
+        &mut self,
+        compression: Compression,
+        levels: &Levels,
+        records: &[u8],
+    ) -> Result<&[u8], CodecError> {
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.clear();
+        let result = self.compress(compression, levels, records, &mut packed);
+        self.packed = packed;
+        result.map(|()| &self.packed[..])
+    }
+
     /// Appends the compressed `records` to `out`; after an error, `out` is as it was.
     pub(crate) fn compress(
         &mut self,

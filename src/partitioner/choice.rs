@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fnv1a::fnv1a;
 use super::sticky::{self, Batches, StickyRules};
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 use super::{PartitionQuery, Partitioner, PartitionerKind, murmur2};
 use crate::error::{Error, ErrorKind};
 use crate::survive::caught;
@@ -41,6 +41,8 @@ pub(crate) struct TopicView<'a> {
     /// Those of them whose leader is in the producer's rack, if racks count.
     pub(crate) near: &'a [i32],
     pub(crate) turns: &'a Turns,
+    /// The count of the thread that sends, if it has one for this topic.
+    pub(crate) own_turn: Option<&'a Turn>,
     pub(crate) batches: &'a dyn Batches,
     /// The time of the send.
     pub(crate) now_ms: i64,
@@ -56,6 +58,7 @@ impl Partitioning {
     };
 
     /// The partition of a record that names none, always in `0..view.count`.
+    #[inline]
     pub(crate) fn choose(
         &self,
         view: &TopicView<'_>,
@@ -93,6 +96,7 @@ impl Partitioning {
     }
 
     /// The partition that `kind` gives to a record with this key.
+    #[inline]
     pub(super) fn by(
         &self,
         kind: PartitionerKind,
@@ -129,8 +133,9 @@ impl Partitioning {
 
 impl TopicView<'_> {
     /// The next partition that has a leader, or the next of all while none has one.
+    #[inline]
     fn next_in_turn(&self) -> i32 {
-        let turn = self.turns.next();
+        let turn = self.own_turn.map_or_else(|| self.turns.next(), Turn::next);
         if self.available.is_empty() {
             return remainder(turn, self.count);
         }

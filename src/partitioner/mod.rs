@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) use choice::{PartitionerChoice, Partitioning, TopicView};
 pub use kind::PartitionerKind;
 pub(crate) use sticky::{Batches, Open, StickyRules};
-pub(crate) use turns::Turns;
+pub(crate) use turns::{Turn, Turns};
 
 /// Chooses the partition of every record that does not name one itself.
 ///
@@ -109,6 +109,7 @@ impl<'a> PartitionQuery<'a> {
                 available,
                 near: &[],
                 turns: &NO_TURNS,
+                own_turn: None,
                 batches: &NoBatches,
                 now_ms: 0,
             },

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 /// The state of choosing, one for each topic.
 #[derive(Debug)]
 pub(crate) struct Turns {
-    next: AtomicU32,
+    next: Turn,
     dice: AtomicU64,
     /// The partition that records go to until its batch is full, with the bytes it got.
     pub(super) by_bytes: Sticky,
@@ -19,7 +19,7 @@ impl Turns {
     /// Any seed will do; different ones keep producers from going the same way.
     pub(crate) const fn new(seed: u32) -> Self {
         Self {
-            next: AtomicU32::new(seed),
+            next: Turn(AtomicU32::new(seed)),
             dice: AtomicU64::new(seed as u64),
             by_bytes: Sticky::new(),
             by_time: Sticky::new(),
@@ -29,7 +29,12 @@ impl Turns {
 
     /// The next number; it wraps at 2^32, where one partition may be skipped.
     pub(super) fn next(&self) -> u32 {
-        self.next.fetch_add(1, Ordering::Relaxed)
+        self.next.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A count of one thread's own, which goes on from here.
+    pub(crate) fn own(&self) -> Turn {
+        Turn(AtomicU32::new(self.next()))
     }
 
     /// A random number in `0..below`, 0 for 0: SplitMix64, whose state is a counter, so that
@@ -51,6 +56,21 @@ impl Turns {
     /// Whether a key has decided where a record went.
     pub(crate) fn has_keys(&self) -> bool {
         self.has_keys.load(Ordering::Relaxed)
+    }
+}
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub(crate) struct Turn(AtomicU32);
+
+impl Turn {
+    /// The next number, for the one thread that has this count: each thread goes round all
+    /// partitions, so all together are as even.
+    #[inline]
+    pub(crate) fn next(&self) -> u32 {
+        let turn = self.0.load(Ordering::Relaxed);
+        self.0.store(turn.wrapping_add(1), Ordering::Relaxed);
+        turn
     }
 }
 

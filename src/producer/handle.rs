@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::accumulator::last;
 use crate::broker::Core;
 use crate::callbacks::CallbackQueue;
 use crate::expiry::Expiry;
@@ -24,6 +25,7 @@ pub(super) struct Handle {
 impl Handle {
     pub(super) fn close(&self, limit: Duration) -> CloseReport {
         self.is_closed.store(true, Ordering::Release);
+        last::forget();
         self.shutdown.close(limit)
     }
 }

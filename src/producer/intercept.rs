@@ -30,15 +30,26 @@ struct Memo {
 impl Producer {
     /// Sends what the interceptors make of `record`, once there is room for a callback of
     /// `callback` bytes, if any. They are told of it whatever becomes of it.
+    #[inline]
     pub(super) fn hand_over(
         &self,
         record: &Record<'_>,
         callback: usize,
         wait: &mut Wait,
     ) -> HandedOver {
-        let Some(chain) = &self.0.interceptors else {
-            return self.reserve_and_append(record, callback, wait);
-        };
+        match &self.0.interceptors {
+            None => self.reserve_and_append(record, callback, wait),
+            Some(chain) => self.show_and_append(chain, record, callback, wait),
+        }
+    }
+
+    fn show_and_append(
+        &self,
+        chain: &Arc<Chain>,
+        record: &Record<'_>,
+        callback: usize,
+        wait: &mut Wait,
+    ) -> HandedOver {
         let may_show = self.check_open(time::wall_clock_ms());
         if let Err(error) = may_show.and_then(|()| chain.check_room()) {
             return HandedOver::refused(error);
@@ -75,6 +86,7 @@ impl Producer {
         self.failed(record.topic, error)
     }
 
+    #[inline]
     fn reserve_and_append(
         &self,
         record: &Record<'_>,

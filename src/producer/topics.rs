@@ -14,9 +14,6 @@ impl Producer {
         record: &Record<'_>,
         wait: &mut Wait,
     ) -> Result<Arc<View>, Error> {
-        if record.partition.is_some() || record.timestamp_ms.is_some() {
-            record.check()?;
-        }
         if let Some(view) = self.0.core.accumulator.view(record.topic) {
             if view.traffic.mark_used() {
                 self.0.core.wishes.refresh();
@@ -98,7 +95,7 @@ impl Producer {
         };
         let view = core.accumulator.view(name);
         if let Some(view) = &view
-            && has_partition(view, partition)
+            && view.partition(partition).is_some()
         {
             return Ok(view.clone());
         }
@@ -116,8 +113,4 @@ impl Producer {
             Err(cause) => Err(error.with_cause(cause)),
         }
     }
-}
-
-pub(super) fn has_partition(view: &View, partition: i32) -> bool {
-    usize::try_from(partition).is_ok_and(|index| index < view.partitions.len())
 }

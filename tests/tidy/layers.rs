@@ -35,7 +35,7 @@ const LAYERS: [[&str; 3]; 15] = [
     ],
     [
         "top",
-        "cluster/updater cluster/identity expiry check explain shutdown producer typed guide",
+        "cluster/updater cluster/identity clock expiry check explain shutdown producer typed guide",
         "base codes wire compress facts conn view accumulator txn broker top",
     ],
     ["mock", "mock", "base codes wire compress"],

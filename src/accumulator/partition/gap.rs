@@ -16,6 +16,10 @@ impl Partition {
     }
 
     /// Why it takes no records, if it has stopped.
+    pub(super) fn refuses(&self, state: &State) -> bool {
+        state.is_gone || self.shared.rules.is_gapless && state.results.lost().is_some()
+    }
+
     pub(super) fn stopped(&self, state: &State) -> Option<Error> {
         let lost = state
             .results

@@ -22,7 +22,7 @@ pub(crate) struct Queues<'a> {
 
 impl Queues<'_> {
     fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
-        self.view.partitions.get(usize::try_from(index).ok()?)
+        self.view.partition(index)
     }
 }
 

@@ -50,6 +50,7 @@ fn choose(
         available,
         near: &[],
         turns: &Turns::new(start),
+        own_turn: None,
         batches: &NoBatches,
         now_ms: 0,
     };
@@ -275,6 +276,7 @@ fn view(turns: &Turns) -> TopicView<'_> {
         available: &[0, 1, 2],
         near: &[],
         turns,
+        own_turn: None,
         batches: &NoBatches,
         now_ms: 0,
     }

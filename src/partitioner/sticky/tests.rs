@@ -59,6 +59,7 @@ fn view<'a>(turns: &'a Turns, batches: &'a Queues, available: &'a [i32]) -> Topi
         available,
         near: &[],
         turns,
+        own_turn: None,
         batches,
         now_ms: 0,
     }
