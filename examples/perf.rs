@@ -1,224 +1,252 @@
 //! A load generator: how many records per second, how long each takes, and what it costs.
 //!
 //! ```text
-//! cargo run --release --example perf -- --bootstrap localhost:9092 --records 1000000 --size 100
+//! cargo run --release --example perf
+//! cargo run --release --example perf -- --bootstrap localhost:9092 --seconds 10 --size 1000
 //! ```
+//!
+//! The first needs no Kafka: it starts a broker that takes all records and keeps none.
 
 mod support;
 
+#[path = "support/histogram.rs"]
+mod histogram;
 #[path = "support/measured.rs"]
 mod measured;
+#[path = "support/null_broker.rs"]
+mod null_broker;
+#[path = "support/payloads.rs"]
+mod payloads;
+#[path = "support/perf_options.rs"]
+mod perf_options;
+#[path = "support/progress.rs"]
+mod progress;
+#[cfg(test)]
+#[path = "support/perf_tests.rs"]
+mod tests;
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use lexopt::prelude::*;
-use milena::{Error, Producer, Record};
+use milena::{Config, Error, Producer, Record};
 
-use measured::{Latencies, Report, cpu_time};
-use support::Settings;
+use histogram::Histogram;
+use measured::{Report, cpu_time, resident_peak};
+use null_broker::NullBroker;
+use payloads::{Payloads, put_key};
+use perf_options::{Mode, Options, Task, USAGE};
+use progress::Ticker;
 
-const USAGE: &str = "Sends records and measures.
-
-usage: perf --bootstrap HOST:PORT[,...] [OPTION...]
-
-  --mode MODE      throughput  as many records as the cluster takes (default)
-                   sync        one thread, which waits for each record before it sends the next
-                   rate        --rate records a second; latency counts from the time a record was
-                               due, so a producer that falls behind cannot hide it
-                   first       one record in a new process
-  --rate NUMBER    records a second; chooses the mode rate
-  --topic TOPIC    the topic, else \"perf\"
-  --records NUMBER how many, else 1000000 (throughput) or 10000 (sync, rate)
-  --size BYTES     the size of a value, else 100
-  --config FILE    a properties file with settings
-  --property N=V   one setting, such as acks=all or linger.ms=5
-  --json           one JSON object instead of lines
-
-Exit code: 0, or 1 if a record was not delivered; the default settings do not retry.";
+type AnyError = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     // The first line of the program: the runtime is up some 1 ms after the process began.
     let start = Instant::now();
     support::log_to_stderr();
-    let options = match Options::parse() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
+    let done = match Task::parse(std::env::args_os().skip(1).collect()) {
+        Ok(Task::Help) => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
+        Ok(Task::ServeNull(topic, partitions)) => {
+            let served = null_broker::serve(&topic, partitions);
+            served.map(|()| true).map_err(AnyError::from)
+        }
+        Ok(Task::Measure(options)) => measure(&options, start).map(|report| {
+            match options.json {
+                true => println!("{}", report.json()),
+                false => print!("{}", report.text()),
+            }
+            report.not_delivered == 0
+        }),
         Err(error) => return support::usage_error(error),
     };
-    let report = match run(&options, start) {
-        Ok(report) => report,
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
-    match options.json {
-        true => println!("{}", report.json()),
-        false => print!("{}", report.text()),
-    }
-    match report.not_delivered {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
     }
 }
 
-fn run(options: &Options, start: Instant) -> Result<Report, Error> {
-    let producer = Producer::new(options.settings.config()?)?;
-    let value = vec![b'x'; options.size];
-    let record = || Record::to(&options.topic).value(&value);
-
-    producer.send(record()).wait()?;
-    let first = start.elapsed();
-
-    let (began, cpu_before) = (Instant::now(), cpu_time());
-    let latencies = match options.mode {
-        Mode::First => Vec::new(),
-        Mode::Throughput => throughput(&producer, options.records, record)?,
-        Mode::Sync => sync(&producer, options.records, record)?,
-        Mode::Rate(rate) => paced(&producer, options.records, rate, record)?,
+/// Starts a broker if none is named, and measures.
+fn measure(options: &Options, start: Instant) -> Result<Report, AnyError> {
+    let Some(partitions) = options.null_partitions else {
+        return run(options, start, options.settings.config()?, None);
     };
-    let (elapsed, cpu_after) = (began.elapsed(), cpu_time());
-    let metrics = producer.metrics();
-    let end = producer.close()?;
+    let began = Instant::now();
+    let broker = NullBroker::start(&options.topic, partitions);
+    let broker = broker.map_err(|error| format!("the null broker does not start: {error}"))?;
+    // A cluster would have been there before.
+    let start = start + began.elapsed();
+    let config = options.settings.config()?;
+    let config = config.set("bootstrap.servers", broker.address())?;
+    run(options, start, config, Some(broker.process()))
+}
+
+fn run(
+    options: &Options,
+    start: Instant,
+    config: Config,
+    broker: Option<u32>,
+) -> Result<Report, AnyError> {
+    let producer = Producer::new(config)?;
+    // Before there are payloads: to make them takes longer than to send one.
+    let record = Record::to(&options.topic).value("first");
+    producer.send(record).wait()?;
+    let (first, before) = (start.elapsed(), producer.metrics());
+
+    let load = Load {
+        producer: &producer,
+        options,
+        payloads: Payloads::new(options.size),
+        latencies: Arc::new(Histogram::new()),
+        stop: AtomicBool::new(false),
+    };
+    let cpu = |process| cpu_time(process);
+    let own = std::process::id();
+    let (began, own_before, broker_before) = (Instant::now(), cpu(own), broker.and_then(cpu));
+    load.send_all()?;
+    let (elapsed, own_after, broker_after) = (began.elapsed(), cpu(own), broker.and_then(cpu));
+    let used = |before: Option<Duration>, after: Option<Duration>| {
+        after
+            .zip(before)
+            .map(|(after, before)| after.saturating_sub(before))
+    };
+    let (metrics, end) = (producer.metrics(), producer.close()?);
     Ok(Report {
         first,
+        threads: options.threads,
         records: end.delivered.saturating_sub(1),
         not_delivered: end.failed + end.unknown,
         bytes: options.size as u64,
         elapsed,
-        cpu: cpu_after
-            .zip(cpu_before)
-            .map(|(after, before)| after.saturating_sub(before)),
-        requests: metrics.requests.saturating_sub(1),
+        cpu: used(own_before, own_after),
+        broker_cpu: used(broker_before, broker_after),
+        requests: metrics.requests - before.requests,
+        request_bytes: metrics.request_bytes - before.request_bytes,
+        batches: metrics.batches - before.batches,
         retries: metrics.retries,
-        latencies: Latencies::of(latencies),
+        latencies: load.latencies.counts(),
+        resident_peak: resident_peak(),
     })
 }
 
-/// Nobody looks at single results: the report of `close` counts them.
-fn throughput<'a>(
-    producer: &Producer,
-    records: u64,
-    record: impl Fn() -> Record<'a>,
-) -> Result<Vec<u32>, Error> {
-    for _ in 0..records {
-        drop(producer.send(record()));
-    }
-    producer.flush()?;
-    Ok(Vec::new())
+/// What the sending threads share.
+struct Load<'a> {
+    producer: &'a Producer,
+    options: &'a Options,
+    payloads: Payloads,
+    latencies: Arc<Histogram>,
+    /// Set when the time is over.
+    stop: AtomicBool,
 }
 
-fn sync<'a>(
-    producer: &Producer,
-    records: u64,
-    record: impl Fn() -> Record<'a>,
-) -> Result<Vec<u32>, Error> {
-    let mut latencies = Vec::new();
-    for _ in 0..records {
-        let sent = Instant::now();
-        producer.send(record()).wait()?;
-        latencies.push(micros(sent.elapsed()));
-    }
-    Ok(latencies)
-}
-
-fn paced<'a>(
-    producer: &Producer,
-    records: u64,
-    rate: f64,
-    record: impl Fn() -> Record<'a>,
-) -> Result<Vec<u32>, Error> {
-    let latencies = Arc::new(Mutex::new(Vec::new()));
-    let began = Instant::now();
-    for number in 0..records {
-        let due = began + Duration::from_secs_f64(number as f64 / rate);
-        let early = due.saturating_duration_since(Instant::now());
-        if !early.is_zero() {
-            std::thread::sleep(early);
+impl Load<'_> {
+    /// Sends with all threads, and waits until all has come to an end.
+    fn send_all(&self) -> Result<(), Error> {
+        if self.options.mode == Mode::First {
+            return Ok(());
         }
-        let latencies = latencies.clone();
-        // One thread runs all callbacks, so the lock is free but for the end of the test.
-        producer.send_with(record(), move |result| {
-            if result.is_ok() {
-                let mut latencies = latencies.lock().unwrap_or_else(PoisonError::into_inner);
-                latencies.push(micros(due.elapsed()));
-            }
-        });
-    }
-    producer.flush()?;
-    let mut latencies = latencies.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut *latencies))
-}
-
-fn micros(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
-}
-
-#[derive(Clone, Copy)]
-enum Mode {
-    Throughput,
-    Sync,
-    Rate(f64),
-    First,
-}
-
-struct Options {
-    settings: Settings,
-    mode: Mode,
-    topic: String,
-    records: u64,
-    size: usize,
-    json: bool,
-}
-
-impl Options {
-    /// `None` if help was asked for.
-    fn parse() -> Result<Option<Self>, lexopt::Error> {
-        let (mut mode, mut rate, mut records) = (None, None, None);
-        let mut options = Self {
-            settings: Settings::default(),
-            mode: Mode::Throughput,
-            topic: "perf".to_owned(),
-            records: 0,
-            size: 100,
-            json: false,
+        let ticker = Ticker {
+            progress: self.options.progress,
+            producer: self.producer,
+            latencies: &self.latencies,
+            stop: &self.stop,
+            limit: self.options.limit,
+            value_len: self.options.size,
         };
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("help") | Short('h') => return Ok(None),
-                Long("bootstrap" | "bootstrap-server") => {
-                    options.settings.bootstrap = Some(parser.value()?.string()?);
+        let (running, ended) = channel();
+        thread::scope(|scope| {
+            scope.spawn(move || ticker.run(&ended));
+            let threads = 0..self.options.threads as u64;
+            let began = Instant::now();
+            let send = move |number| {
+                // If one fails, the others need not go on.
+                let failed = |_: &Error| self.stop.store(true, Ordering::Relaxed);
+                self.send(number, began).inspect_err(failed)
+            };
+            let threads = threads.map(|number| scope.spawn(move || send(number)));
+            let threads: Vec<_> = threads.collect();
+            let sent = threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().expect("a sending thread does not panic"));
+            let flushed = sent.and_then(|()| self.producer.flush());
+            drop(running);
+            flushed
+        })
+    }
+
+    /// Sends what is one thread's.
+    fn send(&self, thread: u64, began: Instant) -> Result<(), Error> {
+        match self.options.mode {
+            Mode::Throughput if self.options.has_latency => self.each(thread, |_, record| {
+                self.send_timed(record, Instant::now());
+                Ok(())
+            }),
+            // Nobody looks at single results: the report of `close` counts them.
+            Mode::Throughput => self.each(thread, |_, record| {
+                drop(self.producer.send(record));
+                Ok(())
+            }),
+            Mode::Rate(rate) => self.each(thread, |number, record| {
+                let due = began + Duration::from_secs_f64(number as f64 / rate);
+                let early = due.saturating_duration_since(Instant::now());
+                if !early.is_zero() {
+                    thread::sleep(early);
                 }
-                Long("mode") => mode = Some(parser.value()?.string()?),
-                Long("rate") => rate = Some(support::number::<f64>(parser.value()?)?),
-                Long("topic") => options.topic = parser.value()?.string()?,
-                Long("records") => records = Some(support::number(parser.value()?)?),
-                Long("size") => options.size = support::number(parser.value()?)?,
-                Long("config") => options.settings.files.push(parser.value()?.into()),
-                Long("property") => options.settings.add_property(parser.value()?)?,
-                Long("json") => options.json = true,
-                _ => return Err(argument.unexpected()),
+                self.send_timed(record, due);
+                Ok(())
+            }),
+            Mode::Sync | Mode::First => self.each(thread, |_, record| {
+                let sent = Instant::now();
+                self.producer.send(record).wait()?;
+                self.latencies.add(sent.elapsed());
+                Ok(())
+            }),
+        }
+    }
+
+    fn send_timed(&self, record: Record<'_>, since: Instant) {
+        let latencies = Arc::clone(&self.latencies);
+        self.producer.send_with(record, move |result| {
+            if result.is_ok() {
+                latencies.add(since.elapsed());
+            }
+        });
+    }
+
+    /// Calls `send` with each record of a thread, as long as there is time.
+    fn each(
+        &self,
+        thread: u64,
+        mut send: impl FnMut(u64, Record<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut key = [0; 12];
+        for number in (thread..self.options.records).step_by(self.options.threads) {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let record = self.record(number);
+            match self.options.keys {
+                None => send(number, record)?,
+                Some(distinct) => {
+                    put_key(&mut key, number, distinct);
+                    send(number, record.key(&key))?;
+                }
             }
         }
-        options.mode = match (mode.as_deref(), rate) {
-            (None | Some("rate"), Some(rate)) if rate > 0.0 => Mode::Rate(rate),
-            (None | Some("throughput"), None) => Mode::Throughput,
-            (Some("sync"), None) => Mode::Sync,
-            (Some("first"), None) => Mode::First,
-            (Some("rate"), None) => return Err("the mode rate needs --rate".into()),
-            (_, Some(_)) => return Err("--rate takes a positive number, in the mode rate".into()),
-            (Some(other), None) => return Err(format!("there is no mode {other:?}").into()),
-        };
-        options.records = records.unwrap_or(match options.mode {
-            Mode::Throughput => 1_000_000,
-            _ => 10_000,
-        });
-        Ok(Some(options))
+        Ok(())
+    }
+
+    /// A record without a key.
+    fn record(&self, number: u64) -> Record<'_> {
+        Record::to(&self.options.topic).value(self.payloads.of(number))
     }
 }
