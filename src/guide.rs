@@ -16,6 +16,8 @@
 //! 14. [Tests without Kafka](#tests-without-kafka)
 //! 15. [Interceptors](#interceptors)
 //!
+//! On pages of their own: [security], [performance], and [all settings](settings).
+//!
 //! # Delivery guarantees
 //!
 //! Every send ends once: with [`RecordMetadata`], or with an [`Error`] whose
@@ -496,5 +498,6 @@ use crate::serializer::{
 };
 use crate::shutdown::CloseReport;
 
+pub mod performance;
 pub mod security;
 pub mod settings;

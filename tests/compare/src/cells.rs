@@ -156,6 +156,17 @@ impl Cell {
         topic(self.partitions)
     }
 
+    /// So many records, or the next number that all threads can share.
+    pub(crate) fn records(&self, records: Option<u64>) -> u64 {
+        let records = records.unwrap_or(self.records);
+        match self.load {
+            Load::First => 1,
+            // The warm-up is shared as well.
+            Load::Sync { threads } => records.next_multiple_of(4 * threads as u64),
+            _ => records,
+        }
+    }
+
     /// Records before those that count.
     pub(crate) fn warm_up(&self, records: u64) -> u64 {
         match self.load {

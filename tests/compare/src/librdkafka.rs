@@ -18,7 +18,7 @@ pub(crate) struct Librdkafka {
     client: *mut native::rd_kafka_t,
     topic: *mut native::rd_kafka_topic_t,
     /// The callbacks of the client have a pointer to it.
-    reports: Box<Reports>,
+    reports: &'static Reports,
 }
 
 // SAFETY: librdkafka's functions may be called by all threads at once, and the pointers are valid
@@ -63,7 +63,7 @@ impl Librdkafka {
             Load::Sync { threads } => threads,
             _ => 1,
         };
-        let reports = Box::new(Reports {
+        let reports: &'static Reports = Box::leak(Box::new(Reports {
             began: Instant::now(),
             acknowledged: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -77,17 +77,16 @@ impl Librdkafka {
                     requests: 0,
                 },
             )),
-        });
+        }));
         let name = CString::new(target.cell.topic()).map_err(|error| error.to_string())?;
-        // SAFETY: the configuration goes to the client, which lives as long as the process, and so
-        // do `reports`: nothing here is ever freed.
+        // SAFETY: the configuration goes to the client, which like `reports` is never freed.
         unsafe {
             let config = native::rd_kafka_conf_new();
             for (key, value) in settings(target) {
                 set(config, key, &value)?;
             }
-            let opaque: *const Reports = &raw const *reports;
-            native::rd_kafka_conf_set_opaque(config, opaque.cast_mut().cast());
+            let opaque = ptr::from_ref(reports).cast_mut().cast();
+            native::rd_kafka_conf_set_opaque(config, opaque);
             native::rd_kafka_conf_set_dr_msg_cb(config, Some(delivered));
             native::rd_kafka_conf_set_stats_cb(config, Some(statistics));
             let mut text: [c_char; 512] = [0; 512];

@@ -13,6 +13,7 @@ use crate::payload::Payload;
 
 /// How a load went.
 struct Outcome {
+    /// With the warm-up.
     acknowledged: u64,
     spent: Spent,
     /// In microseconds.
@@ -30,30 +31,30 @@ pub(crate) fn run(client: &dyn Client, cell: &Cell, records: u64) -> Result<Figu
         Load::Sync { threads } => sync(client, &payload, [warm_up, records], threads),
         Load::Rate { per_second } => served(client, || {
             paced(client, &payload, warm_up, per_second);
-            client.take_times();
+            let warmed_up = client.take_times().len() as u64;
             let phase = Phase::start();
             paced(client, &payload, records, per_second);
             let times = client.take_times();
             Outcome {
-                acknowledged: times.len() as u64,
+                acknowledged: warmed_up + times.len() as u64,
                 spent: phase.end(),
                 times,
             }
         }),
         _ => {
-            client.throughput(&payload, warm_up);
+            let warmed_up = client.throughput(&payload, warm_up);
             let phase = Phase::start();
             let acknowledged = client.throughput(&payload, records);
             Outcome {
-                acknowledged,
+                acknowledged: warmed_up + acknowledged,
                 spent: phase.end(),
                 times: Vec::new(),
             }
         }
     };
-    if outcome.acknowledged != records {
-        let acknowledged = outcome.acknowledged;
-        return Err(format!("{acknowledged} of {records} were acknowledged"));
+    let (acknowledged, all) = (outcome.acknowledged, warm_up + records);
+    if acknowledged != all {
+        return Err(format!("{acknowledged} of {all} were acknowledged"));
     }
     let mut figures = of_phase(&outcome.spent, records);
     outcome.times.sort_unstable();
@@ -61,9 +62,8 @@ pub(crate) fn run(client: &dyn Client, cell: &Cell, records: u64) -> Result<Figu
         figures.note(figure, percentile(&outcome.times, share));
     }
     let needs_bytes = cell.codec != "none" || !cell.is_for_clusters();
-    if let Some(sent) = client.sent(records + warm_up).filter(|_| needs_bytes) {
-        let records = (records + warm_up) as f64;
-        figures.note(Figure::WireBytes, Some(sent.bytes as f64 / records));
+    if let Some(sent) = needs_bytes.then(|| client.sent(all)).flatten() {
+        figures.note(Figure::WireBytes, Some(sent.bytes as f64 / all as f64));
         let request = sent.bytes as f64 / sent.requests.max(1) as f64;
         figures.note(Figure::RequestBytes, Some(request));
     }
@@ -104,30 +104,31 @@ fn first(client: &dyn Client, cell: &Cell) -> Result<Figures, String> {
 fn sync(client: &dyn Client, payload: &Payload, records: [u64; 2], threads: usize) -> Outcome {
     if threads == 1 {
         let alone = |records| sync_thread(client, payload, 0, records);
-        alone(records[0]);
+        let warmed_up = alone(records[0]).len();
         let phase = Phase::start();
         let times = alone(records[1]);
         return Outcome {
-            acknowledged: times.len() as u64,
+            acknowledged: (warmed_up + times.len()) as u64,
             spent: phase.end(),
             times,
         };
     }
-    let each = records.map(|records| records.div_ceil(threads as u64));
+    let each = records.map(|records| records / threads as u64);
     let barrier = Barrier::new(threads + 1);
-    let all = Mutex::new(Vec::new());
+    let all = Mutex::new((0, Vec::new()));
     let spent = served(client, || {
         thread::scope(|scope| {
             for thread in 0..threads {
                 let (barrier, all) = (&barrier, &all);
                 scope.spawn(move || {
-                    sync_thread(client, payload, thread, each[0]);
+                    let warmed_up = sync_thread(client, payload, thread, each[0]).len();
                     barrier.wait();
                     barrier.wait();
                     let times = sync_thread(client, payload, thread, each[1]);
                     barrier.wait();
                     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                    all.extend(times);
+                    all.0 += warmed_up + times.len();
+                    all.1.extend(times);
                 });
             }
             barrier.wait();
@@ -137,9 +138,9 @@ fn sync(client: &dyn Client, payload: &Payload, records: [u64; 2], threads: usiz
             phase.end()
         })
     });
-    let times = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (acknowledged, times) = all.into_inner().unwrap_or_else(PoisonError::into_inner);
     Outcome {
-        acknowledged: times.len() as u64,
+        acknowledged: acknowledged as u64,
         spent,
         times,
     }

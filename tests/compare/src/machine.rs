@@ -3,7 +3,6 @@
 use std::fs;
 use std::process::Command;
 use std::thread;
-use std::time::SystemTime;
 
 use crate::librdkafka;
 
@@ -14,7 +13,7 @@ pub(crate) fn told(rounds: usize, broker: &str) -> String {
         "{}, {cores} cores, {}; milena {} ({}), librdkafka {}, {}; {broker}; rounds: {rounds}; \
          median (smallest–largest)",
         cpu().unwrap_or_else(|| "unknown CPU".to_owned()),
-        date(),
+        output("date", &["-u", "+%F"]).unwrap_or_else(|| "undated".to_owned()),
         version_of("milena").unwrap_or("of unknown version"),
         output("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "no commit".to_owned()),
         librdkafka::version(),
@@ -53,36 +52,4 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
         .ok()
         .filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
-}
-
-/// Today's, in UTC.
-fn date() -> String {
-    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let mut days = seconds.map_or(0, |time| time.as_secs()) / 86_400;
-    let mut year = 1970;
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let mut month = 0;
-    let lengths = [
-        31,
-        28 + u64::from(is_leap(year)),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
-    while days >= lengths[month] {
-        days -= lengths[month];
-        month += 1;
-    }
-    format!("{year}-{:02}-{:02}", month + 1, days + 1)
 }

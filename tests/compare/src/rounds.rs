@@ -77,8 +77,7 @@ fn once(
     contestant: Contestant,
     last: &Figures,
 ) -> Result<Figures, String> {
-    let records = options.records.unwrap_or(cell.records);
-    let records = if cell.load == Load::First { 1 } else { records };
+    let records = cell.records(options.records);
     let broker = match options.bootstrap {
         None => Some(Broker::start(contestant == Contestant::MilenaTls)?),
         Some(_) => None,

@@ -6,29 +6,24 @@ use crate::rounds::{Column, Row};
 
 /// milena and librdkafka side by side, and below that what is below every producer.
 pub(crate) fn tables(rows: &[Row]) -> String {
-    let mut text =
-        "| | | milena | librdkafka | milena / librdkafka |\n|---|---|---|---|---|\n".into();
-    let mut is_empty = true;
+    let mut lines = String::new();
     for row in rows {
         let columns = (
             row.column(Contestant::Milena),
             row.column(Contestant::Librdkafka),
         );
         if let (Some(milena), Some(librdkafka)) = columns {
-            side_by_side(&mut text, row.cell, milena, librdkafka);
-            is_empty = false;
+            side_by_side(&mut lines, row.cell, milena, librdkafka);
         }
     }
-    if is_empty {
-        text.clear();
+    let mut tables = Vec::new();
+    if !lines.is_empty() {
+        let head = "| | | milena | librdkafka | milena / librdkafka |\n|---|---|---|---|---|\n";
+        tables.push(format!("{head}{lines}"));
     }
-    for row in rows {
-        if let Some(below) = ping_pong(row).or_else(|| tls(row)) {
-            text += "\n";
-            text += &below;
-        }
-    }
-    text
+    tables.extend(rows.iter().filter_map(ping_pong));
+    tables.extend(rows.iter().filter_map(tls));
+    tables.join("\n")
 }
 
 fn side_by_side(text: &mut String, cell: &Cell, milena: &Column, librdkafka: &Column) {

@@ -82,23 +82,28 @@ fn requests(
     connection: &Mutex<ServerConnection>,
 ) -> io::Result<()> {
     let (mut enciphered, mut text) = (vec![0; PIECE_BYTES], Vec::new());
+    // The handshake may have read the beginning of the first request.
+    let mut count = 0;
     loop {
-        let count = socket.read(&mut enciphered)?;
-        if count == 0 {
-            return Ok(());
-        }
         let mut rest = &enciphered[..count];
         let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        while !rest.is_empty() {
-            connection.read_tls(&mut rest)?;
+        loop {
             let state = connection.process_new_packets().map_err(io::Error::other)?;
             let start = text.len();
             text.resize(start + state.plaintext_bytes_to_read(), 0);
             connection.reader().read_exact(&mut text[start..])?;
+            if rest.is_empty() {
+                break;
+            }
+            connection.read_tls(&mut rest)?;
         }
         drop(connection);
         plain.write_all(&text)?;
         text.clear();
+        count = socket.read(&mut enciphered)?;
+        if count == 0 {
+            return Ok(());
+        }
     }
 }
 
