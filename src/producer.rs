@@ -126,8 +126,15 @@ impl Producer {
     /// # Ok::<(), milena::Error>(())
     /// ```
     pub fn send(&self, record: Record<'_>) -> Delivery {
-        let sent = self.hand_over(&record, 0, &mut self.patience()).sent;
-        sent.unwrap_or_else(|error| self.failed(record.topic, error))
+        let mut wait = self.patience();
+        let sent = match &self.0.interceptors {
+            None => self.append(&record, &mut wait),
+            Some(_) => self.hand_over(&record, 0, &mut wait).sent,
+        };
+        match sent {
+            Ok(delivery) => delivery,
+            Err(error) => self.failed(record.topic, error),
+        }
     }
 
     /// Like [`send`](Self::send), with a callback on the producer's callback thread instead of a
@@ -359,10 +366,13 @@ impl Producer {
         Delivery::failed(topic, error, &self.0.callbacks)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
         let appended = self.append_until(record, wait);
-        appended.map_err(|error| self.blame(error, record))
+        match appended {
+            Ok(delivery) => Ok(delivery),
+            Err(error) => Err(self.blame(error, record)),
+        }
     }
 
     /// The error of a record that was not taken, which may be that its own deadline passed.
@@ -384,7 +394,7 @@ impl Producer {
         Error::new(ErrorKind::TimedOut, message)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append_until(&self, record: &Record<'_>, wait: &mut Wait) -> Result<Delivery, Error> {
         let core = &self.0.core;
         let now_ms = self.0.expiry.now_ms();
@@ -394,25 +404,37 @@ impl Producer {
             record.check()?;
         }
         wait.end_by(record.deadline);
-        loop {
-            let known = core.accumulator.recall(record.topic, |view, turn| {
-                let is_ready = view.is_ready();
-                is_ready.then(|| self.append_to(view, Some(turn), (record, now_ms), wait))
-            });
-            let appended = match known.flatten() {
-                Some(appended) => appended?,
-                None => {
-                    let view = self.topic_for(record, wait)?;
-                    self.append_to(&view, None, (record, now_ms), wait)?
-                }
+        if let Some(last) = core.accumulator.recall(record.topic) {
+            let appended = match last.view.is_ready() {
+                true => self.append_to(&last.view, Some(&last.turn), (record, now_ms), wait),
+                false => Ok(None),
             };
+            last.keep();
+            match appended {
+                Ok(Some(delivery)) => return Ok(delivery),
+                Ok(None) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.look_up_and_append((record, now_ms), wait)
+    }
+
+    #[cold]
+    fn look_up_and_append(
+        &self,
+        (record, now_ms): (&Record<'_>, i64),
+        wait: &mut Wait,
+    ) -> Result<Delivery, Error> {
+        loop {
+            let view = self.topic_for(record, wait)?;
+            let appended = self.append_to(&view, None, (record, now_ms), wait)?;
             if let Some(delivery) = appended {
                 return Ok(delivery);
             }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn check_open(&self, now_ms: i64) -> Result<(), Error> {
         self.0.callbacks.process.check_at(now_ms)?;
         match self.0.is_closed.load(Ordering::Acquire) {
@@ -423,7 +445,7 @@ impl Producer {
 
     /// Puts a record into the partition that it goes to; `None` if its topic has to be looked up
     /// again.
-    #[inline]
+    #[inline(always)]
     fn append_to(
         &self,
         view: &Arc<View>,
@@ -481,7 +503,7 @@ impl Producer {
     }
 
     /// The partition for a record that names none.
-    #[inline]
+    #[inline(always)]
     fn choose(
         &self,
         view: &View,

@@ -88,6 +88,8 @@ pub(crate) struct Room {
     pub(crate) least: usize,
     /// What is missing for a good size.
     pub(crate) best: usize,
+    /// What there is.
+    pub(crate) held: usize,
 }
 
 /// What [`OpenBatch::measure`] found, for the next record of that batch.
@@ -137,18 +139,20 @@ pub(crate) fn room_to_open(record: &Record<'_>, batch_size: usize) -> Room {
     Room {
         least,
         best: least.max(FIRST_CAPACITY.min(batch_size)),
+        held: 0,
     }
 }
 
 impl OpenBatch {
     /// An empty batch in `grant` bytes.
     pub(crate) fn new(
-        grant: Grant,
+        mut grant: Grant,
         timestamp_ms: i64,
         completion: Arc<Completion>,
         (place, created): (u64, Instant),
     ) -> Self {
-        let mut bytes = grant.buffer();
+        let mut bytes = grant.take_buffer();
+        bytes.reserve_exact(grant.bytes());
         bytes.resize(HEADER_LEN, 0);
         Self {
             bytes,
@@ -215,6 +219,7 @@ impl OpenBatch {
         (needed > capacity).then(|| Room {
             least: needed - capacity,
             best: best - capacity,
+            held: capacity,
         })
     }
 
@@ -223,11 +228,13 @@ impl OpenBatch {
         more.bytes() >= room.least && self.grant.is_like(more)
     }
 
-    pub(crate) fn grow(&mut self, more: Grant) {
+    /// Grows into that memory; its old buffer, to be dropped outside locks.
+    pub(crate) fn grow(&mut self, mut more: Grant) -> Grant {
+        let mut buffer = more.take_buffer();
         self.grant.merge(more);
-        let mut larger = self.grant.buffer();
-        larger.extend_from_slice(&self.bytes);
-        self.bytes = larger;
+        buffer.reserve_exact(self.grant.bytes());
+        buffer.extend_from_slice(&self.bytes);
+        self.grant.used(std::mem::replace(&mut self.bytes, buffer))
     }
 
     /// Appends a record of that length, for which [`room_for`](Self::room_for) wants nothing more.

@@ -70,12 +70,13 @@ enum Turn {
     First,
 }
 
-/// Bytes of the budget; given back on drop.
+/// Bytes of the budget, and maybe a buffer; given back on drop.
 #[derive(Debug)]
 pub(crate) struct Grant {
     budget: Arc<Budget>,
     share: Option<Share>,
     bytes: usize,
+    buffer: Vec<u8>,
 }
 
 /// Why [`Budget::acquire`] has no bytes to give.
@@ -154,6 +155,7 @@ impl Budget {
             budget: self.clone(),
             share: share.cloned(),
             bytes,
+            buffer: Vec::new(),
         }
     }
 
@@ -212,7 +214,7 @@ impl Budget {
     }
 
     fn release(&self, share: Option<&Share>, bytes: usize, buffer: Vec<u8>) {
-        if bytes > 0 {
+        if bytes > 0 || buffer.capacity() > 0 {
             let mut state = self.state.lock();
             state.take_back(share, bytes);
             state.serve(self.limit);
@@ -328,12 +330,24 @@ impl Grant {
         self.bytes
     }
 
-    /// An empty buffer of so many bytes.
-    pub(crate) fn buffer(&self) -> Vec<u8> {
-        self.budget.buffer(self.bytes)
+    /// Sees to a buffer of that capacity: before somebody takes a lock to use it.
+    pub(crate) fn prepare(&mut self, capacity: usize) {
+        self.buffer = self.budget.buffer(capacity);
     }
 
-    /// Gives all of it back, with its buffer, which somebody else may use.
+    /// An empty buffer, of the capacity that was [prepared](Self::prepare).
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// No bytes, and a buffer that somebody else may use once it is dropped.
+    pub(crate) fn used(&self, buffer: Vec<u8>) -> Grant {
+        let mut used = self.budget.grant(self.share.as_ref(), 0);
+        used.buffer = buffer;
+        used
+    }
+
+    /// Gives all of it back, with a buffer that somebody else may use.
     pub(crate) fn end(&mut self, buffer: Vec<u8>) {
         let bytes = std::mem::take(&mut self.bytes);
         self.budget.release(self.share.as_ref(), bytes, buffer);
@@ -357,6 +371,7 @@ impl Grant {
         debug_assert!(Arc::ptr_eq(&self.budget, &other.budget));
         assert!(self.is_like(&other), "memory moves to another account");
         self.bytes += std::mem::take(&mut other.bytes);
+        drop(other.take_buffer());
     }
 
     /// Both in one, on the accounts of `other`.
@@ -391,6 +406,7 @@ impl Grant {
             budget: self.budget.clone(),
             share: self.share.clone(),
             bytes,
+            buffer: Vec::new(),
         }
     }
 
@@ -404,7 +420,8 @@ impl Grant {
 
 impl Drop for Grant {
     fn drop(&mut self) {
-        self.end(Vec::new());
+        let buffer = self.take_buffer();
+        self.end(buffer);
     }
 }
 

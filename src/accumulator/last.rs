@@ -1,6 +1,6 @@
 //! The topic that a thread sent to last: to find it again costs no lock and counts no reference.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::atomic::AtomicU64;
 
 use super::topic::View;
@@ -37,63 +37,67 @@ fn next() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// What a thread found last.
+///
 /// It keeps the topic's partitions alive, but not the producer, until the thread sends elsewhere,
 /// closes a producer, or ends.
-struct Last {
+pub(crate) struct Last {
     edition: u64,
     name: Arc<str>,
-    view: Arc<View>,
-    turn: Turn,
+    pub(crate) view: Arc<View>,
+    /// This thread's count of turns there.
+    pub(crate) turn: Turn,
 }
 
 thread_local! {
-    static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+    static LAST: Cell<Option<Box<Last>>> = const { Cell::new(None) };
 }
 
-/// Hands what this thread found last to `with`, and its count of turns there, if that was this
-/// topic in this edition.
+/// What this thread found last, if that was this topic in this edition, to be used and
+/// [kept](Last::keep).
 #[inline]
-pub(super) fn recall<T>(
-    edition: u64,
-    name: &str,
-    with: impl FnOnce(&Arc<View>, &Turn) -> T,
-) -> Option<T> {
-    let recall = |last: &RefCell<Option<Last>>| {
-        let last = last.try_borrow().ok()?;
-        let last = last.as_ref()?;
-        let is_same = last.edition == edition && *last.name == *name;
-        is_same.then(|| with(&last.view, &last.turn))
-    };
-    // A thread that ends has forgotten.
-    LAST.try_with(recall).ok()?
+pub(super) fn recall(edition: u64, name: &str) -> Option<Box<Last>> {
+    let last = take()?;
+    match last.edition == edition && *last.name == *name {
+        true => Some(last),
+        false => {
+            last.keep();
+            None
+        }
+    }
 }
 
 pub(super) fn remember(edition: u64, name: &Arc<str>, view: &Arc<View>) {
-    replace(|old| {
-        // Its turns go on where only the metadata has changed.
-        let old = old.filter(|old| Arc::ptr_eq(&old.view.traffic, &view.traffic));
-        let turn = old.map_or_else(|| view.traffic.turns.own(), |old| old.turn);
-        let (name, view) = (name.clone(), view.clone());
-        Some(Last {
-            edition,
-            name,
-            view,
-            turn,
-        })
-    });
+    // Its turns go on where only the metadata has changed.
+    let same = take().filter(|last| Arc::ptr_eq(&last.view.traffic, &view.traffic));
+    let turn = same.map_or_else(|| view.traffic.turns.own(), |last| last.turn);
+    let (name, view) = (name.clone(), view.clone());
+    let last = Last {
+        edition,
+        name,
+        view,
+        turn,
+    };
+    Box::new(last).keep();
 }
 
 /// Lets go of what this thread has found.
 pub(crate) fn forget() {
-    replace(|_| None);
+    drop(take());
 }
 
-fn replace(change: impl FnOnce(Option<Last>) -> Option<Last>) {
-    // A thread that ends has nothing to remember for; neither has one in the middle of a send,
-    // whose partitioner sends.
-    let old = LAST.try_with(|place| place.try_borrow_mut().ok()?.take());
-    let new = change(old.ok().flatten());
-    let _ = LAST.try_with(|place| Some(*place.try_borrow_mut().ok()? = new));
+/// Nothing if the thread is about to end.
+#[inline]
+fn take() -> Option<Box<Last>> {
+    LAST.try_with(Cell::take).ok().flatten()
+}
+
+impl Last {
+    /// For the thread's next send.
+    #[inline]
+    pub(crate) fn keep(self: Box<Self>) {
+        let _ = LAST.try_with(|place| place.set(Some(self)));
+    }
 }
 
 #[cfg(test)]
@@ -150,9 +154,10 @@ mod tests {
         let topic = accumulator.insert_topic("orders", 40);
         let turn = || {
             accumulator.view("orders").expect("it is there");
-            accumulator
-                .recall("orders", |_, turn| turn.next())
-                .expect("remembered")
+            let last = accumulator.recall("orders").expect("remembered");
+            let turn = last.turn.next();
+            last.keep();
+            turn
         };
         topic.resize(3, accumulator.shared());
         assert_eq!([turn(), turn()], [40, 41]);
@@ -178,10 +183,9 @@ mod tests {
                 .resize(1, accumulator.shared());
         }
         assert!(accumulator.view("orders").is_some());
-        let nested = accumulator.recall("orders", |_, _| {
-            super::forget();
-            accumulator.view("invoices").is_some() && accumulator.view("orders").is_some()
-        });
-        assert_eq!(nested, Some(true));
+        let orders = accumulator.recall("orders").expect("remembered");
+        assert!(accumulator.view("invoices").is_some() && accumulator.view("orders").is_some());
+        orders.keep();
+        assert!(accumulator.recall("orders").is_some());
     }
 }

@@ -36,11 +36,13 @@ impl Accumulator {
             let more = budget
                 .try_acquire(Some(&share), room.best)
                 .or_else(|| budget.try_acquire(Some(&share), room.least));
-            grant = Some(match more {
+            let mut more = match more {
                 Some(more) => more,
                 // Others may fill the batch meanwhile, so that there is a second wait.
                 None => self.make_room(Wanted::Batch(partition, &share), room.least, &mut wait)?,
-            });
+            };
+            more.prepare(room.held + more.bytes());
+            grant = Some(more);
         }
     }
 

@@ -26,7 +26,6 @@ use crate::config::{Acks, Config};
 use crate::delivery::{Completion, Failure};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::metrics::Metrics;
-use crate::partitioner::Turn;
 use crate::record::Record;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -36,7 +35,7 @@ use batch::{lone_size, lone_size_max};
 use budget::Budget;
 use ended::{GivenUp, Sent, Which};
 use identity::Identities;
-use last::Edition;
+use last::{Edition, Last};
 use partition::{Fate, Partition, Shared};
 use policy::Drops;
 use ready::ReadyQueue;
@@ -130,7 +129,9 @@ impl Accumulator {
     /// What is known of a topic, for a thread that sends to it and is likely to again.
     pub(crate) fn view(&self, name: &str) -> Option<Arc<View>> {
         let edition = self.edition.number();
-        if let Some(view) = last::recall(edition, name, |view, _| view.clone()) {
+        if let Some(last) = last::recall(edition, name) {
+            let view = last.view.clone();
+            last.keep();
             return Some(view);
         }
         let topic = self.topic(name)?;
@@ -139,15 +140,10 @@ impl Accumulator {
         Some(view)
     }
 
-    /// Hands the topic to `with`, and the thread's count of turns there, if it is the one that this
-    /// thread has looked up last, and nothing has changed.
+    /// The topic, if it is the one that this thread has looked up last and nothing has changed.
     #[inline]
-    pub(crate) fn recall<T>(
-        &self,
-        name: &str,
-        with: impl FnOnce(&Arc<View>, &Turn) -> T,
-    ) -> Option<T> {
-        last::recall(self.edition.number(), name, with)
+    pub(crate) fn recall(&self, name: &str) -> Option<Box<Last>> {
+        last::recall(self.edition.number(), name)
     }
 
     pub(crate) fn topics(&self) -> Vec<Arc<Topic>> {

@@ -122,7 +122,7 @@ impl Partition {
 
     /// Appends a record to the open batch if that takes it as it is, which changes nothing for
     /// anybody but the record.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_quickly(
         &self,
         record: &Record<'_>,
@@ -136,10 +136,14 @@ impl Partition {
         let open = state.open.as_mut()?;
         let len = open.measure(record, timestamp_ms);
         let is_ready = open.accepts(len, record.deadline, batch_size) && open.has_room_for(len);
-        is_ready.then(|| {
-            let completion = open.completion.clone();
-            Delivery::new(completion, open.append(record, timestamp_ms, len))
-        })
+        if !is_ready {
+            return None;
+        }
+        let completion = open.completion.clone();
+        Some(Delivery::new(
+            completion,
+            open.append(record, timestamp_ms, len),
+        ))
     }
 
     /// Appends a record to the open batch, using `grant` where the batch must grow; what is not
@@ -189,7 +193,7 @@ impl Partition {
         let len = len.unwrap_or_else(|| measure(open));
         if let Some(room) = open.room_for(len, batch_size) {
             match grant.take_if(|grant| open.takes(grant, room)) {
-                Some(granted) => open.grow(granted),
+                Some(granted) => *grant = Some(open.grow(granted)),
                 None => return Append::Needs(room),
             }
         }

@@ -86,7 +86,7 @@ mod tests {
     fn no_more_is_kept_than_there_is_room_for() {
         let mut spare = Spare::default();
         put(&mut spare, 1001, 1000);
-        put(&mut spare, 0, 1000);
+        spare.put(Vec::new(), 1000);
         assert_eq!(spare.bytes(), 0);
         for _ in 0..30 {
             put(&mut spare, 100, 1000);
