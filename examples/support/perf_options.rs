@@ -27,10 +27,10 @@ own: the figures are those of the producer alone.
   --rate NUMBER      records a second, of all threads together; chooses the mode rate
   --records NUMBER   how many, else 1000000 (throughput) or 10000 (sync, rate)
   --seconds NUMBER   for how long, instead of --records or at most
-  --size BYTES       the size of a value, else 100; values are lines of JSON, of which half compresses
+  --size BYTES       the size of a value, else 100: a line of JSON, of which half compresses
   --keys NUMBER      so many different keys, else none
   --topic TOPIC      the topic, else \"perf\"; brokers create it if they may
-  --partitions N     of the topic, else 12; without --bootstrap only: a topic of a cluster has its own
+  --partitions N     of the topic, else 12, on the broker that is started; a cluster has its own
   --threads NUMBER   threads that send with one producer, else 1
   --latency          in the mode throughput too, which costs a callback for each record
   --compression C    short for --property compression.type=C

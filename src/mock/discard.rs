@@ -216,7 +216,7 @@ struct Frames {
     end: usize,
 }
 
-/// A piece is read with one system call, and is still in the processor's cache when it is looked at.
+/// A piece takes one system call, and is still in the processor's cache when it is looked at.
 const PIECE_LEN: usize = 256 * 1024;
 
 impl Frames {
