@@ -156,7 +156,11 @@ impl Spread {
 
     fn text(&self) -> String {
         let number = |value: f64| match value.abs() {
-            10_000.0.. => grouped((value / 1000.0).round() as i64 * 1000),
+            // Three figures are as much as there is in a measurement.
+            1000.0.. => {
+                let unit = 10_f64.powf(value.abs().log10().floor() - 2.0);
+                grouped(((value / unit).round() * unit).round() as i64)
+            }
             100.0.. => grouped(value.round() as i64),
             _ => format!("{value:.1}"),
         };
