@@ -18,6 +18,10 @@ use crate::time;
 use crate::wire::decode_response;
 use crate::wire::produce::{ProducePartitionResponse, ProduceRequest, ProduceResponse};
 
+/// How long a receiver waits at its socket when all is answered: who sends again meanwhile need not
+/// wake it up.
+const LISTEN: Duration = Duration::from_millis(50);
+
 /// What a sender and the receiver of its connection share.
 pub(crate) struct Line {
     pub(crate) window: Window,
@@ -79,9 +83,15 @@ impl Receiver {
     /// `None` if the sender wants nothing more of it. Where it borrows the reader, there is none
     /// meanwhile.
     fn read_answers(&self, reader: &mut Option<ReadHalf>) -> Option<(Error, Option<InFlight>)> {
+        let mut may_listen = false;
         loop {
-            let deadline = match self.line.window.next_task()? {
+            let deadline = match self.line.window.next_task(may_listen)? {
                 Task::Read(deadline) => deadline,
+                Task::Listen => {
+                    reader.as_mut()?.listen(LISTEN);
+                    may_listen = false;
+                    continue;
+                }
                 Task::Lend => {
                     *reader = Some(self.line.window.lend_reader(reader.take()?)?);
                     continue;
@@ -99,6 +109,7 @@ impl Receiver {
                 Ok(response) => self.answered(&response, in_flight),
             }
             self.line.window.finish();
+            may_listen = true;
         }
     }
 

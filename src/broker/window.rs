@@ -59,6 +59,9 @@ pub(crate) enum Task {
     Read(Deadline),
     /// To lend the reader to the sender.
     Lend,
+    /// Nothing, but more may come soon: to wait at the socket, where the next answer wakes it up,
+    /// and not the announcement too.
+    Listen,
 }
 
 /// A request that was written.
@@ -151,8 +154,8 @@ impl<Reader> Window<Reader> {
     }
 
     /// Waits for the next request whose answer is to be read, or for the sender to want the reader
-    /// once all are; `None` once the window is closed and all are.
-    pub(crate) fn next_task(&self) -> Option<Task> {
+    /// once all are; `None` once the window is closed and all are. Does not wait if it `may_listen`.
+    pub(crate) fn next_task(&self, may_listen: bool) -> Option<Task> {
         let mut state = self.state.lock();
         loop {
             if let Some(deadline) = state.announced.pop_front() {
@@ -163,6 +166,9 @@ impl<Reader> Window<Reader> {
             }
             if matches!(state.loan, Loan::Wanted) {
                 return Some(Task::Lend);
+            }
+            if may_listen {
+                return Some(Task::Listen);
             }
             state = self.changed.wait(state, None);
         }
@@ -283,7 +289,7 @@ mod tests {
         }
         assert!(!window.is_idle());
         for (id, seconds) in [(1, 10), (2, 20), (3, 30)] {
-            let Some(Task::Read(announced)) = window.next_task() else {
+            let Some(Task::Read(announced)) = window.next_task(false) else {
                 panic!("request {id} was announced");
             };
             assert_eq!(announced.limit(), Duration::from_secs(seconds));
@@ -299,7 +305,7 @@ mod tests {
         for seconds in [10, 20, 30] {
             window.announce(deadline(seconds));
         }
-        let next = || match window.next_task() {
+        let next = || match window.next_task(false) {
             Some(Task::Read(deadline)) => Some(deadline.limit().as_secs()),
             _ => None,
         };
@@ -355,7 +361,7 @@ mod tests {
         window.announce(deadline(9));
         std::thread::scope(|scope| {
             let receiver = scope.spawn(|| {
-                assert!(window.next_task().is_some());
+                assert!(window.next_task(false).is_some());
                 window.die(reset());
                 std::iter::from_fn(|| window.take())
                     .map(|taken| taken.correlation_id)
@@ -374,7 +380,7 @@ mod tests {
     fn the_close_ends_both_waits_of_the_receiver_once_nothing_is_left() {
         let window = Window::<()>::new(2);
         std::thread::scope(|scope| {
-            let announced = scope.spawn(|| window.next_task().is_none());
+            let announced = scope.spawn(|| window.next_task(false).is_none());
             let taken = scope.spawn(|| window.take().is_none());
             await_waiting(&window, 2);
             window.close();
@@ -384,8 +390,8 @@ mod tests {
         window.announce(deadline(9));
         window.deposit(in_flight(1));
         window.close();
-        assert!(window.next_task().is_some() && window.take().is_some());
-        assert!(window.next_task().is_none() && window.take().is_none());
+        assert!(window.next_task(false).is_some() && window.take().is_some());
+        assert!(window.next_task(false).is_none() && window.take().is_none());
     }
 
     /// A sender and a receiver with every length of window: all requests come through, in order,
@@ -397,7 +403,7 @@ mod tests {
             std::thread::scope(|scope| {
                 let receiver = scope.spawn(|| {
                     let mut ids = Vec::new();
-                    while window.next_task().is_some() {
+                    while window.next_task(false).is_some() {
                         let taken = window.take().expect("announced, so it is deposited");
                         ids.push(taken.correlation_id);
                         assert!(window.state.lock().un_answered <= max);
@@ -429,16 +435,16 @@ mod tests {
                 window.return_reader(reader + 1);
             });
             await_waiting(&window, 1);
-            assert!(matches!(window.next_task(), Some(Task::Read(_))));
+            assert!(matches!(window.next_task(false), Some(Task::Read(_))));
             assert!(window.take().is_some());
             assert!(!sender.is_finished());
             window.finish();
-            assert!(matches!(window.next_task(), Some(Task::Lend)));
+            assert!(matches!(window.next_task(false), Some(Task::Lend)));
             assert_eq!(window.lend_reader(7), Some(8));
             sender.join().expect("no panic");
         });
         window.close();
-        assert!(window.next_task().is_none());
+        assert!(window.next_task(false).is_none());
     }
 
     #[test]
@@ -454,7 +460,7 @@ mod tests {
         let window = Window::new(1);
         std::thread::scope(|scope| {
             let receiver = scope.spawn(|| {
-                assert!(matches!(window.next_task(), Some(Task::Lend)));
+                assert!(matches!(window.next_task(false), Some(Task::Lend)));
                 window.lend_reader(7)
             });
             assert_eq!(window.borrow_reader().expect("it lives"), 7);

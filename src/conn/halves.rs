@@ -1,6 +1,6 @@
 //! A connection in two halves: one thread writes requests, another reads answers.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::sync::Arc;
@@ -88,6 +88,11 @@ impl ReadHalf {
         self.incoming
             .read_frame(ANSWER_BYTES_MIN, deadline)
             .map_err(|broken| link.error(Stage::Read, broken, deadline))
+    }
+
+    /// Waits for something to arrive, for at most `limit`. What it was, the next frame tells.
+    pub(crate) fn listen(&mut self, limit: Duration) {
+        self.incoming.listen(Deadline::within(limit));
     }
 
     /// Ends the connection, and a write that waits in the other half with it.

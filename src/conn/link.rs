@@ -150,6 +150,8 @@ pub(super) struct Incoming {
     lent: usize,
     /// The peer has closed behind what arrived.
     is_at_end: bool,
+    /// What went wrong while nobody waited for a frame.
+    broken: Option<Broken>,
     has_failed: bool,
 }
 
@@ -169,6 +171,7 @@ impl Incoming {
             bytes_max: FRAME_BYTES_MAX,
             lent: 0,
             is_at_end: false,
+            broken: None,
             has_failed: false,
         }
     }
@@ -182,11 +185,26 @@ impl Incoming {
         self.buffer.consume(std::mem::take(&mut self.lent));
         let end = match self.has_failed || self.link.interrupt.has_fired() {
             true => Err(Broken::GivenUp),
-            false => self.await_frame(bytes_min, deadline),
+            false => match self.broken.take() {
+                Some(broken) => Err(broken),
+                None => self.await_frame(bytes_min, deadline),
+            },
         };
         let end = end.inspect_err(|_| self.has_failed = true)?;
         self.lent = end;
         Ok(self.buffer.filled().get(4..end).unwrap_or_default())
+    }
+
+    /// Waits until something arrives, or until `deadline`. A failure is that of the next frame.
+    pub(super) fn listen(&mut self, deadline: Deadline) {
+        self.buffer.consume(std::mem::take(&mut self.lent));
+        if self.holds_more() || self.has_failed || self.broken.is_some() {
+            return;
+        }
+        match self.fill(deadline) {
+            Ok(()) | Err(Broken::Late) => {}
+            Err(broken) => self.broken = Some(broken),
+        }
     }
 
     /// True if bytes, or the end, have arrived that no call has read.

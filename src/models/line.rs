@@ -137,7 +137,7 @@ impl Line {
     /// The receiver's part, as `Receiver::run` does it.
     pub(super) fn receive(&self, settle: &Settle) {
         let error = loop {
-            if self.window.next_task().is_none() {
+            if self.window.next_task(false).is_none() {
                 return;
             }
             match self.read() {

@@ -371,7 +371,7 @@ impl World {
             return;
         }
         let client = self.links[link].node;
-        let _deadline = self.links[link].window.next_task();
+        let _deadline = self.links[link].window.next_task(false);
         let in_flight = self.links[link].window.take().expect("a deposited request");
         assert_eq!(
             in_flight.correlation_id, response.number,

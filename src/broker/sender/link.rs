@@ -97,6 +97,10 @@ impl Link {
     /// Closes the connection once everything on it is answered.
     pub(super) fn close_in_peace(self) {
         self.line.window.close();
+        if self.line.window.is_idle() {
+            // The receiver may be listening.
+            self.write.shutdown();
+        }
         join(self.receiver);
         self.write.shutdown();
     }
