@@ -1,5 +1,5 @@
-//! The embedded cluster says that it takes Fetch, too: librdkafka writes records in the form of Kafka
-//! 0.11 and later, and zstd, to brokers only whose consumers can read them.
+//! The embedded cluster says that it takes Fetch, too: librdkafka writes records in the form of
+//! Kafka 0.11 and later, and zstd, to brokers only whose consumers can read them.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

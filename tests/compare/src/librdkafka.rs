@@ -1,5 +1,5 @@
 //! librdkafka through its C functions, as a C program uses it: that is the least it costs. The safe
-//! crate rdkafka adds to it for each record, and its `poll` does not return before its time is over.
+//! crate rdkafka adds to it for each record, and its `poll` returns when its time is over only.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
