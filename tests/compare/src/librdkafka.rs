@@ -1,5 +1,5 @@
 //! librdkafka through its C functions, as a C program uses it: that is the least it costs. The safe
-//! crate rdkafka adds to it for each record, and its `poll` returns when its time is over only.
+//! crate rdkafka adds to it for each record, and its `poll` returns no sooner than its time-out.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
