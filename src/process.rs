@@ -39,8 +39,9 @@ impl Process {
     }
 
     /// The same, for what is done for every record: it asks the system once in a millisecond. A
-    /// fork takes longer than what is left of that, or all but; a record that slips through is
-    /// refused where its delivery is waited for.
+    /// fork takes longer than what is left of that, or all but, unless the clock was kept by a
+    /// thread that the fork has not (see `Clock`): then up to 15 records slip through. What slips
+    /// through is refused where its delivery is waited for.
     #[inline]
     pub(crate) fn check_at(&self, now_ms: i64) -> Result<(), Error> {
         if self.looked_ms.load(Ordering::Relaxed) == now_ms {

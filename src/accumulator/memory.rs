@@ -13,8 +13,8 @@ use crate::sync::Arc;
 use crate::time::{self, human};
 
 impl Accumulator {
-    /// Copies a record into its partition's batch, which may have to be opened. True if it opened one; `None` if the topic has
-    /// to be looked up once more.
+    /// Copies a record into its partition's batch, which may have to grow or to be opened. True if
+    /// it opened one; `None` if the topic has to be looked up once more.
     pub(crate) fn append(
         &self,
         partition: &Arc<Partition>,

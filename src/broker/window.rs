@@ -154,7 +154,8 @@ impl<Reader> Window<Reader> {
     }
 
     /// Waits for the next request whose answer is to be read, or for the sender to want the reader
-    /// once all are; `None` once the window is closed and all are. Does not wait if it `may_listen`.
+    /// once all are; `None` once the window is closed and all are. Where it `may_listen`, it does
+    /// not wait.
     pub(crate) fn next_task(&self, may_listen: bool) -> Option<Task> {
         let mut state = self.state.lock();
         loop {

@@ -248,11 +248,13 @@ pub(super) struct Timeout(Option<Duration>);
 impl Timeout {
     /// The limit to set with this much time left, or `None` where the one that is set does. It
     /// never exceeds what is left, and is set short of it, so that a run of calls with similar
-    /// deadlines needs no system call at all; who waits to the end sets it a few times more.
-    pub(super) fn change(&mut self, left: Duration) -> Option<Duration> {
+    /// deadlines needs no system call at all; who waits to the end sets it a few times more. One
+    /// that is much too short does for a call that `has_waited` for nothing yet.
+    pub(super) fn change(&mut self, left: Duration, has_waited: bool) -> Option<Duration> {
         const LEAST: Duration = Duration::from_millis(1);
         let left = left.clamp(LEAST, WAIT_MAX);
-        if self.0.is_some_and(|set| set <= left && set >= left / 2) {
+        let does = |set: Duration| set <= left && (set >= left / 2 || !has_waited);
+        if self.0.is_some_and(does) {
             return None;
         }
         self.0 = Some((left - left / 8).max(LEAST));
@@ -267,17 +269,18 @@ pub(super) fn read(
     into: &mut [u8],
     deadline: Deadline,
 ) -> Result<usize, Broken> {
+    let mut has_waited = false;
     loop {
         let left = deadline.left(now());
         if left.is_zero() {
             return Err(Broken::Late);
         }
-        if let Some(limit) = timeout.change(left) {
+        if let Some(limit) = timeout.change(left, has_waited) {
             socket.set_read_timeout(Some(limit))?;
         }
         match socket.read(into) {
             Ok(count) => return Ok(count),
-            Err(error) if may_go_on(&error) => {}
+            Err(error) if may_go_on(&error) => has_waited = true,
             Err(error) => return Err(error.into()),
         }
     }
@@ -293,12 +296,13 @@ pub(super) fn write_all(
     written: &mut usize,
 ) -> Result<(), Broken> {
     IoSlice::advance_slices(&mut slices, 0);
+    let mut has_waited = false;
     while !slices.is_empty() {
         let left = deadline.left(now());
         if left.is_zero() {
             return Err(Broken::Late);
         }
-        if let Some(limit) = timeout.change(left) {
+        if let Some(limit) = timeout.change(left, has_waited) {
             socket.set_write_timeout(Some(limit))?;
         }
         let chunk = slices.get(..SLICES_MAX).unwrap_or(slices);
@@ -308,7 +312,7 @@ pub(super) fn write_all(
                 *written += count;
                 IoSlice::advance_slices(&mut slices, count);
             }
-            Err(error) if may_go_on(&error) => {}
+            Err(error) if may_go_on(&error) => has_waited = true,
             Err(error) => return Err(error.into()),
         }
     }

@@ -30,6 +30,10 @@ pub(crate) struct GivenUp {
 }
 
 /// A batch that was sent and is out of time.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a few, which are resolved at once"
+)]
 pub(crate) enum Sent {
     /// It waited to be sent again.
     Waiting(Batch),

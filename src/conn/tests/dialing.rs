@@ -124,19 +124,27 @@ fn buffer_sizes_without_their_feature_are_refused() {
 #[test]
 fn the_time_limit_of_a_socket_never_exceeds_what_is_left_and_changes_rarely() {
     let mut timeout = Timeout::default();
-    let mut set = timeout.change(Duration::from_secs(30)).unwrap();
-    assert!(timeout.change(Duration::from_millis(29_990)).is_none());
+    let mut set = timeout.change(Duration::from_secs(30), false).unwrap();
+    assert!(
+        timeout
+            .change(Duration::from_millis(29_990), true)
+            .is_none()
+    );
     let mut changes = 0;
     for left_ms in (0..30_000).rev() {
         let left = Duration::from_millis(left_ms);
-        if let Some(changed) = timeout.change(left) {
+        if let Some(changed) = timeout.change(left, true) {
             set = changed;
             changes += 1;
         }
         assert!(set <= left.max(Duration::from_millis(1)) && set >= left / 2);
     }
     assert!(changes < 100, "{changes}");
-    assert!(timeout.change(Duration::MAX).is_some());
+    assert!(
+        timeout.change(Duration::MAX, false).is_none(),
+        "nothing was waited for"
+    );
+    assert!(timeout.change(Duration::MAX, true).is_some());
 }
 
 #[test]

@@ -8,6 +8,8 @@ use super::*;
 use crate::conn::names;
 use crate::mock::MockCluster;
 use crate::survive::trap;
+use crate::sync::atomic::Ordering;
+use crate::time;
 
 const LIMIT: Duration = Duration::from_millis(400);
 const SOON: Duration = Duration::from_secs(20);
