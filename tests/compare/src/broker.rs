@@ -2,12 +2,10 @@
 //! sockets that swallow and echo.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 use milena::mock::MockCluster;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::api_versions::add_fetch;
 use crate::cells::{CELLS, topic};
@@ -18,7 +16,6 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Prints the addresses, lives until its input ends, and prints how many records there are.
 pub(crate) fn run(is_tls: bool) -> Result<(), Failure> {
-    let config = tls::server()?;
     let cluster = MockCluster::start(1);
     add_fetch(&cluster)?;
     cluster.discard_records();
@@ -30,19 +27,14 @@ pub(crate) fn run(is_tls: bool) -> Result<(), Failure> {
     }
     let mut bootstrap = cluster.bootstrap();
     if is_tls {
-        let (listener, behind) = (TcpListener::bind("127.0.0.1:0")?, bootstrap);
-        let port = listener.local_addr()?.port();
-        bootstrap = format!("127.0.0.1:{port}");
-        cluster.advertise(1, "127.0.0.1", port.into());
-        let config = config.clone();
-        thread::spawn(move || tls::front(listener, behind, config));
+        let front = deciphered(bootstrap)?;
+        cluster.advertise(1, "127.0.0.1", front.port().into());
+        bootstrap = front.to_string();
     }
     println!("bootstrap {bootstrap}");
-    println!("socket {}", listen(swallow)?);
-    println!(
-        "rustls {}",
-        listen(move |socket| swallow_tls(socket, &config))?
-    );
+    let socket = listen(swallow)?;
+    println!("rustls {}", deciphered(socket.clone())?);
+    println!("socket {socket}");
     println!("ping-pong {}", listen(echo)?);
 
     io::copy(&mut io::stdin(), &mut io::sink())?;
@@ -54,6 +46,14 @@ pub(crate) fn run(is_tls: bool) -> Result<(), Failure> {
     }
     println!("records {records}");
     Ok(())
+}
+
+/// The address that deciphers what then goes to another one.
+fn deciphered(behind: String) -> Result<SocketAddr, Failure> {
+    let (config, listener) = (tls::server()?, TcpListener::bind("127.0.0.1:0")?);
+    let address = listener.local_addr()?;
+    thread::spawn(move || tls::front(listener, behind, config));
+    Ok(address)
 }
 
 /// The address where each connection is served, by a thread of its own.
@@ -82,14 +82,6 @@ fn swallow(mut socket: TcpStream) -> Result<(), Failure> {
     let mut piece = vec![0; PIECE_BYTES];
     while socket.read(&mut piece)? > 0 {}
     Ok(socket.write_all(b"k")?)
-}
-
-fn swallow_tls(socket: TcpStream, config: &Arc<ServerConfig>) -> Result<(), Failure> {
-    let mut stream = StreamOwned::new(ServerConnection::new(config.clone())?, socket);
-    let mut piece = vec![0; PIECE_BYTES];
-    while stream.read(&mut piece)? > 0 {}
-    stream.write_all(b"k")?;
-    Ok(stream.flush()?)
 }
 
 fn echo(mut socket: TcpStream) -> Result<(), Failure> {

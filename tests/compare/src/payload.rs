@@ -11,11 +11,17 @@ const TEXT_BYTES: usize = 4 << 20;
 impl Payload {
     /// The same on every machine.
     pub(crate) fn new(value_bytes: usize) -> Self {
+        Self::repeated(value_bytes, 1)
+    }
+
+    /// With the text so many times in memory, for what should not be in the processor's cache.
+    pub(crate) fn repeated(value_bytes: usize, times: usize) -> Self {
         let mut random = Random(0x9E37_79B9_7F4A_7C15);
         let mut text = Vec::with_capacity(TEXT_BYTES + 512);
         while text.len() < TEXT_BYTES {
             text.extend_from_slice(line(&mut random).as_bytes());
         }
+        let text = text.repeat(times);
         Self { text, value_bytes }
     }
 

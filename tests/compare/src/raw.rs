@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::micros;
+use crate::client::{BUFFER_BYTES, micros};
 use crate::figures::{Figure, Figures};
 use crate::load::of_phase;
 use crate::measured::{Phase, percentile};
@@ -53,8 +53,9 @@ fn write<S: Read + Write>(
     end: impl FnOnce(&mut S) -> std::io::Result<()>,
 ) -> Result<Figures, Failure> {
     let bytes = (amount.records as f64 * amount.record_bytes) as usize;
-    let write_bytes = amount.write_bytes.clamp(1, 4 << 20);
-    let payload = Payload::new(write_bytes);
+    // From as much memory as a producer has: its batches are in no cache either.
+    let write_bytes = amount.write_bytes.clamp(1, BUFFER_BYTES);
+    let payload = Payload::repeated(write_bytes, BUFFER_BYTES >> 22);
     let mut number = 0;
     let mut write = |stream: &mut S, bytes: usize| -> std::io::Result<()> {
         for _ in 0..bytes.div_ceil(write_bytes) {

@@ -66,8 +66,8 @@ fn forward(mut socket: TcpStream, behind: &str, config: Arc<ServerConfig>) -> Re
     thread::scope(|scope| {
         let back = scope.spawn(|| answers(&socket, &plain, &connection));
         let there = requests(&socket, &plain, &connection);
-        // The mock hangs up as well, and the other thread ends.
-        let _ = plain.shutdown(Shutdown::Both);
+        // Who is behind answers what it still has to, hangs up as well, and the other thread ends.
+        let _ = plain.shutdown(Shutdown::Write);
         let back = back.join().unwrap_or(Ok(()));
         there.and(back)
     })?;
@@ -87,19 +87,22 @@ fn requests(
     loop {
         let mut rest = &enciphered[..count];
         let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
+        let has_closed = loop {
             let state = connection.process_new_packets().map_err(io::Error::other)?;
             let start = text.len();
             text.resize(start + state.plaintext_bytes_to_read(), 0);
             connection.reader().read_exact(&mut text[start..])?;
-            if rest.is_empty() {
-                break;
+            if rest.is_empty() || state.peer_has_closed() {
+                break state.peer_has_closed();
             }
             connection.read_tls(&mut rest)?;
-        }
+        };
         drop(connection);
         plain.write_all(&text)?;
         text.clear();
+        if has_closed {
+            return Ok(());
+        }
         count = socket.read(&mut enciphered)?;
         if count == 0 {
             return Ok(());
