@@ -4,6 +4,8 @@
 mod backpressure;
 #[path = "behaviour/batching.rs"]
 mod batching;
+#[path = "broker.rs"]
+mod broker;
 #[path = "behaviour/callbacks.rs"]
 mod callbacks;
 #[path = "behaviour/check/mod.rs"]

@@ -28,6 +28,12 @@ use crate::wire::{HeaderFacts, TopicId};
 /// have hung up.
 const LOOK_AFTER: Duration = Duration::from_millis(10);
 
+/// Un-answered requests behind which a batch waits that is not full: the one that the broker works
+/// on, and the next.
+const PIPELINE: usize = 2;
+/// How long it waits at most: on a slow line it is better on its way.
+const HOLD_MAX: Duration = Duration::from_millis(1);
+
 /// The newest Produce version that names topics; 13 has their ids.
 const BY_NAME: i16 = 12;
 
@@ -124,6 +130,8 @@ impl Sender {
             self.broken(error);
             return false;
         }
+        self.hold();
+        let Some(link) = &self.link else { return false };
         let throttled = link.line.state.lock().throttled_until;
         if let Some(until) = throttled.filter(|until| *until > time::now()) {
             self.broker.queue.pause(until);
@@ -136,6 +144,19 @@ impl Sender {
         self.drain();
         self.refuse_codecs(version);
         true
+    }
+
+    /// Lets batches fill while others are on their way. A broker works on one request of a
+    /// connection at a time (it mutes the channel meanwhile), so what is behind the next one only
+    /// waits there, and batches that wait here take more records.
+    fn hold(&self) {
+        let Some(link) = &self.link else { return };
+        let is_pressed = self.core.accumulator.budget().is_pressed();
+        let is_full = |token: &Token| token.partition.has_full_batch();
+        if !is_pressed && !self.pending.iter().any(is_full) {
+            let until = time::after(time::now(), HOLD_MAX);
+            link.line.window.wait_for_calm(PIPELINE, until);
+        }
     }
 
     /// Fails what this broker cannot have as it is to be compressed.

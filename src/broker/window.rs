@@ -2,13 +2,13 @@
 //! its receiver.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::accumulator::batch::Batch;
 use crate::conn::ReadHalf;
 use crate::error::Error;
 use crate::sync::{Condvar, Mutex};
-use crate::time::Deadline;
+use crate::time::{self, Deadline};
 
 /// At most `max` un-answered requests, in the order in which they were written. Kafka answers in
 /// that order, so the queue replaces a map by correlation id.
@@ -108,6 +108,17 @@ impl<Reader> Window<Reader> {
                 return Ok(());
             }
             state = self.changed.wait(state, None);
+        }
+    }
+
+    /// Waits while `count` requests or more are un-answered, but no longer than until `until`.
+    pub(crate) fn wait_for_calm(&self, count: usize, until: Option<Instant>) {
+        let mut state = self.state.lock();
+        while state.un_answered >= count
+            && state.dead.is_none()
+            && until.is_some_and(|until| until > time::now())
+        {
+            state = self.changed.wait(state, until);
         }
     }
 

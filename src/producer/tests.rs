@@ -11,6 +11,7 @@ use crate::Outcome;
 use crate::accumulator::state::Route;
 use crate::accumulator::tests::bench::known_topic;
 use crate::config::Address;
+use crate::sync::atomic::Ordering;
 use crate::time;
 
 /// An address of this machine at which nobody listens.

@@ -9,14 +9,17 @@ use std::time::{Duration, Instant};
 
 use milena::{Delivery, ErrorKind, Producer, Record};
 
+use crate::broker::{self, Broker};
 use crate::support::{
-    SOON, cluster, config, eventually, producer, result, row_in_own_process, send,
+    SOON, cluster, config, config_for, eventually, is_own_process, producer, result,
+    row_in_own_process, send,
 };
 
-const BUFFER: usize = 32 << 20;
+const BUFFER: usize = 64 << 20;
 
-/// What batches, queues and threads may take beside the buffer.
-const BESIDE: usize = 16 << 20;
+/// What queues, threads and connections may take beside the buffer, and what memory is lost between
+/// its pieces.
+const BESIDE: usize = 8 << 20;
 
 /// How long callers go on once the buffer is full.
 const FULL: Duration = Duration::from_millis(700);
@@ -155,5 +158,47 @@ fn a_caller_that_never_stops_in_front_of_black_holes_is_bounded_in_memory() {
     );
     if !with_callbacks {
         assert_eq!(producer.metrics().delivered, accepted + first);
+    }
+}
+
+/// What is kept for the next batch must not come on top of what other batches take.
+#[test]
+fn a_buffer_that_fills_and_empties_takes_no_more_than_itself() {
+    const NAME: &str = "memory::a_buffer_that_fills_and_empties_takes_no_more_than_itself";
+    if !is_own_process(NAME) {
+        return;
+    }
+    let Some(broker) = Broker::start(NAME) else {
+        return;
+    };
+    let config = config_for(broker.servers.clone()).idempotence(true);
+    let producer = producer(config.buffer_memory(BUFFER).batch_size(256 << 10));
+    result(&producer.send(Record::to(broker::TOPIC))).expect("delivered");
+    let baseline = resident();
+    for (turn, size) in [100, 100_000, 1000, 10, 50_000].into_iter().enumerate() {
+        broker.freeze();
+        let value = vec![b'x'; size];
+        let mut taken = 0;
+        while producer
+            .try_send(Record::to(broker::TOPIC).value(&value))
+            .is_ok()
+        {
+            taken += 1;
+        }
+        let (above, buffered) = (
+            resident().saturating_sub(baseline),
+            producer.buffered_bytes(),
+        );
+        println!(
+            "figures: turn {turn}, records of {size} bytes: {} KiB above {} KiB, {} KiB buffered, \
+             {taken} taken",
+            above >> 10,
+            baseline >> 10,
+            buffered >> 10
+        );
+        assert!(buffered > BUFFER / 8 * 7, "only {buffered} bytes buffered");
+        assert!(above < BUFFER + BESIDE, "{above} bytes above the baseline");
+        broker.thaw();
+        producer.flush_timeout(SOON).expect("flushed");
     }
 }

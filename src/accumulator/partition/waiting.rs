@@ -51,6 +51,11 @@ impl Batches for Queues<'_> {
 }
 
 impl Partition {
+    /// True if it has a batch that takes no more records, as of its last change.
+    pub(crate) fn has_full_batch(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 1
+    }
+
     /// What `record` would find. A batch that is full for it leaves.
     fn open_for(self: &Arc<Self>, record: &Record<'_>, timestamp_ms: i64) -> Open {
         let mut state = self.state.lock();
