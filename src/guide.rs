@@ -14,7 +14,7 @@
 //! 12. [Shutting down](#shutting-down)
 //! 13. [Reading errors](#reading-errors)
 //! 14. [Tests without Kafka](#tests-without-kafka)
-//! 15. [Interceptors](#interceptors)
+//! 15. [Interceptors](#interceptors), and pages of their own: [security], [performance], [settings]
 //!
 //! # Delivery guarantees
 //!
@@ -174,8 +174,7 @@
 //! A topic's [`FullBuffer`](crate::FullBuffer) policy says what a send does when there is no room:
 //! wait, fail at once, or drop, either the new record or the topic's oldest that were never sent.
 //!
-//! A record that is larger than `max.request.size`, its batch's 61 bytes included, is refused at
-//! once.
+//! A record larger than `max.request.size`, its batch's 61 bytes included, is refused at once.
 //!
 //! # Time limits
 //!
@@ -496,5 +495,6 @@ use crate::serializer::{
 };
 use crate::shutdown::CloseReport;
 
+pub mod performance;
 pub mod security;
 pub mod settings;
