@@ -51,13 +51,13 @@ impl Clock {
     /// somebody should [`tick`](Self::tick) every millisecond.
     #[inline]
     pub(crate) fn now_ms(&self, keep: impl FnOnce()) -> i64 {
-        let mut sent = SENT.get();
+        let mut sent = SENT.with(Cell::get);
         sent.count = sent.count.wrapping_add(1);
         let kept = self.kept_ms.load(Ordering::Relaxed);
         if kept == NOT_KEPT || sent.count.is_multiple_of(EACH) {
             return self.ask(sent, kept, keep);
         }
-        SENT.set(sent);
+        SENT.with(|place| place.set(sent));
         if !self.is_read.load(Ordering::Relaxed) {
             self.is_read.store(true, Ordering::Relaxed);
         }
@@ -78,7 +78,7 @@ impl Clock {
             }
             sent.since_ms = now;
         }
-        SENT.set(sent);
+        SENT.with(|place| place.set(sent));
         now
     }
 
