@@ -24,15 +24,15 @@ impl Accumulator {
     ) -> Result<Option<(Delivery, bool)>, Error> {
         let mut grant: Option<Grant> = None;
         loop {
-            let room = match partition.append(record, timestamp_ms, &mut grant) {
+            let (room, share) = match partition.append(record, timestamp_ms, &mut grant) {
                 Append::Done { delivery, is_first } => return Ok(Some((delivery, is_first))),
-                Append::Needs(room) => room,
+                Append::Needs(room, share) => (room, share),
                 Append::Closed => return Err(Error::closed()),
                 Append::Gone => return Ok(None),
                 Append::Stopped(error) => return Err(error),
             };
             drop(grant.take());
-            let (budget, share) = (self.budget(), partition.share());
+            let budget = self.budget();
             let more = budget
                 .try_acquire(Some(&share), room.best)
                 .or_else(|| budget.try_acquire(Some(&share), room.least));

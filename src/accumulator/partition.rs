@@ -12,7 +12,7 @@ use std::fmt;
 use std::time::Instant;
 
 use super::batch::{Batch, OpenBatch, Room, room_to_open};
-use super::budget::{Account, Budget, Grant};
+use super::budget::{Account, Budget, Grant, Share};
 use super::ended::Loss;
 use super::identity::Identities;
 use super::ready::Token;
@@ -76,8 +76,8 @@ impl Shared {
 pub(crate) enum Append {
     /// The record is in a batch. `is_first`: it opened it.
     Done { delivery: Delivery, is_first: bool },
-    /// Memory is needed first.
-    Needs(Room),
+    /// Memory is needed first, on those accounts.
+    Needs(Room, Share),
     /// The producer is closed.
     Closed,
     /// The topic was forgotten, because nobody had sent to it for long: it has to be looked up.
@@ -179,8 +179,9 @@ impl Partition {
             let room = room_to_open(record, batch_size);
             let Some(granted) = grant.take_if(|grant| grant.bytes() >= room.least) else {
                 // The batch that was just closed does not linger while the caller waits.
+                let share = self.share_in(&state);
                 self.unlock_and_tell(state);
-                return Append::Needs(room);
+                return Append::Needs(room, share);
             };
             let (completion, now) = (Arc::new(self.completion()), time::now());
             let place = state.results.open(completion.clone(), now);
@@ -194,7 +195,7 @@ impl Partition {
         if let Some(room) = open.room_for(len, batch_size) {
             match grant.take_if(|grant| open.takes(grant, room)) {
                 Some(granted) => *grant = Some(open.grow(granted)),
-                None => return Append::Needs(room),
+                None => return Append::Needs(room, self.share_in(&state)),
             }
         }
         let slot = open.append(record, timestamp_ms, len);
@@ -287,14 +288,18 @@ impl Partition {
 
     /// The same for a batch that is acknowledged or has failed. Its memory is free, and counted so,
     /// before anybody sees the result.
-    pub(crate) fn settled(self: &Arc<Self>, mut batch: Batch, resolution: Resolution) {
+    pub(crate) fn settled(
+        self: &Arc<Self>,
+        mut batch: Batch,
+        resolution: Resolution,
+        now: Instant,
+    ) {
         batch.is_out = false;
         batch.free();
         let verdict = match resolution {
             Ok(_) => Verdict::Acked,
             Err(_) => Verdict::Failed,
         };
-        let now = time::now();
         let mut state = self.state.lock();
         state.results.put(batch.piece(), resolution);
         let batch = state.ended(batch, verdict, (&self.shared.rules, now));

@@ -105,6 +105,8 @@ impl Results {
         }
         entry.counts.add(&resolution, piece.records);
         let first = piece.first;
+        // One, as a rule.
+        entry.parts.reserve_exact(1);
         entry.parts.insert(behind, Part { first, resolution });
         entry.missing -= 1;
         if let Some(error) = lost {

@@ -111,16 +111,21 @@ impl Settle {
         let partition = batch.partition.clone();
         let place = || format!("{} for {partition}", self.broker);
         let now = time::now();
-        match decide(end, &facts, &self.policy, (now, time::jitter()), &place) {
+        // A random number takes longer than all else that an acknowledgement does.
+        let jitter = match end {
+            End::Answered { code, .. } if code.is_ok() => 0.0,
+            _ => time::jitter(),
+        };
+        match decide(end, &facts, &self.policy, (now, jitter), &place) {
             Decision::Deliver => {
                 let told = self.acknowledgement(&batch, reply, now);
-                partition.settled(batch, Ok(told));
+                partition.settled(batch, Ok(told), now);
             }
             Decision::Fail { refresh, error } => {
                 let error = self.core.connector.name_denied(error);
                 log::debug!("{error}");
                 let failure = failure(&batch, error, reply);
-                partition.settled(batch, Err(failure));
+                partition.settled(batch, Err(failure), now);
                 self.wish(refresh);
             }
             Decision::Again {

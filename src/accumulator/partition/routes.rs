@@ -4,7 +4,7 @@ use super::Partition;
 use crate::accumulator::batch::OpenBatch;
 use crate::accumulator::budget::Share;
 use crate::accumulator::ready::ReadyQueue;
-use crate::accumulator::state::Route;
+use crate::accumulator::state::{Route, State};
 use crate::error::{Error, ErrorKind};
 use crate::sync::Arc;
 use crate::wire::codes::Code;
@@ -12,8 +12,7 @@ use crate::wire::codes::Code;
 impl Partition {
     /// The accounts of memory that is granted to it now. A batch that began under another leader
     /// grows where it began.
-    pub(crate) fn share(&self) -> Share {
-        let state = self.state.lock();
+    pub(super) fn share_in(&self, state: &State) -> Share {
         if let Some(share) = state.open.as_ref().and_then(OpenBatch::share) {
             return share.clone();
         }
@@ -23,6 +22,11 @@ impl Partition {
             topic: self.account.clone(),
             broker,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn share(&self) -> Share {
+        self.share_in(&self.state.lock())
     }
 
     /// Follows the leader as the cluster's metadata says; `None` is no leader. An older epoch than

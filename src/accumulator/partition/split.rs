@@ -14,11 +14,14 @@ const OUT_OF_ORDER: &str = "newer records of the partition were sent already, an
 impl Partition {
     /// Sends the records of a batch in two; `refusal` tells why.
     pub(crate) fn split(self: &Arc<Self>, mut batch: Batch, refusal: Error) {
+        let now = time::now();
         let halves = match batch.halve() {
             Ok(halves) => halves,
-            Err(why) => return self.settled(batch, Err(Failure::from(refusal.context(why)))),
+            Err(why) => {
+                let failure = Failure::from(refusal.context(why));
+                return self.settled(batch, Err(failure), now);
+            }
         };
-        let now = time::now();
         let mut state = self.state.lock();
         state.last_error = Some(refusal.clone());
         let refused = state.split(halves, (&self.shared.rules, now));

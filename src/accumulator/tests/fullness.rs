@@ -161,7 +161,7 @@ fn the_oldest_of_a_topic_go_first_wherever_they_wait() {
         sent.push(send_large(&accumulator, first).expect("room"));
     }
     assert_eq!(fate(&sent[2]), None, "an older one is on the wire");
-    first.settled(flight, Err(Failure::from(trouble())));
+    first.settled(flight, Err(Failure::from(trouble())), time::now());
     assert_eq!(fate(&sent[0]), Some(ErrorKind::Broker));
     assert_eq!(fate(&sent[2]), Some(ErrorKind::Dropped));
     assert_eq!(fate(&sent[3]), Some(ErrorKind::Dropped));
@@ -199,7 +199,7 @@ fn what_is_dropped_and_not_told_is_bounded_by_the_buffer() {
     let dropped = accumulator.metrics().dropped.total();
     assert!(dropped > 20, "{dropped}");
     assert!(accumulator.budget().used() > (dropped as usize - 1) * 500);
-    partition.settled(flight, Err(Failure::from(trouble())));
+    partition.settled(flight, Err(Failure::from(trouble())), time::now());
     let _losses = accumulator.abandon(Duration::ZERO);
     assert!(sent.iter().all(Delivery::is_done));
     assert_eq!(accumulator.budget().used(), 0);
