@@ -111,12 +111,7 @@ impl Settle {
         let partition = batch.partition.clone();
         let place = || format!("{} for {partition}", self.broker);
         let now = time::now();
-        // A random number takes longer than all else that an acknowledgement does.
-        let jitter = match end {
-            End::Answered { code, .. } if code.is_ok() => 0.0,
-            _ => time::jitter(),
-        };
-        match decide(end, &facts, &self.policy, (now, jitter), &place) {
+        match decide(end, &facts, &self.policy, (now, jitter(end)), &place) {
             Decision::Deliver => {
                 let told = self.acknowledgement(&batch, reply, now);
                 partition.settled(batch, Ok(told), now);
@@ -215,6 +210,15 @@ impl Settle {
         if refresh {
             self.core.wishes.refresh();
         }
+    }
+}
+
+/// A random number, where one may be needed: to draw it takes longer than all else that an
+/// acknowledgement does.
+fn jitter(end: &End) -> f64 {
+    match end {
+        End::Answered { code, .. } if code.is_ok() => 0.0,
+        _ => time::jitter(),
     }
 }
 
