@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::settle::Settle;
-use super::window::{InFlight, Task, Window};
+use super::window::{Ear, InFlight, Task, Window};
 use super::{Broker, Core, PANICKED};
 use crate::accumulator::batch::Batch;
 use crate::accumulator::partition::Partition;
@@ -83,13 +83,15 @@ impl Receiver {
     /// `None` if the sender wants nothing more of it. Where it borrows the reader, there is none
     /// meanwhile.
     fn read_answers(&self, reader: &mut Option<ReadHalf>) -> Option<(Error, Option<InFlight>)> {
-        let mut may_listen = false;
+        let mut ear = Ear::Shut;
         loop {
-            let deadline = match self.line.window.next_task(may_listen)? {
+            let deadline = match self.line.window.next_task(ear)? {
                 Task::Read(deadline) => deadline,
                 Task::Listen => {
-                    reader.as_mut()?.listen(LISTEN);
-                    may_listen = false;
+                    ear = match reader.as_mut()?.listen(LISTEN) {
+                        true => Ear::Heard,
+                        false => Ear::Shut,
+                    };
                     continue;
                 }
                 Task::Lend => {
@@ -109,7 +111,7 @@ impl Receiver {
                 Ok(response) => self.answered(&response, in_flight),
             }
             self.line.window.finish();
-            may_listen = true;
+            ear = Ear::Open;
         }
     }
 

@@ -14,7 +14,7 @@ use crate::accumulator::batch::Batch;
 use crate::accumulator::ready::{Token, Woken};
 use crate::accumulator::state::Take;
 use crate::config::Acks;
-use crate::conn::{Due, WriteFailed};
+use crate::conn::{Due, WriteFailed, WriteHalf};
 use crate::error::{Error, ErrorKind};
 use crate::survive::survive;
 #[cfg(test)]
@@ -197,7 +197,9 @@ impl Sender {
         }
         let answers = self.core.config.acks != Acks::None;
         let is_rested = now.saturating_duration_since(link.used) > LOOK_AFTER;
-        if (is_rested || !answers) && link.line.window.is_idle() && link.write.has_hung_up() {
+        let window = &link.line.window;
+        let looks_well = |write: &mut WriteHalf| !((is_rested || !answers) && write.has_hung_up());
+        if window.is_idle() && (window.is_spoilt() || !looks_well(&mut link.write)) {
             let text = "the broker hung up an idle connection";
             match answers {
                 true => {

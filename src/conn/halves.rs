@@ -90,9 +90,10 @@ impl ReadHalf {
             .map_err(|broken| link.error(Stage::Read, broken, deadline))
     }
 
-    /// Waits for something to arrive, for at most `limit`. What it was, the next frame tells.
-    pub(crate) fn listen(&mut self, limit: Duration) {
-        self.incoming.listen(Deadline::within(limit));
+    /// Waits for something to arrive, for at most `limit`; true if it did. What it was, the next
+    /// frame tells.
+    pub(crate) fn listen(&mut self, limit: Duration) -> bool {
+        self.incoming.listen(Deadline::within(limit))
     }
 
     /// Ends the connection, and a write that waits in the other half with it.

@@ -195,16 +195,18 @@ impl Incoming {
         Ok(self.buffer.filled().get(4..end).unwrap_or_default())
     }
 
-    /// Waits until something arrives, or until `deadline`. A failure is that of the next frame.
-    pub(super) fn listen(&mut self, deadline: Deadline) {
+    /// Waits until something arrives, or until `deadline`; true if it did. A failure is that of
+    /// the next frame.
+    pub(super) fn listen(&mut self, deadline: Deadline) -> bool {
         self.buffer.consume(std::mem::take(&mut self.lent));
-        if self.holds_more() || self.has_failed || self.broken.is_some() {
-            return;
+        let has_heard = |this: &Self| this.holds_more() || this.broken.is_some();
+        if !has_heard(self) && !self.has_failed {
+            match self.fill(deadline) {
+                Ok(()) | Err(Broken::Late) => {}
+                Err(broken) => self.broken = Some(broken),
+            }
         }
-        match self.fill(deadline) {
-            Ok(()) | Err(Broken::Late) => {}
-            Err(broken) => self.broken = Some(broken),
-        }
+        has_heard(self)
     }
 
     /// True if bytes, or the end, have arrived that no call has read.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::accumulator::batch::Batch;
 use crate::broker::settle::Settle;
 use crate::broker::tests::reset;
-use crate::broker::window::{InFlight, Window};
+use crate::broker::window::{Ear, InFlight, Window};
 use crate::conn::WriteFailed;
 use crate::error::Error;
 use crate::sync::{Arc, Condvar, Mutex};
@@ -137,7 +137,7 @@ impl Line {
     /// The receiver's part, as `Receiver::run` does it.
     pub(super) fn receive(&self, settle: &Settle) {
         let error = loop {
-            if self.window.next_task(false).is_none() {
+            if self.window.next_task(Ear::Shut).is_none() {
                 return;
             }
             match self.read() {

@@ -2,7 +2,7 @@
 
 use super::{check, choose};
 use crate::broker::tests::{in_flight, reset};
-use crate::broker::window::{Task, Window};
+use crate::broker::window::{Ear, Task, Window};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread;
 use crate::sync::{Arc, Mutex};
@@ -82,7 +82,7 @@ impl Connection {
     fn receive(&self, lives: usize) -> (Vec<i32>, Vec<i32>) {
         let (mut answered, mut lost) = (Vec::new(), Vec::new());
         loop {
-            match self.window.next_task(false) {
+            match self.window.next_task(Ear::Shut) {
                 Some(Task::Read(_)) => {}
                 Some(Task::Lend) if self.window.lend_reader(()).is_some() => continue,
                 _ => return (answered, lost),
@@ -170,7 +170,7 @@ fn a_reader_that_does_not_come_back_ends_the_receiver_with_the_close() {
         let receiver = {
             let window = window.clone();
             thread::spawn(move || {
-                assert!(matches!(window.next_task(false), Some(Task::Lend)));
+                assert!(matches!(window.next_task(Ear::Shut), Some(Task::Lend)));
                 window.lend_reader(7).is_none()
             })
         };

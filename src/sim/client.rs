@@ -17,7 +17,7 @@ use crate::broker::Broker;
 use crate::broker::Core;
 use crate::broker::sender::Sender;
 use crate::broker::settle::Settle;
-use crate::broker::window::InFlight;
+use crate::broker::window::{Ear, InFlight};
 use crate::config::Acks;
 use crate::conn::WriteFailed;
 use crate::error::{Error, ErrorKind};
@@ -371,7 +371,7 @@ impl World {
             return;
         }
         let client = self.links[link].node;
-        let _deadline = self.links[link].window.next_task(false);
+        let _deadline = self.links[link].window.next_task(Ear::Shut);
         let in_flight = self.links[link].window.take().expect("a deposited request");
         assert_eq!(
             in_flight.correlation_id, response.number,

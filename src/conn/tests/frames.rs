@@ -102,6 +102,34 @@ fn a_stream_that_ends_inside_a_frame_gives_no_frame() {
 }
 
 #[test]
+fn who_listens_hears_the_first_bytes_or_the_end_and_the_next_frame_tells_which() {
+    let frame = framed(b"12345678");
+    for words in [&frame[..], &frame[..3], b""] {
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let said = words.to_vec();
+        let (link, thread) = link(move |mut socket| {
+            gone.recv().unwrap();
+            socket.write_all(&said).unwrap();
+        });
+        let mut incoming = Incoming::new(link);
+        assert!(!incoming.listen(soon()), "nothing was said");
+        go.send(()).unwrap();
+        assert!(incoming.listen(patience()) && incoming.listen(patience()));
+        match (
+            incoming.read_frame(4, patience()),
+            words.len() == frame.len(),
+        ) {
+            (Ok(body), true) => assert_eq!(body, b"12345678"),
+            (Err(Broken::Closed { inside_frame }), false) => {
+                assert_eq!(inside_frame, !words.is_empty());
+            }
+            (other, _) => panic!("{other:?} after {words:?}"),
+        }
+        thread.join().unwrap();
+    }
+}
+
+#[test]
 fn a_claimed_length_allocates_nothing() {
     let (link, thread) = link(|mut socket| {
         socket
