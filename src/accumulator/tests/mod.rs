@@ -1,5 +1,6 @@
 pub(crate) mod bench;
 mod fullness;
+mod quick;
 mod waiting;
 
 use std::sync::atomic::AtomicUsize;
