@@ -58,7 +58,7 @@ fn the_quick_way_is_shut_behind_a_lost_record_and_in_a_forgotten_topic() {
 fn a_partition_tells_whether_a_batch_of_it_takes_no_more() {
     let (accumulator, queue, view) = with_topic(lingering(), 1);
     let partition = &view.partitions[0];
-    let mut sent: Vec<_> = (0..9)
+    let mut sent: Vec<_> = (0..8)
         .map(|_| send(&accumulator, partition, &VALUE))
         .collect();
     assert!(!partition.has_full_batch(), "it may still take something");
