@@ -53,30 +53,44 @@ impl Producer {
             record.check()?;
         }
         wait.end_by(record.deadline);
-        if let Some(last) = core.accumulator.recall(record.topic) {
-            let appended = match last.view.is_ready() {
-                true => self.append_to(&last.view, Some(&last.turn), (record, now_ms), wait),
-                false => Ok(None),
-            };
-            last.keep();
-            match appended {
-                Ok(Some(delivery)) => return Ok(delivery),
-                Ok(None) => {}
-                Err(error) => return Err(error),
-            }
+        match self.recall_and_append((record, now_ms), wait) {
+            Ok(Some(delivery)) => Ok(delivery),
+            Ok(None) => self.look_up_and_append((record, now_ms), wait),
+            Err(error) => Err(error),
         }
-        self.look_up_and_append((record, now_ms), wait)
+    }
+
+    /// Appends a record if this thread remembers its topic.
+    #[inline(always)]
+    fn recall_and_append(
+        &self,
+        record: (&Record<'_>, i64),
+        wait: &mut Wait,
+    ) -> Result<Option<Delivery>, Error> {
+        let Some(last) = self.0.core.accumulator.recall(record.0.topic) else {
+            return Ok(None);
+        };
+        let appended = match last.view.is_ready() {
+            true => self.append_to(&last.view, Some(&last.turn), record, wait),
+            false => Ok(None),
+        };
+        last.keep();
+        appended
     }
 
     #[cold]
     fn look_up_and_append(
         &self,
-        (record, now_ms): (&Record<'_>, i64),
+        record: (&Record<'_>, i64),
         wait: &mut Wait,
     ) -> Result<Delivery, Error> {
         loop {
-            let view = self.topic_for(record, wait)?;
-            let appended = self.append_to(&view, None, (record, now_ms), wait)?;
+            let view = self.topic_for(record.0, wait)?;
+            // The thread remembers it now, with its turns, unless it has changed or the thread ends.
+            let appended = match self.recall_and_append(record, wait)? {
+                None => self.append_to(&view, None, record, wait)?,
+                appended => appended,
+            };
             if let Some(delivery) = appended {
                 return Ok(delivery);
             }

@@ -234,6 +234,29 @@ fn equal_keys_share_a_partition_and_records_without_keys_go_round() {
     assert_eq!(seen, [0, 1, 2, 3]);
 }
 
+/// From the first, which finds its topic unknown, and although the metadata changes.
+#[test]
+fn records_without_keys_go_round_record_by_record() {
+    let cluster = cluster(2, 4);
+    let producer = producer(config(&cluster).retries(9));
+    let round = || -> Vec<i32> {
+        let sent = (0..4).map(|_| delivered(&producer.send(Record::to("t").value("v"))));
+        sent.map(|metadata| metadata.partition()).collect()
+    };
+    let first = round();
+    let mut all = first.clone();
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2, 3]);
+    assert_eq!(round(), first);
+    cluster.create_topic("u", 1);
+    delivered(&producer.send(Record::to("u").value("v")));
+    let next = round();
+    let moved = [1, 2].into_iter().find(|id| *id != cluster.leader("t", 0));
+    cluster.move_leader("t", 0, moved.expect("two brokers"));
+    let [other, again] = [round(), round()];
+    assert_eq!((other, again), (next.clone(), next));
+}
+
 #[test]
 fn metrics_count_records_requests_and_retries() {
     let cluster = cluster(1, 1);
