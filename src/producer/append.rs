@@ -86,7 +86,7 @@ impl Producer {
     ) -> Result<Delivery, Error> {
         loop {
             let view = self.topic_for(record.0, wait)?;
-            // The thread remembers it now, with its turns, unless it has changed or the thread ends.
+            // The thread remembers it now, with its turns, unless it has changed meanwhile.
             let appended = match self.recall_and_append(record, wait)? {
                 None => self.append_to(&view, None, record, wait)?,
                 appended => appended,
