@@ -14,7 +14,7 @@ use crate::accumulator::batch::Batch;
 use crate::accumulator::ready::{Token, Woken};
 use crate::accumulator::state::Take;
 use crate::config::Acks;
-use crate::conn::{Due, WriteFailed, WriteHalf};
+use crate::conn::{Due, WriteFailed};
 use crate::error::{Error, ErrorKind};
 use crate::survive::survive;
 #[cfg(test)]
@@ -198,8 +198,9 @@ impl Sender {
         let answers = self.core.config.acks != Acks::None;
         let is_rested = now.saturating_duration_since(link.used) > LOOK_AFTER;
         let window = &link.line.window;
-        let looks_well = |write: &mut WriteHalf| !((is_rested || !answers) && write.has_hung_up());
-        if window.is_idle() && (window.is_spoilt() || !looks_well(&mut link.write)) {
+        let is_doubtful = is_rested || !answers;
+        let is_idle = window.is_idle();
+        if is_idle && (window.is_spoilt() || is_doubtful && link.write.has_hung_up()) {
             let text = "the broker hung up an idle connection";
             match answers {
                 true => {

@@ -11,7 +11,7 @@ use super::server::{HangUp, Link, REQUEST_LEN_MAX};
 use super::state::{Login, Mood, State, Topic};
 use crate::wire::codes::Code;
 use crate::wire::produce::{
-    ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopicResponse,
+    ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopicResponse, decode_topic,
 };
 use crate::wire::record_batch::BatchHeader;
 use crate::wire::{
@@ -163,10 +163,7 @@ impl<'a> Sent<'a> {
 impl<'a> SentTopic<'a> {
     fn decode(input: &mut Reader<'a>, version: i16) -> Result<Self, Malformed> {
         let flexible = version >= ProduceRequest::FLEXIBLE;
-        let (name, id) = match version >= ProduceRequest::TOPIC_IDS {
-            true => ("", input.uuid()?),
-            false => (input.string(flexible)?, TopicId::default()),
-        };
+        let (name, id) = decode_topic(input, version)?;
         let partitions = input.array(flexible, |input| {
             let index = input.i32()?;
             let batch = BatchHeader::read(input.bytes(flexible)?)?;

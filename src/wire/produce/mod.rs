@@ -10,7 +10,7 @@ pub(crate) use request::ProduceRequest;
     unused_imports,
     reason = "only brokers, which are mocks and tests, name them"
 )]
-pub(crate) use request::{ProducePartition, ProduceTopic};
+pub(crate) use request::{ProducePartition, ProduceTopic, decode_topic};
 #[allow(
     unused_imports,
     reason = "only brokers, which are mocks and tests, name them"

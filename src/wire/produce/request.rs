@@ -98,7 +98,7 @@ impl ProduceTopic {
         })?;
         input.skip_tagged_fields(flexible)?;
         Ok(Self {
-            name,
+            name: name.to_owned(),
             id,
             partitions,
         })
@@ -128,14 +128,14 @@ pub(super) fn put_topic(out: &mut Vec<u8>, version: i16, name: &str, id: &TopicI
 }
 
 /// The name or the id of a topic, in a request or a response.
-pub(super) fn decode_topic(
-    input: &mut Reader<'_>,
+pub(crate) fn decode_topic<'a>(
+    input: &mut Reader<'a>,
     version: i16,
-) -> Result<(String, TopicId), Malformed> {
+) -> Result<(&'a str, TopicId), Malformed> {
     if version >= ProduceRequest::TOPIC_IDS {
-        Ok((String::new(), input.uuid()?))
+        Ok(("", input.uuid()?))
     } else {
         let name = input.string(version >= ProduceRequest::FLEXIBLE)?;
-        Ok((name.to_owned(), TopicId::default()))
+        Ok((name, TopicId::default()))
     }
 }

@@ -117,7 +117,7 @@ impl ProduceTopicResponse {
         })?;
         input.skip_tagged_fields(flexible)?;
         Ok(Self {
-            name,
+            name: name.to_owned(),
             id,
             partitions,
         })
